@@ -1,0 +1,19 @@
+# A room of the house (ARCHITECTURE.md) is one static library that links only the rooms it may use,
+# so that an include against the direction of the arrows fails to link.
+
+add_library(lucivox_flags INTERFACE)
+target_compile_options(lucivox_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror>)
+target_include_directories(lucivox_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+
+# lucivox_room(NAME SOURCES a.cpp ... [USES targets ...])
+function(lucivox_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
+  add_library(lucivox_${name} STATIC ${ROOM_SOURCES})
+  target_link_libraries(lucivox_${name} PUBLIC lucivox_flags ${ROOM_USES})
+endfunction()
+
+# <torch/torch.h> costs tens of seconds a file: the rooms that need autograd share one precompiled header.
+function(lucivox_use_torch_pch target)
+  target_precompile_headers(${target} REUSE_FROM lucivox_torch_pch)
+endfunction()

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace lucivox {
+
+// Threads are those of the OpenMP runtime that libtorch uses too, so the two never oversubscribe the cores.
+void set_threads(int count);
+int threads();
+
+// Calls body(i) for every i in [begin, end), shared among the threads in chunks as they become free.
+// An exception thrown by a body is rethrown here once all have ended.
+void parallel_for(int64_t begin, int64_t end, const std::function<void(int64_t)>& body);
+
+}  // namespace lucivox

@@ -1,0 +1,7 @@
+#include <lucivox/base/version.h>
+
+namespace lucivox {
+
+std::string version() { return LUCIVOX_VERSION; }
+
+}  // namespace lucivox

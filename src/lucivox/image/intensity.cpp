@@ -1,0 +1,52 @@
+#include <lucivox/image/intensity.h>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+
+at::Tensor AppliedMapping::to_unit(const at::Tensor& values) const { return (values - offset) / scale; }
+at::Tensor AppliedMapping::from_unit(const at::Tensor& unit) const { return unit * scale + offset; }
+
+AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& values) {
+  if (mapping.kind == IntensityMapping::Kind::Window) {
+    return {torch::full({}, mapping.low, values.options()), torch::full({}, mapping.high - mapping.low, values.options())};
+  }
+  const at::Tensor low = values.amin({1, 2, 3}, true);
+  const at::Tensor range = values.amax({1, 2, 3}, true) - low;
+  return {low, torch::where(range > 0, range, torch::ones_like(range))};
+}
+
+Json to_json(const IntensityMapping& mapping) {
+  if (mapping.kind == IntensityMapping::Kind::SliceMinMax) return {{"kind", "slice-min-max"}};
+  return {{"kind", "window"}, {"low", mapping.low}, {"high", mapping.high}};
+}
+
+IntensityMapping mapping_from_json(const Json& json) {
+  IntensityMapping mapping;
+  std::string kind = "window";
+  ConfigTable table(json, "intensity");
+  table.read("kind", kind);
+  table.read("low", mapping.low);
+  table.read("high", mapping.high);
+  table.finish();
+  if (kind == "slice-min-max") {
+    mapping.kind = IntensityMapping::Kind::SliceMinMax;
+  } else if (kind != "window") {
+    throw Error::misuse(fmt::format("unknown intensity mapping '{}'", kind), "use 'window' or 'slice-min-max'");
+  }
+  if (!(mapping.low < mapping.high)) {
+    throw Error::misuse(fmt::format("the intensity window {} .. {} is empty", mapping.low, mapping.high),
+                        "give low < high, for chest CT -1024 and 1024");
+  }
+  return mapping;
+}
+
+std::string describe(const IntensityMapping& mapping) {
+  if (mapping.kind == IntensityMapping::Kind::SliceMinMax) return "each slice by its own minimum and maximum";
+  return fmt::format("fixed window {:g} .. {:g}", mapping.low, mapping.high);
+}
+
+}  // namespace lucivox
