@@ -6,6 +6,11 @@
 #include <lucivox/base/error.h>
 
 namespace lucivox {
+namespace {
+
+constexpr double kReferenceFloor = -1024;  // HU; the public code raises what lies below it (padding)
+
+}  // namespace
 
 at::Tensor AppliedMapping::to_unit(const at::Tensor& values) const { return (values - offset) / scale; }
 at::Tensor AppliedMapping::from_unit(const at::Tensor& unit) const { return unit * scale + offset; }
@@ -14,9 +19,9 @@ AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& 
   if (mapping.kind == IntensityMapping::Kind::Window) {
     return {torch::full({}, mapping.low, values.options()), torch::full({}, mapping.high - mapping.low, values.options())};
   }
-  const at::Tensor low = values.amin({1, 2, 3}, true);
-  const at::Tensor range = values.amax({1, 2, 3}, true) - low;
-  return {low, torch::where(range > 0, range, torch::ones_like(range))};
+  const at::Tensor low = values.amin({1, 2, 3}, true).clamp_min(kReferenceFloor);
+  const at::Tensor high = values.amax({1, 2, 3}, true);
+  return {high, torch::where(high > low, low - high, -torch::ones_like(low))};
 }
 
 Json to_json(const IntensityMapping& mapping) {

@@ -12,7 +12,9 @@ namespace lucivox {
 struct IntensityMapping {
   enum class Kind {
     Window,       // (value - low) / (high - low), the same for every image: enhancement stays quantitative
-    SliceMinMax,  // each slice by its own minimum and maximum, as the public DDNet code does; imported weights only
+    // 1 - (value - min) / (max - min) with each slice's own minimum (at least -1024) and maximum, as the public
+    // DDNet code does (utils/image_read.py, data_loader/custom_load.py); for imported weights only.
+    SliceMinMax,
   };
   Kind kind = Kind::Window;
   // The default window: air to dense bone. Values outside are mapped linearly too, never clipped.

@@ -1,0 +1,49 @@
+#include <lucivox/metrics/quality.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/metrics/ssim.h>
+
+namespace lucivox {
+namespace {
+
+constexpr double kMaxPsnr = 200;
+
+}  // namespace
+
+Quality quality(const at::Tensor& image, const at::Tensor& truth, double data_range) {
+  const torch::NoGradGuard no_grad;
+  const auto unit = [&](const at::Tensor& t) { return t.to(at::kDouble).view({1, 1, t.size(0), t.size(1)}) / data_range; };
+  const at::Tensor a = unit(image), b = unit(truth);
+  Quality q;
+  q.mse = (a - b).square().mean().item<double>();
+  q.psnr = q.mse > 0 ? std::min(-10 * std::log10(q.mse), kMaxPsnr) : kMaxPsnr;
+  q.ssim = ssim(a, b).item<double>();
+  q.ms_ssim = ms_ssim(a, b).item<double>();
+  q.rmse = std::sqrt(q.mse) * data_range;
+  return q;
+}
+
+Quality mean(const std::vector<Quality>& slices) {
+  if (slices.empty()) throw Error("no slices to average");
+  Quality sum;
+  for (const Quality& q : slices) {
+    sum.mse += q.mse;
+    sum.psnr += q.psnr;
+    sum.ssim += q.ssim;
+    sum.ms_ssim += q.ms_ssim;
+    sum.rmse += q.rmse;
+  }
+  const auto n = static_cast<double>(slices.size());
+  return {sum.mse / n, sum.psnr / n, sum.ssim / n, sum.ms_ssim / n, sum.rmse / n};
+}
+
+Json to_json(const Quality& q) {
+  return {{"mse", q.mse}, {"psnr", q.psnr}, {"ssim", q.ssim}, {"ms_ssim", q.ms_ssim}, {"rmse", q.rmse}};
+}
+
+}  // namespace lucivox

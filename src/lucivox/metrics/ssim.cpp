@@ -1,0 +1,87 @@
+#include <lucivox/metrics/ssim.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+at::Tensor gaussian(int64_t size, double sigma, const at::TensorOptions& type) {
+  const at::Tensor x = torch::arange(size, type.dtype(at::kDouble)) - static_cast<double>(size / 2);
+  const at::Tensor weights = torch::exp(x.square() / (-2 * sigma * sigma));
+  return (weights / weights.sum()).to(type);
+}
+
+// Weighted means of every window that fits: [N, 1, H, W] -> [N, 1, H - h + 1, W - w + 1].
+at::Tensor window_mean(const at::Tensor& x, const SsimOptions& options) {
+  const int64_t rows = std::min(options.window, x.size(2));
+  const int64_t columns = std::min(options.window, x.size(3));
+  const at::Tensor vertical = gaussian(rows, options.sigma, x.options()).view({1, 1, rows, 1});
+  const at::Tensor horizontal = gaussian(columns, options.sigma, x.options()).view({1, 1, 1, columns});
+  return at::conv2d(at::conv2d(x, vertical), horizontal);
+}
+
+struct Similarity {
+  at::Tensor luminance, structure;  // maps [N, 1, h, w]; SSIM is their product
+};
+
+Similarity similarity(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
+  const double c1 = std::pow(0.01 * options.data_range, 2);
+  const double c2 = std::pow(0.03 * options.data_range, 2);
+  // one pass over all five products, stacked along the batch
+  const auto means = window_mean(at::cat({a, b, a * a, b * b, a * b}), options).chunk(5);
+  const at::Tensor mean_aa = means[0] * means[0], mean_bb = means[1] * means[1], mean_ab = means[0] * means[1];
+  const at::Tensor var_a = means[2] - mean_aa, var_b = means[3] - mean_bb, covariance = means[4] - mean_ab;
+  return {(2 * mean_ab + c1) / (mean_aa + mean_bb + c1), (2 * covariance + c2) / (var_a + var_b + c2)};
+}
+
+at::Tensor image_mean(const at::Tensor& map) { return map.mean({1, 2, 3}); }
+
+// Halves an image by 2x2 means; an odd side is padded with a row of zeros that counts, as in pytorch-msssim.
+at::Tensor halve(const at::Tensor& x) { return at::avg_pool2d(x, 2, 2, {x.size(2) % 2, x.size(3) % 2}); }
+
+void require_pair(const at::Tensor& a, const at::Tensor& b) {
+  if (a.dim() != 4 || a.size(1) != 1 || a.sizes() != b.sizes()) {
+    throw Error(fmt::format("similarity needs two images [N, 1, H, W] of one size, not [{}] and [{}]",
+                            fmt::join(a.sizes(), ", "), fmt::join(b.sizes(), ", ")));
+  }
+}
+
+}  // namespace
+
+at::Tensor ssim(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
+  require_pair(a, b);
+  const Similarity s = similarity(a, b, options);
+  return image_mean(s.luminance * s.structure);
+}
+
+at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions& options) {
+  require_pair(a, b);
+  const size_t scales = options.weights.size();
+  if ((std::min(a.size(2), a.size(3)) >> (scales - 1)) < 1) {
+    throw Error(fmt::format("{}x{} pixels are too few for the {} scales of MS-SSIM", a.size(2), a.size(3), scales),
+                "use images of at least 16x16 pixels");
+  }
+  const auto normalised = [&](const at::Tensor& s) {
+    return options.normalisation == Normalisation::Simple ? (s + 1) / 2 : at::relu(s);
+  };
+  at::Tensor x = a, y = b, product;
+  for (size_t scale = 0; scale < scales; ++scale) {
+    const bool coarsest = scale + 1 == scales;
+    const Similarity s = similarity(x, y, options.ssim);
+    const at::Tensor value = image_mean(coarsest ? s.luminance * s.structure : s.structure);
+    const at::Tensor factor = normalised(value).pow(options.weights[scale]);
+    product = product.defined() ? product * factor : factor;
+    if (!coarsest) {
+      x = halve(x);
+      y = halve(y);
+    }
+  }
+  return product;
+}
+
+}  // namespace lucivox

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <lucivox/image/intensity.h>
+#include <lucivox/nn/network.h>
+
+namespace lucivox {
+
+// What a model file holds: weights (safetensors, under the public reference's names) and, in its metadata,
+// the graph, the intensity mapping, the version and how it was trained. Any lucivox opens any model.
+struct Model {
+  Network network;
+  IntensityMapping intensity;
+  std::string name;      // "ddnet-chest"; shown in derived images
+  Json training;         // how it came to be: data, options, metrics
+  std::string version;   // of the lucivox that wrote it
+};
+
+void save_model(const std::filesystem::path& path, const Model& model);
+// Throws Error when the file is missing, damaged, not a lucivox model, or its weights do not fit its graph.
+Model load_model(const std::filesystem::path& path);
+
+// A model from a PyTorch state dict (`torch.save(model.state_dict())`, also of a DataParallel model) of the
+// public DDNet reference, with the mapping that reference uses. Throws Error when it is of another network.
+Model import_pytorch(const std::filesystem::path& path);
+
+}  // namespace lucivox

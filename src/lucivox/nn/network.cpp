@@ -1,0 +1,136 @@
+#include <lucivox/nn/network.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/random.h>
+#include <lucivox/base/text.h>
+
+namespace lucivox {
+namespace {
+
+// The public reference's: small enough that batch norm, not the start, sets the scale of every layer.
+constexpr double kInitialSigma = 0.01;
+
+at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& random) {
+  const bool of_convolution = std::holds_alternative<Convolution>(graph.node(spec.node).operation);
+  if (of_convolution && spec.shape.size() > 1) {
+    at::Tensor value = torch::empty(spec.shape);
+    float* data = value.data_ptr<float>();
+    std::generate_n(data, value.numel(), [&] { return static_cast<float>(random.normal(0, kInitialSigma)); });
+    return value;
+  }
+  const bool one = !of_convolution && (spec.name.ends_with(".weight") || spec.name.ends_with(".running_var"));
+  return one ? torch::ones(spec.shape) : torch::zeros(spec.shape);
+}
+
+// A transposed convolution of stride 1 is the convolution with the flipped kernel, its channels exchanged.
+at::Tensor as_convolution(const at::Tensor& weight) { return weight.transpose(0, 1).flip({2, 3}); }
+
+std::vector<std::vector<NodeId>> last_uses(const Graph& graph) {
+  std::vector<std::vector<NodeId>> released(graph.nodes().size());
+  const auto readers = graph.consumers();
+  for (NodeId id = 0; id < graph.output(); ++id) {
+    const auto& of_id = readers[static_cast<size_t>(id)];
+    const NodeId last = of_id.empty() ? id : of_id.back();
+    released[static_cast<size_t>(last)].push_back(id);
+  }
+  return released;
+}
+
+}  // namespace
+
+Network::Network(Graph graph, uint64_t seed) : graph_(std::move(graph)), last_used_(last_uses(graph_)) {
+  Random random(seed);
+  first_weight_.resize(graph_.nodes().size());
+  for (const WeightSpec& spec : graph_.weights()) {
+    const bool first = state_.empty() || spec.name.ends_with(".weight");
+    if (first) first_weight_[static_cast<size_t>(spec.node)] = state_.size();
+    state_.emplace_back(spec.name, initial_value(graph_, spec, random).requires_grad_(spec.trained));
+  }
+}
+
+at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
+  const int64_t multiple = graph_.size_multiple();
+  const auto channels = std::get<Input>(graph_.node(0).operation).channels;
+  if (x.dim() != 4 || x.size(1) != channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
+    throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]", graph_.architecture(),
+                            channels, multiple, fmt::join(x.sizes(), ", ")));
+  }
+  std::vector<at::Tensor> values(graph_.nodes().size());
+  values[0] = x.contiguous(at::MemoryFormat::ChannelsLast);
+  for (NodeId id = 1; id <= graph_.output(); ++id) {
+    const Node& node = graph_.node(id);
+    std::vector<at::Tensor> inputs;
+    for (const NodeId from : node.inputs) inputs.push_back(values[static_cast<size_t>(from)]);
+    values[static_cast<size_t>(id)] = run(node, inputs, first_weight_[static_cast<size_t>(id)], mode);
+    for (const NodeId done : last_used_[static_cast<size_t>(id)]) values[static_cast<size_t>(done)].reset();
+  }
+  return values.back();
+}
+
+at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight, Mode mode) const {
+  const auto weight_at = [&](size_t i) -> const at::Tensor& { return state_[first_weight + i].second; };
+  if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
+    const at::Tensor kernel = conv->transposed ? as_convolution(weight_at(0)) : weight_at(0);
+    return at::conv2d(inputs[0], kernel, weight_at(1), 1, conv->kernel / 2);
+  }
+  if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
+    return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3), mode == Mode::Training,
+                          norm->momentum, norm->eps, false);
+  }
+  if (const auto* relu = std::get_if<LeakyRelu>(&node.operation)) return at::leaky_relu(inputs[0], relu->slope);
+  if (const auto* pool = std::get_if<MaxPool>(&node.operation)) {
+    return at::max_pool2d(inputs[0], pool->kernel, pool->stride, pool->padding);
+  }
+  if (const auto* up = std::get_if<Upsample>(&node.operation)) {
+    return at::upsample_bilinear2d(inputs[0], {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, true);
+  }
+  return at::cat(inputs, 1);
+}
+
+NamedTensors Network::parameters() const {
+  NamedTensors trained;
+  std::copy_if(state_.begin(), state_.end(), std::back_inserter(trained),
+               [](const auto& entry) { return entry.second.requires_grad(); });
+  return trained;
+}
+
+const at::Tensor& Network::weight(const std::string& name) const {
+  const auto found = std::find_if(state_.begin(), state_.end(), [&](const auto& entry) { return entry.first == name; });
+  if (found == state_.end()) throw Error(fmt::format("{} has no weight '{}'", graph_.architecture(), name));
+  return found->second;
+}
+
+void Network::load_state(const NamedTensors& state) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, value] : state) {
+    const at::Tensor& mine = weight(name);
+    if (mine.sizes() != value.sizes()) {
+      throw Error(fmt::format("weight '{}' has shape [{}], {} needs [{}]", name, fmt::join(value.sizes(), ", "),
+                              graph_.architecture(), fmt::join(mine.sizes(), ", ")),
+                  "these weights belong to another network");
+    }
+    if (!at::isfinite(value).all().item<bool>()) {
+      throw Error(fmt::format("weight '{}' holds NaN or infinite values", name), "the training diverged or the file is damaged");
+    }
+  }
+  for (const auto& [name, mine] : state_) {
+    const auto found = std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    if (found == state.end()) {
+      throw Error(fmt::format("weight '{}' of {} is missing", name, graph_.architecture()), "these weights belong to another network");
+    }
+    mine.copy_(found->second);
+  }
+}
+
+void Network::to(const at::TensorOptions& options) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, value] : state_) value = value.to(options).detach().requires_grad_(value.requires_grad());
+}
+
+}  // namespace lucivox

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/nn/graph.h>
+
+namespace lucivox {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+enum class Mode {
+  Training,    // batch norm by the batch's statistics, running ones updated
+  Evaluation,  // batch norm by the running statistics
+};
+
+// A graph with its weights, run by libtorch; differentiable in Training and Evaluation alike (wrap
+// inference in a NoGradGuard). Activations are kept channels-last, where CPUs and tensor cores are faster.
+// Not thread-safe while training: Mode::Training updates the running statistics.
+class Network {
+ public:
+  // Weights drawn as the public DDNet reference does: convolutions from N(0, 0.01), biases 0, batch norms 1
+  // and 0. The same seed gives the same weights everywhere.
+  Network(Graph graph, uint64_t seed);
+
+  const Graph& graph() const { return graph_; }
+
+  // [N, C, H, W] -> [N, C', H, W], H and W multiples of graph().size_multiple(). Throws Error otherwise.
+  at::Tensor forward(const at::Tensor& x, Mode mode);
+
+  // Weights and statistics in the order of graph().weights(); tensors share storage with the network.
+  const NamedTensors& state() const { return state_; }
+  // Those that are trained.
+  NamedTensors parameters() const;
+  // By name; throws Error when there is none.
+  const at::Tensor& weight(const std::string& name) const;
+  // Copies values in; throws Error when a name is missing or unknown, a shape differs or a value is not finite.
+  void load_state(const NamedTensors& state);
+
+  // Changes type and device of all weights.
+  void to(const at::TensorOptions& options);
+
+ private:
+  at::Tensor run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight, Mode mode) const;
+
+  Graph graph_;
+  NamedTensors state_;
+  std::vector<size_t> first_weight_;           // of each node, in state_
+  std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
+};
+
+}  // namespace lucivox

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/tomo/geometry.h>
+
+namespace lucivox {
+
+// The linear operator A of a scan (Joseph's method) and its exact adjoint A', <A x, y> = <x, A' y>.
+// All throw Error (misuse) when a tensor does not have the geometry's shape or the geometry is impossible.
+
+// A: float32 [S, Y, X] in 1/mm -> float32 [S, V, U], line integrals without unit.
+at::Tensor forward_project(const at::Tensor& image_SYX, const ParallelBeam& beam);
+
+// A': float32 [S, V, U] -> float32 [S, Y, X].
+at::Tensor adjoint_project(const at::Tensor& sino_SVU, const ParallelBeam& beam);
+
+}  // namespace lucivox

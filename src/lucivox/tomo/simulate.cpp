@@ -1,0 +1,107 @@
+#include <lucivox/tomo/simulate.h>
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/random.h>
+#include <lucivox/tomo/dose.h>
+#include <lucivox/tomo/fbp.h>
+#include <lucivox/tomo/geometry.h>
+#include <lucivox/tomo/phantom.h>
+#include <lucivox/tomo/project.h>
+
+namespace lucivox {
+namespace {
+
+constexpr double kFieldMm = 400;  // the usual field of view of a chest CT is 350 to 400 mm
+// The phantom and the rays are twice as fine as the picture: what is reconstructed is not what was
+// projected, and a detector averages over its width, as it does in a scanner.
+constexpr int64_t kFiner = 2;
+// Scanners store 12 bits, from -1024 HU on.
+constexpr double kLowestHu = -1024, kHighestHu = 3071;
+
+// Independent random numbers for each part of one slice.
+enum Part : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
+
+ParallelBeam beam_of(const CtSimulation& simulation) {
+  ParallelBeam beam;
+  beam.angles_rad = half_turn(simulation.views);
+  beam.detectors = simulation.detectors;
+  beam.detector_mm = beam.pixel_mm = simulation.pixel_mm;
+  beam.rows = beam.columns = simulation.size;
+  return beam;
+}
+
+ParallelBeam finer(ParallelBeam beam) {
+  beam.detectors *= kFiner;
+  beam.detector_mm /= kFiner;
+  beam.rows *= kFiner;
+  beam.columns *= kFiner;
+  beam.pixel_mm /= kFiner;
+  return beam;
+}
+
+// A detector adds up the photons of its fine rays: the logarithm comes after the mean, [V, kFiner U] -> [V, U].
+at::Tensor over_detectors(const at::Tensor& fine_VU) {
+  const at::Tensor rays = fine_VU.reshape({fine_VU.size(0), fine_VU.size(1) / kFiner, kFiner});
+  return rays.neg().exp_().mean(2).log_().neg_();
+}
+
+void at_least(int64_t value, int64_t least, const char* what) {
+  if (value < least) throw Error::misuse(fmt::format("{} = {}", what, value), fmt::format("at least {}", least));
+}
+
+void positive(double value, const char* what) {
+  if (!(value > 0) || !std::isfinite(value)) {
+    throw Error::misuse(fmt::format("{} = {}", what, value), "a positive number");
+  }
+}
+
+}  // namespace
+
+CtSimulation resolve(const CtSimulation& simulation) {
+  CtSimulation full = simulation;
+  at_least(full.slices, 1, "slices");
+  at_least(full.size, 16, "size");
+  if (full.pixel_mm == 0) full.pixel_mm = kFieldMm / static_cast<double>(full.size);
+  if (full.views == 0) full.views = full.size * 45 / 32;
+  if (full.detectors == 0) full.detectors = full.size * 9 / 8;
+  at_least(full.views, 1, "views");
+  at_least(full.detectors, 1, "detectors");
+  positive(full.pixel_mm, "pixel_mm");
+  positive(full.full_photons, "full_photons");
+  positive(full.low_photons, "low_photons");
+  if (full.low_photons > full.full_photons) {
+    throw Error::misuse(
+        fmt::format("low_photons = {} is more than full_photons = {}", full.low_photons, full.full_photons),
+        "a low dose has fewer photons");
+  }
+  return full;
+}
+
+CtPair simulate_ct(const CtSimulation& simulation, int64_t index) {
+  const CtSimulation full = resolve(simulation);
+  if (index < 0 || index >= full.slices) {
+    throw Error::misuse(fmt::format("slice {} of a simulation of {} slices", index, full.slices),
+                        "slices count from 0");
+  }
+  const uint64_t seed = derive_seed(full.seed, static_cast<uint64_t>(index));
+  const ParallelBeam beam = beam_of(full), fine = finer(beam);
+  const at::Tensor phantom =
+      chest_phantom(fine.columns, fine.pixel_mm * static_cast<double>(fine.columns), derive_seed(seed, Anatomy));
+  const at::Tensor integrals =
+      over_detectors(forward_project(hu_to_attenuation(phantom).unsqueeze(0), fine).squeeze(0));
+
+  const auto reconstruct = [&](double photons, Part part) {
+    const Dose dose{photons, full.electronic_sigma, full.minimum_count};
+    const at::Tensor sino = measure(integrals, dose, derive_seed(seed, part)).unsqueeze(0);
+    return attenuation_to_hu(fbp(sino, beam)).squeeze(0).clamp_(kLowestHu, kHighestHu);
+  };
+  const at::Tensor truth = at::avg_pool2d(phantom.unsqueeze(0), kFiner).squeeze(0);
+  return {truth, reconstruct(full.full_photons, FullDoseNoise), reconstruct(full.low_photons, LowDoseNoise)};
+}
+
+}  // namespace lucivox

@@ -1,0 +1,72 @@
+#include <lucivox/train/adam.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;  // the paper's
+
+}  // namespace
+
+Adam::Adam(const Network& network) : parameters_(network.parameters()) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, weight] : parameters_) {
+    first_.push_back(torch::zeros_like(weight));
+    second_.push_back(torch::zeros_like(weight));
+    steps_.push_back(torch::zeros({}, weight.options().requires_grad(false)));
+  }
+}
+
+void Adam::step(double learning_rate) {
+  const torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> weights, gradients;
+  for (const auto& [name, weight] : parameters_) {
+    weights.push_back(weight);
+    gradients.push_back(weight.grad().contiguous());
+  }
+  at::_foreach_add_(steps_, 1);
+  at::_fused_adam_(weights, gradients, first_, second_, {}, steps_, learning_rate, kBeta1, kBeta2, 0, kEps, false, false);
+}
+
+void Adam::clear_gradients() {
+  for (auto& [name, weight] : parameters_) weight.mutable_grad().reset();
+}
+
+void Adam::apply(const Masks& masks) {
+  for (const auto& [name, mask] : masks) {
+    const auto found = std::find_if(parameters_.begin(), parameters_.end(), [&n = name](const auto& p) { return p.first == n; });
+    const auto i = static_cast<size_t>(found - parameters_.begin());
+    first_[i].mul_(mask);
+    second_[i].mul_(mask);
+  }
+}
+
+NamedTensors Adam::state() const {
+  NamedTensors state;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& name = parameters_[i].first;
+    state.emplace_back("adam.m." + name, first_[i]);
+    state.emplace_back("adam.v." + name, second_[i]);
+    state.emplace_back("adam.t." + name, steps_[i]);
+  }
+  return state;
+}
+
+void Adam::load_state(const NamedTensors& state) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, mine] : this->state()) {
+    const auto found = std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    if (found == state.end() || found->second.sizes() != mine.sizes()) {
+      throw Error(fmt::format("the optimiser's '{}' is missing or of another shape", name), "the checkpoint is of another network");
+    }
+    mine.copy_(found->second);
+  }
+}
+
+}  // namespace lucivox

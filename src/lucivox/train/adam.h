@@ -1,0 +1,29 @@
+#pragma once
+
+#include <lucivox/nn/network.h>
+#include <lucivox/sparse/mask.h>
+
+namespace lucivox {
+
+// Adam (Kingma and Ba, ICLR 2015, algorithm 1), fused by libtorch into one kernel a device.
+class Adam {
+ public:
+  explicit Adam(const Network& network);
+
+  // One update from the parameters' gradients.
+  void step(double learning_rate);
+  void clear_gradients();
+  // Forgets what was gathered for pruned weights: with masked gradients they then never move.
+  void apply(const Masks& masks);
+
+  // Moments and step counts under "adam.m.NAME", "adam.v.NAME", "adam.t.NAME"; share storage with the optimiser.
+  NamedTensors state() const;
+  // Throws Error when a name is missing or a shape differs.
+  void load_state(const NamedTensors& state);
+
+ private:
+  NamedTensors parameters_;
+  std::vector<at::Tensor> first_, second_, steps_;
+};
+
+}  // namespace lucivox

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include <lucivox/base/config.h>
+#include <lucivox/train/loss.h>
+
+namespace lucivox {
+
+// When and how the network is made sparse: `dense_epochs` of ordinary training, then pruning, then retraining
+// with the masks held (the hybrid schedule of Chaturvedi et al., section 2.3).
+struct SparsityOptions {
+  std::string criterion = "none";  // "none" or "structured"
+  double amount = 0.5;             // share of filters to prune
+  int64_t dense_epochs = 25;
+};
+
+// The paper's defaults.
+struct TrainOptions {
+  int64_t epochs = 50;
+  int64_t batch = 1;
+  double learning_rate = 1e-4;
+  double decay = 0.95;  // of the learning rate, an epoch
+  int64_t crop = 0;     // side of random square crops in pixels; 0: whole slices
+  uint64_t seed = 1;
+  double checkpoint_minutes = 10;  // besides the end of every epoch
+  LossOptions loss;
+  SparsityOptions sparsity;
+};
+
+// Throws Error (misuse) for unknown keys and for values that make no sense.
+TrainOptions train_options_from_json(const Json& json);
+Json to_json(const TrainOptions& options);
+
+}  // namespace lucivox
