@@ -94,7 +94,7 @@ def window(size, like):
 
 
 def ssim(a, b):
-    """Mean SSIM and mean contrast-structure term of one level; a data range of 1."""
+    """Each image's mean SSIM and mean contrast-structure term on one level, [N] both; a data range of 1."""
     c1, c2 = 0.01**2, 0.03**2
     w = window(min(11, *a.shape[-2:]), a)
     mean_a, mean_b = F.conv2d(a, w), F.conv2d(b, w)
@@ -103,21 +103,18 @@ def ssim(a, b):
     cov = F.conv2d(a * b, w) - mean_a * mean_b
     contrast = (2 * cov + c2) / (var_a + var_b + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
-    return (luminance * contrast).mean(), contrast.mean()
+    return (luminance * contrast).mean(dim=(1, 2, 3)), contrast.mean(dim=(1, 2, 3))
 
 
 def ms_ssim(a, b):
-    """(standard, reference): the reference multiplies by the last level's SSIM once per other level."""
-    full, contrast = [], []
-    for _ in LEVEL_WEIGHTS:
-        s, c = ssim(a, b)
-        full.append((s + 1) / 2)  # "simple" normalisation: a power of a negative number is no number
-        contrast.append((c + 1) / 2)
+    """Of each image, then the mean over the batch, as pytorch-msssim does."""
+    factors = []
+    for level, weight in enumerate(LEVEL_WEIGHTS):
+        full, contrast = ssim(a, b)
+        term = full if level == len(LEVEL_WEIGHTS) - 1 else contrast
+        factors.append(((term + 1) / 2) ** weight)  # "simple" normalisation: a power of a negative number is no number
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    weights = torch.tensor(LEVEL_WEIGHTS, dtype=a.dtype)
-    contrast = torch.stack(contrast)[:-1] ** weights[:-1]
-    last = full[-1] ** weights[-1]
-    return torch.prod(contrast) * last, torch.prod(contrast * last)
+    return torch.stack(factors).prod(dim=0).mean()
 
 
 def make_network():
@@ -158,16 +155,14 @@ def main():
 
     output = net.train()(image)
     mse = F.mse_loss(output, target)
-    standard, reference = ms_ssim(output, target)
-    loss = mse + SSIM_WEIGHT * (1 - standard)
+    similarity = ms_ssim(output, target)
+    loss = mse + SSIM_WEIGHT * (1 - similarity)
     loss.backward()
 
     out["output_train"] = output.detach()
     out["mse"] = mse.detach()
-    out["ms_ssim_standard"] = standard.detach()
-    out["ms_ssim_reference"] = reference.detach()
+    out["ms_ssim_standard"] = similarity.detach()
     out["loss_standard"] = loss.detach()
-    out["loss_reference"] = (mse + SSIM_WEIGHT * (1 - reference)).detach()
     out |= {f"grad.{name}": p.grad.float() for name, p in net.named_parameters()}
     out |= {f"after.{name}": b.float() if b.is_floating_point() else b for name, b in net.named_buffers()}
     save_file(out, HERE / "ddnet.safetensors", metadata={"torch": torch.__version__})

@@ -1,5 +1,8 @@
 #include <lucivox/nn/model.h>
 
+#include <functional>
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -11,6 +14,18 @@ namespace lucivox {
 namespace {
 
 constexpr char kKey[] = "lucivox";  // of the metadata; its value is one JSON text
+
+// Before any memory is asked for: a damaged graph could ask for more than there is.
+void require_as_many_weights(const Graph& graph, const NamedTensors& tensors) {
+  double needed = 0, given = 0;
+  for (const WeightSpec& spec : graph.weights()) {
+    needed += std::accumulate(spec.shape.begin(), spec.shape.end(), 1.0, std::multiplies<>());
+  }
+  for (const auto& [name, tensor] : tensors) given += static_cast<double>(tensor.numel());
+  if (needed != given) {
+    throw Error(fmt::format("its network has {:.0f} weights and the file {:.0f}", needed, given), "copy the model file again");
+  }
+}
 
 }  // namespace
 
@@ -33,7 +48,9 @@ Model load_model(const std::filesystem::path& path) {
   }
   try {
     const Json about = Json::parse(about_text->second);
-    Model model{Network(graph_from_json(about.at("graph")), 0), mapping_from_json(about.at("intensity")),
+    const Graph graph = graph_from_json(about.at("graph"));
+    require_as_many_weights(graph, file.tensors);
+    Model model{Network(graph, 0), mapping_from_json(about.at("intensity")),
                 about.at("name").get<std::string>(), about.at("training"), about.at("version").get<std::string>()};
     model.network.load_state(file.tensors);
     return model;

@@ -7,7 +7,7 @@
 
 namespace lucivox {
 
-void apply(const Masks& masks, const Network& network) {
+void apply_masks(const Masks& masks, const Network& network) {
   const torch::NoGradGuard no_grad;
   // where() and not a product: 0 * infinity would not be zero, and -1 * 0 would be -0
   for (const auto& [name, mask] : masks) {

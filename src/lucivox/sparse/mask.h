@@ -11,7 +11,7 @@ namespace lucivox {
 using Masks = NamedTensors;
 
 // Sets pruned weights to exactly zero.
-void apply(const Masks& masks, const Network& network);
+void apply_masks(const Masks& masks, const Network& network);
 
 // Removes pruned weights from the gradients, so that an optimiser whose moments are zero there never moves them.
 void mask_gradients(const Masks& masks, const Network& network);

@@ -51,9 +51,9 @@ NamedTensors Adam::state() const {
   NamedTensors state;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const std::string& name = parameters_[i].first;
-    state.emplace_back("adam.m." + name, first_[i]);
-    state.emplace_back("adam.v." + name, second_[i]);
-    state.emplace_back("adam.t." + name, steps_[i]);
+    state.emplace_back("m." + name, first_[i]);
+    state.emplace_back("v." + name, second_[i]);
+    state.emplace_back("t." + name, steps_[i]);
   }
   return state;
 }

@@ -16,7 +16,7 @@ class Adam {
   // Forgets what was gathered for pruned weights: with masked gradients they then never move.
   void apply(const Masks& masks);
 
-  // Moments and step counts under "adam.m.NAME", "adam.v.NAME", "adam.t.NAME"; share storage with the optimiser.
+  // Moments and step counts under "m.NAME", "v.NAME", "t.NAME"; share storage with the optimiser.
   NamedTensors state() const;
   // Throws Error when a name is missing or a shape differs.
   void load_state(const NamedTensors& state);

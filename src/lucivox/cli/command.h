@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <lucivox/base/config.h>
+#include <lucivox/base/progress.h>
+#include <lucivox/base/stop.h>
+
+namespace lucivox {
+
+// What every command is given besides its own options.
+struct Context {
+  Console console;
+  StopToken stop;
+  bool json = false;
+  std::string device = "cpu";
+  int threads = 0;  // 0: all cores
+};
+
+// Flags that several commands share.
+enum class Flags { Plain = 0, Json = 1, Device = 2, JsonAndDevice = 3 };
+
+// Adds a command; `body` runs once its options are parsed, and gives the exit code.
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, Flags flags,
+                      const std::function<int()>& body);
+
+// To standard output: `json` itself with --json, else `text`.
+void print(const Context& context, const Json& json, const std::string& text);
+
+// The exit code of a command that ended because it was asked to stop: the shell's for Ctrl-C.
+inline constexpr int kStopped = 130;
+
+// One function a command; each adds itself to the application.
+void add_demo(CLI::App& app, Context& context);
+void add_simulate(CLI::App& app, Context& context);
+void add_train(CLI::App& app, Context& context);
+void add_enhance(CLI::App& app, Context& context);
+void add_evaluate(CLI::App& app, Context& context);
+void add_import(CLI::App& app, Context& context);
+void add_info(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
+
+}  // namespace lucivox

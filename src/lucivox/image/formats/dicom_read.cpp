@@ -1,0 +1,429 @@
+#include <lucivox/image/formats/dicom.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <numeric>
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <gdcmImageReader.h>
+#include <gdcmMediaStorage.h>
+#include <gdcmReader.h>
+#include <gdcmTrace.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/dicom_tags.h>
+#include <lucivox/image/formats/formats.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox::formats {
+namespace {
+
+using Vector = std::array<double, 3>;
+
+double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+Vector normal_of(const std::array<double, 6>& o) {
+  return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
+}
+
+// ---- one file ----
+
+// Null when `path` is DICOM but no image (a directory, a report, a contour set).
+gdcm::SmartPointer<gdcm::File> read_header(const fs::path& path) {
+  gdcm::Reader reader;
+  reader.SetFileName(path.c_str());
+  if (!reader.ReadUpToTag(tag::pixel_data())) throw damaged(path, "its DICOM header is damaged or truncated");
+  const gdcm::DataSet& set = reader.GetFile().GetDataSet();
+  if (set.FindDataElement(tag::rows())) return &reader.GetFile();
+  const gdcm::MediaStorage::MSType storage = gdcm::MediaStorage::GetMSType(text(set, tag::sop_class()).c_str());
+  const bool other_object = storage != gdcm::MediaStorage::MS_END && !gdcm::MediaStorage::IsImage(storage);
+  if (other_object || reader.GetFile().GetHeader().GetMediaStorage() == gdcm::MediaStorage::MediaStorageDirectoryStorage) {
+    return nullptr;
+  }
+  throw damaged(path, "its DICOM header ends before the image");
+}
+
+PixelCell read_cell(const fs::path& path, const gdcm::DataSet& set) {
+  PixelCell cell;
+  cell.bits_allocated = static_cast<int>(binary(set, tag::bits_allocated()).value_or(0));
+  cell.bits_stored = static_cast<int>(binary(set, tag::bits_stored()).value_or(cell.bits_allocated));
+  cell.high_bit = static_cast<int>(binary(set, tag::high_bit()).value_or(cell.bits_stored - 1));
+  cell.is_signed = binary(set, tag::pixel_representation()).value_or(0) == 1;
+  const bool whole_bytes = cell.bits_allocated == 8 || cell.bits_allocated == 16 || cell.bits_allocated == 32;
+  const bool fits = cell.bits_stored >= 1 && cell.high_bit < cell.bits_allocated && cell.high_bit >= cell.bits_stored - 1;
+  if (!whole_bytes || !fits) {
+    throw damaged(path, fmt::format("pixels of {} bits ({} stored, high bit {}) are not supported", cell.bits_allocated,
+                                    cell.bits_stored, cell.high_bit));
+  }
+  return cell;
+}
+
+void require_grey_single_frame(const fs::path& path, const gdcm::DataSet& set) {
+  const std::string photometric = text(set, tag::photometric());
+  if (binary(set, tag::samples_per_pixel()).value_or(1) != 1 || photometric == "PALETTE COLOR") throw in_colour(path);
+  if (number(set, tag::frames()).value_or(1) > 1) {
+    throw Error(path.string() + " is a multi-frame DICOM; lucivox reads one slice a file",
+                "convert it to a series of single frames, for example with dcm4che's emf2sf or to NIfTI with dcm2niix");
+  }
+}
+
+bool is_compressed(const gdcm::File& file) {
+  const gdcm::TransferSyntax& syntax = file.GetHeader().GetDataSetTransferSyntax();
+  return syntax.IsEncapsulated() || syntax == gdcm::TransferSyntax::DeflatedExplicitVRLittleEndian;
+}
+
+DicomSlice read_slice(const fs::path& path, const gdcm::SmartPointer<gdcm::File>& file) {
+  DicomSlice slice{.path = path, .file = file};
+  const gdcm::DataSet& set = slice.set();
+  require_grey_single_frame(path, set);
+  slice.rows = binary(set, tag::rows()).value_or(0);
+  slice.columns = binary(set, tag::columns()).value_or(0);
+  slice.cell = read_cell(path, set);
+  require_plausible(path, {1, slice.rows, slice.columns}, slice.cell.scalar(), fs::file_size(path),
+                    is_compressed(*file) ? kAnyCodec : kUncompressed);
+  slice.calibration = {number(set, tag::slope()).value_or(1), number(set, tag::intercept()).value_or(0)};
+  if (slice.calibration.slope == 0) slice.calibration.slope = 1;  // meaningless, but seen in MR files
+  if (const auto position = numbers(set, tag::position()); position.size() == 3) {
+    slice.position_mm = {position[0], position[1], position[2]};
+  }
+  if (const auto axes = numbers(set, tag::orientation()); axes.size() == 6) {
+    std::copy(axes.begin(), axes.end(), slice.orientation.begin());
+  }
+  return slice;
+}
+
+// ---- a series ----
+
+std::vector<fs::path> visible_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().filename().string().front() != '.') files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<DicomSlice> read_slices(const fs::path& folder) {
+  std::vector<DicomSlice> slices;
+  for (const fs::path& path : visible_files(folder)) {
+    // notes beside the slices are ignored, but what calls itself DICOM and is not would leave a hole in the series
+    if (!looks_like_dicom(path)) {
+      if (path.extension() == ".dcm") throw damaged(path, "it is empty or not a DICOM file");
+      continue;
+    }
+    if (const auto file = read_header(path); file.GetPointer() != nullptr) slices.push_back(read_slice(path, file));
+  }
+  if (slices.empty()) {
+    throw Error(fmt::format("the folder {} holds no DICOM slices", folder.string()),
+                "give the folder that directly holds the slices of one series, or an image file");
+  }
+  return slices;
+}
+
+void require_one_series(const fs::path& folder, const std::vector<DicomSlice>& slices) {
+  std::map<std::string, std::pair<int, std::string>> series;
+  for (const DicomSlice& slice : slices) {
+    auto& [count, description] = series[text(slice.set(), tag::series_instance())];
+    ++count;
+    description = text(slice.set(), tag::series_description());
+  }
+  if (series.size() == 1) return;
+  std::string list;
+  for (const auto& [uid, about] : series) {
+    list += fmt::format("\n  {} ({} slices{}{})", uid, about.first, about.second.empty() ? "" : ", ", about.second);
+  }
+  throw Error(fmt::format("the folder {} holds {} DICOM series:{}", folder.string(), series.size(), list),
+              "put the slices of one series into a folder of their own");
+}
+
+void require_alike(const std::vector<DicomSlice>& slices) {
+  const DicomSlice& first = slices.front();
+  for (const DicomSlice& slice : slices) {
+    if (slice.rows != first.rows || slice.columns != first.columns) {
+      throw Error(fmt::format("the slices differ in size: {} has {} x {} pixels, {} has {} x {}", first.path.string(),
+                              first.columns, first.rows, slice.path.string(), slice.columns, slice.rows),
+                  "take the slice that does not belong out of the folder");
+    }
+    for (size_t i = 0; i < 6; ++i) {
+      if (!(std::abs(slice.orientation[i] - first.orientation[i]) < 1e-3)) {
+        throw Error(fmt::format("the slices {} and {} lie in different planes", first.path.string(), slice.path.string()),
+                    "take the slice that does not belong (a localizer?) out of the folder");
+      }
+    }
+  }
+}
+
+// Where each slice lies along the normal, in mm; the instance number when the files know no positions.
+std::vector<double> places_along_normal(const std::vector<DicomSlice>& slices) {
+  const Vector normal = normal_of(slices.front().orientation);
+  const bool positioned =
+      std::all_of(slices.begin(), slices.end(), [](const DicomSlice& slice) { return slice.position_mm.has_value(); });
+  std::vector<double> places;
+  for (const DicomSlice& slice : slices) {
+    const std::optional<double> instance = number(slice.set(), tag::instance_number());
+    if (!positioned && !instance && slices.size() > 1) {
+      throw damaged(slice.path, "it has neither ImagePositionPatient nor InstanceNumber, so its place is unknown");
+    }
+    places.push_back(positioned ? dot(normal, *slice.position_mm) : instance.value_or(0));
+  }
+  return places;
+}
+
+// Sorts slices and their places together, and refuses two at one place.
+void sort_slices(std::vector<DicomSlice>& slices, std::vector<double>& places) {
+  std::vector<size_t> order(slices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return places[a] < places[b]; });
+  std::vector<DicomSlice> sorted;
+  std::vector<double> sorted_places;
+  constexpr double same_mm = 1e-4;
+  for (const size_t i : order) {
+    if (!sorted.empty() && !(places[i] - sorted_places.back() > same_mm)) {
+      throw Error(fmt::format("{} and {} lie at the same place", sorted.back().path.string(), slices[i].path.string()),
+                  "keep one of them: a folder holds each slice of one series once");
+    }
+    sorted.push_back(slices[i]);
+    sorted_places.push_back(places[i]);
+  }
+  slices = std::move(sorted);
+  places = std::move(sorted_places);
+}
+
+// ---- what the image says about itself ----
+
+bool is_ct(const gdcm::DataSet& set) {
+  return text(set, tag::modality()) == "CT" || text(set, tag::sop_class()) == kCtImageStorage;
+}
+
+double positive_or(std::optional<double> value, double otherwise) {
+  return value && *value > 0 ? *value : otherwise;
+}
+
+// The median of the gaps, so that one missing slice does not change the scale of the whole.
+double slice_spacing(const DicomSlice& slice, const std::vector<double>& places) {
+  const double said = positive_or(number(slice.set(), tag::spacing_between_slices()),
+                                  positive_or(number(slice.set(), tag::slice_thickness()), 1));
+  if (places.size() < 2 || !slice.position_mm) return said;
+  std::vector<double> gaps;
+  for (size_t i = 1; i < places.size(); ++i) gaps.push_back(places[i] - places[i - 1]);
+  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2), gaps.end());
+  return gaps[gaps.size() / 2];
+}
+
+void describe_geometry(ImageInfo& info, const DicomSlice& first, const std::vector<double>& places) {
+  std::vector<double> pixel = numbers(first.set(), tag::pixel_spacing());
+  if (pixel.size() != 2) pixel = numbers(first.set(), tag::imager_pixel_spacing());
+  pixel.resize(2, 1.0);
+  // PixelSpacing is (between rows, between columns): Y before X
+  info.spacing_mm = {positive_or(pixel[1], 1), positive_or(pixel[0], 1), slice_spacing(first, places)};
+  info.origin_mm = first.position_mm.value_or(Vector{0, 0, 0});
+  const Vector normal = normal_of(first.orientation);
+  for (size_t i = 0; i < 3; ++i) {
+    info.direction[3 * i] = first.orientation[i];
+    info.direction[3 * i + 1] = first.orientation[3 + i];
+    info.direction[3 * i + 2] = normal[i];
+  }
+}
+
+void describe_header(ImageInfo& info, const gdcm::DataSet& set) {
+  static const std::vector<std::pair<const char*, gdcm::Tag>> shown = {
+      {"PatientID", {0x0010, 0x0020}},         {"PatientName", {0x0010, 0x0010}},
+      {"PatientSex", {0x0010, 0x0040}},        {"PatientAge", {0x0010, 0x1010}},
+      {"StudyDate", {0x0008, 0x0020}},         {"StudyDescription", {0x0008, 0x1030}},
+      {"StudyInstanceUID", {0x0020, 0x000D}},  {"SeriesInstanceUID", {0x0020, 0x000E}},
+      {"SeriesNumber", {0x0020, 0x0011}},      {"SeriesDescription", {0x0008, 0x103E}},
+      {"Modality", {0x0008, 0x0060}},          {"Manufacturer", {0x0008, 0x0070}},
+      {"ManufacturerModelName", {0x0008, 0x1090}}, {"BodyPartExamined", {0x0018, 0x0015}},
+      {"ConvolutionKernel", {0x0018, 0x1210}}, {"KVP", {0x0018, 0x0060}},
+      {"XRayTubeCurrent", {0x0018, 0x1151}},   {"Exposure", {0x0018, 0x1152}},
+      {"SliceThickness", {0x0018, 0x0050}},    {"WindowCenter", {0x0028, 0x1050}},
+      {"WindowWidth", {0x0028, 0x1051}},       {"DerivationDescription", {0x0008, 0x2111}},
+  };
+  for (const auto& [keyword, at] : shown) {
+    if (const std::string value = text(set, at); !value.empty()) info.header[keyword] = value;
+  }
+}
+
+ImageInfo describe(const std::vector<DicomSlice>& slices, const std::vector<double>& places) {
+  const DicomSlice& first = slices.front();
+  ImageInfo info;
+  info.format = "DICOM";
+  info.shape = {static_cast<int64_t>(slices.size()), first.rows, first.columns};
+  describe_geometry(info, first, places);
+  describe_header(info, first.set());
+  const bool alike = std::all_of(slices.begin(), slices.end(), [&](const DicomSlice& slice) {
+    return slice.cell == first.cell && slice.calibration == first.calibration;
+  });
+  if (alike) {  // else each slice has its own scale (PET), and only float32 describes all of them
+    info.scalar = first.cell.scalar();
+    info.slope = first.calibration.slope;
+    info.intercept = first.calibration.intercept;
+  }
+  const std::string rescale_type = text(first.set(), tag::rescale_type());
+  if (is_ct(first.set()) && (rescale_type.empty() || rescale_type == "HU")) info.units = Units::HU;
+  if (const auto stored = binary(first.set(), tag::padding(), first.cell.is_signed)) {
+    info.padding = first.calibration.slope * static_cast<double>(*stored) + first.calibration.intercept;
+  }
+  return info;
+}
+
+// ---- pixels ----
+
+// Leaves only the stored bits of each cell, extended by the sign: the others may hold overlays (PS3.5 section 8.1.2).
+template <typename Unsigned>
+void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
+  const int below = cell.high_bit - cell.bits_stored + 1;
+  const auto mask = static_cast<Unsigned>((uint64_t{1} << cell.bits_stored) - 1);
+  const auto sign = static_cast<Unsigned>(uint64_t{1} << (cell.bits_stored - 1));
+  for (size_t at = 0; at + sizeof(Unsigned) <= bytes.size(); at += sizeof(Unsigned)) {
+    Unsigned value;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    value = static_cast<Unsigned>((value >> below) & mask);
+    if (cell.is_signed && (value & sign) != 0) value = static_cast<Unsigned>(value | static_cast<Unsigned>(~mask));
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+  }
+}
+
+void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
+  if (cell.bits_stored == cell.bits_allocated) return;
+  if (cell.bits_allocated == 8) keep_stored_bits<uint8_t>(bytes, cell);
+  if (cell.bits_allocated == 16) keep_stored_bits<uint16_t>(bytes, cell);
+  if (cell.bits_allocated == 32) keep_stored_bits<uint32_t>(bytes, cell);
+}
+
+// Decoders fill what is missing with zeros or grey, so that the pixel data must be seen to be whole before.
+void require_whole_pixel_data(const DicomSlice& slice, const gdcm::File& file, uint64_t pixel_bytes) {
+  const gdcm::DataSet& set = file.GetDataSet();
+  if (!set.FindDataElement(tag::pixel_data())) throw damaged(slice.path, "it has no pixel data");
+  const gdcm::DataElement& pixels = set.GetDataElement(tag::pixel_data());
+  const gdcm::ByteValue* raw = pixels.GetByteValue();
+  const gdcm::SequenceOfFragments* fragments = pixels.GetSequenceOfFragments();
+  const bool whole = raw != nullptr ? raw->GetLength() >= pixel_bytes
+                                    : fragments != nullptr && fragments->GetNumberOfFragments() > 0;
+  if (!whole) throw damaged(slice.path, "its pixel data is truncated");
+}
+
+// The stored pixels of one slice, row by row.
+std::vector<char> decode(const DicomSlice& slice) {
+  gdcm::ImageReader reader;
+  reader.SetFileName(slice.path.c_str());
+  if (!reader.Read()) throw damaged(slice.path, "its pixel data is damaged, truncated or in an unknown encoding");
+  const auto bytes = static_cast<uint64_t>(slice.rows * slice.columns * bytes_per_voxel(slice.cell.scalar()));
+  require_whole_pixel_data(slice, reader.GetFile(), bytes);
+  const gdcm::Image& image = reader.GetImage();
+  std::vector<char> stored(bytes);
+  if (image.GetBufferLength() != bytes || !image.GetBuffer(stored.data())) {
+    throw damaged(slice.path, "its pixel data cannot be decoded");
+  }
+  keep_stored_bits(stored, slice.cell);
+  return stored;
+}
+
+void read_values(const DicomSlice& slice, float* values) {
+  try {
+    const std::vector<char> stored = decode(slice);
+    to_values(stored.data(), slice.cell.scalar(), slice.calibration, slice.rows * slice.columns, values);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw damaged(slice.path, e.what());
+  }
+}
+
+// A CT pixel below -1024 HU cannot be tissue. Where the header names no padding, scanners that write signed pixels
+// fill the corners outside of the circle of reconstruction with -2000 or -2048: such a minimum of the first slice is
+// taken for padding.
+std::optional<double> unsaid_padding(const ImageInfo& info, const DicomSlice& slice) {
+  constexpr double below_any_tissue_hu = -2000;
+  const double lowest = slice.calibration.slope * slice.cell.range().low + slice.calibration.intercept;
+  if (info.padding || info.units != Units::HU || lowest > below_any_tissue_hu) return info.padding;
+  std::vector<float> values(static_cast<size_t>(slice.rows * slice.columns));
+  read_values(slice, values.data());
+  const float minimum = *std::min_element(values.begin(), values.end());
+  return minimum <= below_any_tissue_hu ? std::optional<double>(minimum) : std::nullopt;
+}
+
+class DicomSource : public ImageSource {
+ public:
+  DicomSource(const fs::path& path, std::vector<DicomSlice> slices) : name_(path.string()) {
+    require_alike(slices);
+    std::vector<double> places = places_along_normal(slices);
+    sort_slices(slices, places);
+    info_ = describe(slices, places);
+    info_.padding = unsaid_padding(info_, slices.front());
+    header_ = std::make_shared<DicomHeader>();
+    header_->slices = std::move(slices);
+    info_.native = header_;
+  }
+
+  const ImageInfo& info() const override { return info_; }
+  std::string name() const override { return name_; }
+
+  at::Tensor read(const Region& region) override {
+    require_inside(region, info_, name_);
+    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
+    at::Tensor whole_slice = at::empty({info_.shape[1], info_.shape[2]}, at::kFloat);
+    for (int64_t z = 0; z < region.size[0]; ++z) {
+      read_values(header_->slices[static_cast<size_t>(region.begin[0] + z)], whole_slice.mutable_data_ptr<float>());
+      values[z].copy_(whole_slice.narrow(0, region.begin[1], region.size[1]).narrow(1, region.begin[2], region.size[2]));
+    }
+    return values;
+  }
+
+ private:
+  std::string name_;
+  ImageInfo info_;
+  std::shared_ptr<DicomHeader> header_;
+};
+
+}  // namespace
+
+Scalar PixelCell::scalar() const {
+  if (bits_allocated == 8) return is_signed ? Scalar::Int8 : Scalar::UInt8;
+  if (bits_allocated == 16) return is_signed ? Scalar::Int16 : Scalar::UInt16;
+  return is_signed ? Scalar::Int32 : Scalar::UInt32;
+}
+
+StoredRange PixelCell::range() const {
+  if (is_signed) return {-std::ldexp(1.0, bits_stored - 1), std::ldexp(1.0, bits_stored - 1) - 1};
+  return {0, std::ldexp(1.0, bits_stored) - 1};
+}
+
+void silence_gdcm() {
+  static const bool once = [] {
+    gdcm::Trace::DebugOff();
+    gdcm::Trace::WarningOff();
+    gdcm::Trace::ErrorOff();
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
+bool looks_like_dicom(const fs::path& file) {
+  constexpr size_t preamble = 128;
+  const std::string head = first_bytes(file, preamble + 4);
+  if (head.size() == preamble + 4 && head.compare(preamble, 4, "DICM") == 0) return true;
+  // without the preamble of PS3.10: the data set begins at once, with a low element of group 2 or 8, little endian
+  return head.size() >= 8 && (head[0] == 2 || head[0] == 8) && head[1] == 0 && head[3] == 0 && head[2] <= 0x18;
+}
+
+std::unique_ptr<ImageSource> open_dicom(const fs::path& file) {
+  silence_gdcm();
+  const auto header = read_header(file);
+  if (header.GetPointer() == nullptr) throw Error(file.string() + " is a DICOM file without an image");
+  return std::make_unique<DicomSource>(file, std::vector{read_slice(file, header)});
+}
+
+std::unique_ptr<ImageSource> open_dicom_series(const fs::path& folder) {
+  silence_gdcm();
+  std::vector<DicomSlice> slices = read_slices(folder);
+  require_one_series(folder, slices);
+  return std::make_unique<DicomSource>(folder, std::move(slices));
+}
+
+}  // namespace lucivox::formats

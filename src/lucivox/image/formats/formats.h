@@ -1,0 +1,37 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <lucivox/image/formats/open.h>
+#include <lucivox/image/image.h>
+
+// The readers and writers behind open() and create(), one format a file. All of them: throw Error when a file is
+// damaged or cannot hold the image, print nothing, and give sources whose read() may be called from several threads.
+namespace lucivox::formats {
+
+// dicom_read.cpp, dicom_write.cpp
+bool looks_like_dicom(const std::filesystem::path& file);
+std::unique_ptr<ImageSource> open_dicom(const std::filesystem::path& file);
+std::unique_ptr<ImageSource> open_dicom_series(const std::filesystem::path& folder);
+std::unique_ptr<ImageSink> create_dicom(const std::filesystem::path& path, const ImageInfo& info,
+                                        const Derivation& derivation);
+
+// itk.cpp
+enum class ItkKind { Nifti, Nrrd, MetaImage, Png };
+std::unique_ptr<ImageSource> open_itk(const std::filesystem::path& file, ItkKind kind);
+std::unique_ptr<ImageSink> create_itk(const std::filesystem::path& file, ItkKind kind, const ImageInfo& info,
+                                      const Derivation& derivation);
+
+// tiff.cpp
+std::unique_ptr<ImageSource> open_tiff(const std::filesystem::path& file);
+std::unique_ptr<ImageSink> create_tiff(const std::filesystem::path& file, const ImageInfo& info,
+                                       const Derivation& derivation);
+
+// hdf5.cpp; `data_set` is empty when the path named none
+std::unique_ptr<ImageSource> open_hdf5(const std::filesystem::path& file, const std::string& data_set);
+std::unique_ptr<ImageSink> create_hdf5(const std::filesystem::path& file, const std::string& data_set,
+                                       const ImageInfo& info, const Derivation& derivation);
+
+}  // namespace lucivox::formats

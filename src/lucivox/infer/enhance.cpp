@@ -1,0 +1,54 @@
+#include <lucivox/infer/enhance.h>
+
+#include <torch/torch.h>
+
+#include <lucivox/infer/engine.h>
+#include <lucivox/infer/tiles.h>
+
+namespace lucivox {
+namespace {
+
+// DDNet keeps about 1 kB a pixel while it runs: 4 GB for such a slice.
+constexpr int64_t kWholeSlicePixels = int64_t{2048} * 2048;
+constexpr int64_t kTile = 1024;
+// A pixel hardly depends on others farther away, although the receptive field reaches further; a multiple of 16, so
+// that tiles are pooled on the slice's own grid.
+constexpr int64_t kHalo = 128;
+
+Tiling tiling_for(const Model& model, const ImageInfo& info) {
+  const auto [slices, rows, columns] = info.shape;
+  const bool whole = rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
+  return whole ? Tiling{{1, rows, columns}, {0, 0, 0}} : Tiling{{1, kTile, kTile}, {0, kHalo, kHalo}};
+}
+
+// The tile.output part of values that cover tile.input.
+at::Tensor output_part(const at::Tensor& values, const Tile& tile) {
+  at::Tensor part = values;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis], tile.output.size[axis]);
+  }
+  return part;
+}
+
+}  // namespace
+
+at::Tensor enhance_slice(Model& model, const at::Tensor& slice_YX) {
+  const AppliedMapping mapping = apply_mapping(model.intensity, slice_YX.unsqueeze(0).unsqueeze(0));
+  const at::Tensor unit = mapping.to_unit(slice_YX.unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
+  return mapping.from_unit(Engine(model.network).run(unit).unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
+}
+
+void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console, const StopToken& stop) {
+  const std::optional<double> padding = source.info().padding;
+  const double air = model.intensity.low;
+  const auto compute = [&](const at::Tensor& input, const Tile& tile) {
+    require_finite(input, source.name());
+    at::Tensor values = input;
+    if (padding) values = values.masked_fill(input == *padding, air);
+    const at::Tensor enhanced = output_part(enhance_slice(model, values.squeeze(0)).unsqueeze(0), tile);
+    return padding ? enhanced.masked_fill(output_part(input, tile) == *padding, *padding) : enhanced;
+  };
+  run_tiles(source, sink, tiling_for(model, source.info()), compute, console, stop);
+}
+
+}  // namespace lucivox

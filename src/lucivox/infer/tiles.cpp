@@ -1,0 +1,64 @@
+#include <lucivox/infer/tiles.h>
+
+#include <algorithm>
+#include <future>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+// The tile whose output begins at `begin`.
+Tile tile_at(const std::array<int64_t, 3>& begin, const std::array<int64_t, 3>& shape, const Tiling& tiling) {
+  Tile tile;
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const int64_t size = std::min(tiling.size[axis], shape[axis] - begin[axis]);
+    const int64_t first = std::max<int64_t>(begin[axis] - tiling.halo[axis], 0);
+    const int64_t last = std::min(begin[axis] + size + tiling.halo[axis], shape[axis]);
+    tile.output.begin[axis] = begin[axis];
+    tile.output.size[axis] = size;
+    tile.input.begin[axis] = first;
+    tile.input.size[axis] = last - first;
+  }
+  return tile;
+}
+
+}  // namespace
+
+std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tiling) {
+  for (size_t axis = 0; axis < 3; ++axis) {
+    if (tiling.size[axis] < 1 || tiling.halo[axis] < 0) {
+      throw Error::misuse(fmt::format("tiles of {} voxels with a halo of {}", tiling.size[axis], tiling.halo[axis]),
+                          "a tile needs at least one voxel, a halo at least none");
+    }
+  }
+  std::vector<Tile> all;
+  for (int64_t z = 0; z < shape[0]; z += tiling.size[0]) {
+    for (int64_t y = 0; y < shape[1]; y += tiling.size[1]) {
+      for (int64_t x = 0; x < shape[2]; x += tiling.size[2]) all.push_back(tile_at({z, y, x}, shape, tiling));
+    }
+  }
+  return all;
+}
+
+void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
+               const Console& console, const StopToken& stop) {
+  const std::vector<Tile> all = tiles(source.info().shape, tiling);
+  Progress progress(console, source.name(), static_cast<int64_t>(all.size()), "tiles");
+  const auto read = [&source](const Tile& tile) {
+    return std::async(std::launch::async, [&source, region = tile.input] { return source.read(region); });
+  };
+  std::future<at::Tensor> next = read(all.front());
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (stop.stop_requested()) throw Error("stopped before the end; nothing was written");
+    const at::Tensor input = next.get();
+    if (i + 1 < all.size()) next = read(all[i + 1]);
+    sink.write(all[i].output, compute(input, all[i]));
+    progress.advance();
+  }
+}
+
+}  // namespace lucivox

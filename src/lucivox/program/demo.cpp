@@ -1,0 +1,65 @@
+#include <lucivox/program/demo.h>
+
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/model.h>
+#include <lucivox/program/enhancement.h>
+#include <lucivox/program/simulation.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kTraining = 64, kHeldOut = 8, kSize = 256;
+constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
+
+// Short of the paper's 50 epochs of thousands of slices: a higher learning rate, falling faster.
+Json configuration(const fs::path& data, uint64_t seed) {
+  return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
+          {"train",
+           {{"epochs", 10},
+            {"learning_rate", 2e-3},
+            {"decay", 0.8},
+            {"seed", seed},
+            {"sparsity", {{"criterion", "structured"}, {"amount", 0.5}, {"dense_epochs", 6}}}}}};
+}
+
+void make_room(const fs::path& run) {
+  if (fs::exists(run / kMarker)) fs::remove_all(run);
+  if (fs::exists(run)) throw Error::misuse(run.string() + " exists and is no earlier demo", "give another folder with --run");
+  create_folder(run);
+  write_file(run / kMarker, "{\"demo\": true}\n");
+}
+
+void require_better(const BeforeAfter& quality) {
+  const Quality &b = quality.before, &a = quality.after;
+  const bool better = a.mse < b.mse && a.psnr > b.psnr && a.ssim > b.ssim && a.ms_ssim > b.ms_ssim;
+  if (better) return;
+  throw Error(fmt::format("the enhanced slices are not better by every metric (PSNR {:.2f} to {:.2f}, SSIM {:.4f} to {:.4f}, "
+                          "MS-SSIM {:.4f} to {:.4f})",
+                          b.psnr, a.psnr, b.ssim, a.ssim, b.ms_ssim, a.ms_ssim),
+              "training did not converge; see the loss curves in report.html");
+}
+
+}  // namespace
+
+TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop) {
+  make_room(options.run);
+  const fs::path data = options.run / "data";
+  const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
+  simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
+  simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
+
+  const TrainingJob job{"ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh, options.device};
+  TrainingSummary summary = run_training(job, console, stop);
+  if (!summary.result.finished) return summary;
+  Model model = load_model(options.run / "model.safetensors");
+  enhance_files(model, data / "held-out" / "LQ", options.run / "enhanced", Console{true}, stop);
+  require_better(*summary.quality);
+  return summary;
+}
+
+}  // namespace lucivox

@@ -1,0 +1,67 @@
+#include <lucivox/program/description.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <lucivox/base/files.h>
+#include <lucivox/image/formats/open.h>
+#include <lucivox/nn/model.h>
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kTypicalSide = 512;  // pixels of a CT slice
+
+Json describe_model(const std::filesystem::path& path) {
+  const Model model = load_model(path);
+  const Graph& graph = model.network.graph();
+  return {{"model", model.name},
+          {"architecture", graph.architecture()},
+          {"layers", graph.layer_count()},
+          {"parameters", graph.parameter_count()},
+          {"GFLOP for 512x512", std::round(graph.flops(kTypicalSide, kTypicalSide) / 1e8) / 10},
+          {"receptive field radius", graph.receptive_radius()},
+          {"slice sides padded to multiples of", graph.size_multiple()},
+          {"intensity", describe(model.intensity)},
+          {"written by lucivox", model.version},
+          {"training", model.training}};
+}
+
+Json describe_image(const std::filesystem::path& path) {
+  const auto image = open(path);
+  const ImageInfo& info = image->info();
+  Json json = {{"image", image->name()},
+               {"format", info.format},
+               {"shape z y x", info.shape},
+               {"spacing x y z, mm", info.spacing_mm},
+               {"origin, mm", info.origin_mm},
+               {"direction", info.direction},
+               {"stored as", to_string(info.scalar)},
+               {"slope", info.slope},
+               {"intercept", info.intercept},
+               {"units", to_string(info.units)}};
+  if (info.padding) json["padding"] = *info.padding;
+  json["header"] = info.header;
+  return json;
+}
+
+}  // namespace
+
+Json describe_file(const std::filesystem::path& path) {
+  require_exists(path, "file");
+  return path.extension() == ".safetensors" ? describe_model(path) : describe_image(path);
+}
+
+std::string as_text(const Json& json, int indent) {
+  std::string text;
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_object() && !value.empty()) {
+      text += fmt::format("{:{}}{}\n{}", "", indent, key, as_text(value, indent + 2));
+    } else {
+      text += fmt::format("{:{}}{:<36}{}\n", "", indent, key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return text;
+}
+
+}  // namespace lucivox

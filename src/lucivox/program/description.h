@@ -1,0 +1,16 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <lucivox/base/config.h>
+
+namespace lucivox {
+
+// What a model file or an image says about itself. Throws Error when it is neither.
+Json describe_file(const std::filesystem::path& path);
+
+// Keys and values as aligned lines; tables are indented.
+std::string as_text(const Json& json, int indent = 0);
+
+}  // namespace lucivox

@@ -1,0 +1,73 @@
+#include <lucivox/program/device.h>
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/parallel.h>
+#include <lucivox/base/text.h>
+#include <lucivox/base/version.h>
+
+namespace lucivox {
+namespace {
+
+// The value behind "key : value" in /proc/cpuinfo, empty when there is none.
+std::string cpu_info(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(key)) return line.substr(std::min(line.size(), line.find(':') + 2));
+  }
+  return {};
+}
+
+std::vector<std::string> vector_instructions() {
+  std::vector<std::string> seen;
+  std::istringstream flags(cpu_info("flags") + " " + cpu_info("Features"));
+  for (std::string flag; flags >> flag;) {
+    for (const char* known : {"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve"}) {
+      if (flag == known) seen.push_back(flag);
+    }
+  }
+  return seen;
+}
+
+double memory_bytes() {
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+}
+
+}  // namespace
+
+at::TensorOptions device_options(const std::string& device) {
+  const at::TensorOptions options = at::TensorOptions().dtype(at::kFloat);
+  if (device == "cpu") return options.device(at::kCPU);
+  int index = 0;
+  const std::string number = device.starts_with("cuda:") ? device.substr(5) : "0";
+  const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), index);
+  if ((device != "cuda" && !device.starts_with("cuda:")) || failure != std::errc() || end != number.data() + number.size()) {
+    throw Error::misuse(fmt::format("unknown device '{}'", device), "use cpu, cuda or cuda:N");
+  }
+  if (!torch::cuda::is_available() || index < 0 || index >= static_cast<int>(torch::cuda::device_count())) {
+    throw Error::misuse(fmt::format("device {} is not available", device), "`lucivox doctor` lists what this machine and build have");
+  }
+  return options.device(at::kCUDA, static_cast<at::DeviceIndex>(index));
+}
+
+Json machine_report() {
+  return {{"version", version()},
+          {"libtorch", TORCH_VERSION},
+          {"processor", cpu_info("model name")},
+          {"vector_instructions", vector_instructions()},
+          {"libtorch_uses", at::get_cpu_capability()},
+          {"threads", threads()},
+          {"memory", human_bytes(memory_bytes())},
+          {"cuda_in_this_build", at::hasCUDA()},
+          {"gpus", torch::cuda::device_count()}};
+}
+
+}  // namespace lucivox

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/base/config.h>
+
+namespace lucivox {
+
+// "cpu", "cuda" or "cuda:N". Throws Error (misuse) when there is no such device in this build or machine.
+at::TensorOptions device_options(const std::string& device);
+
+// What `doctor` tells: version, processor and its vector instructions, memory, threads, libtorch, GPUs.
+Json machine_report();
+
+}  // namespace lucivox

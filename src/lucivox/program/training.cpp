@@ -1,0 +1,172 @@
+#include <lucivox/program/training.h>
+
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/base/parallel.h>
+#include <lucivox/base/text.h>
+#include <lucivox/base/version.h>
+#include <lucivox/infer/enhance.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/model.h>
+#include <lucivox/program/device.h>
+#include <lucivox/program/picture.h>
+#include <lucivox/program/report.h>
+#include <lucivox/program/training_data.h>
+#include <lucivox/train/supervised.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kPictures = 4;  // of validation slices, spread over all
+
+struct Configuration {
+  Json train_data, validation_data;
+  DdnetOptions network;
+  IntensityMapping intensity;
+  TrainOptions train;
+
+  // With every default filled in.
+  Json resolved() const {
+    Json data = {{"train", train_data}};
+    if (!validation_data.is_null()) data["validation"] = validation_data;
+    return {{"data", data}, {"network", {{"growth", network.growth}}}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+  }
+};
+
+Configuration configuration_from(const Json& json) {
+  Configuration c;
+  ConfigTable table(json, "configuration");
+  ConfigTable data(table.table("data"), "data");
+  data.read("train", c.train_data);
+  data.read("validation", c.validation_data);
+  data.finish();
+  ConfigTable network(table.table("network"), "network");
+  network.read("growth", c.network.growth);
+  network.finish();
+  c.intensity = mapping_from_json(table.table("intensity"));
+  c.train = train_options_from_json(table.table("train"));
+  table.finish();
+  if (c.train_data.is_null()) throw Error::misuse("the configuration names no training data", "set data.train to a folder with HQ/ and LQ/");
+  return c;
+}
+
+// The span of intensities that PSNR and SSIM refer to.
+double data_range(const IntensityMapping& intensity) { return intensity.high - intensity.low; }
+
+
+bool pictured(int64_t index, int64_t count) {
+  const int64_t wanted = std::min(kPictures, count);
+  return index * wanted / count != (index + 1) * wanted / count;
+}
+
+Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::Tensor& enhanced, const Quality& before,
+                     const Quality& after) {
+  const auto caption = [](const Quality& q) { return fmt::format("PSNR {:.2f} dB, SSIM {:.4f}", q.psnr, q.ssim); };
+  Triptych t;
+  t.low_dose = pair.low;
+  t.enhanced = enhanced;
+  t.full_dose = pair.full;
+  t.title = name;
+  t.captions = {caption(before), caption(after), ""};
+  return t;
+}
+
+// Enhances every validation slice whole, as a user would, and pictures a few.
+BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run, const Console& console,
+                    std::vector<ReportPicture>& pictures) {
+  std::vector<Quality> before, after;
+  const double range = data_range(model.intensity);
+  create_folder(run / "pictures");
+  Progress progress(console, "enhancing", validation.count(), "slices");
+  for (int64_t i = 0; i < validation.count(); ++i) {
+    const SlicePair pair = validation.read(i);
+    const at::Tensor enhanced = enhance_slice(model, pair.low);
+    before.push_back(quality(pair.low, pair.full, range));
+    after.push_back(quality(enhanced, pair.full, range));
+    if (pictured(i, validation.count())) {
+      const std::string bytes = png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
+      write_file(run / "pictures" / fmt::format("slice_{:04}.png", i), bytes);
+      pictures.push_back({validation.name(i), bytes});
+    }
+    progress.advance();
+  }
+  return {mean(before), mean(after), validation.count()};
+}
+
+ReportTable quality_table(const BeforeAfter& quality) {
+  const auto row = [&](const std::string& name, double before, double after, bool more_is_better, int digits) {
+    const bool better = more_is_better ? after > before : after < before;
+    return std::vector<std::string>{name, fmt::format("{:.{}f}", before, digits), fmt::format("{:.{}f}", after, digits), better ? "better" : "worse"};
+  };
+  const Quality &b = quality.before, &a = quality.after;
+  return {fmt::format("{} slices not trained on, against full dose", quality.slices),
+          {"", "low dose", "enhanced", ""},
+          {row("RMSE (HU)", b.rmse, a.rmse, false, 1), row("MSE (of the window)", b.mse, a.mse, false, 6),
+           row("PSNR (dB)", b.psnr, a.psnr, true, 2), row("SSIM", b.ssim, a.ssim, true, 4),
+           row("MS-SSIM", b.ms_ssim, a.ms_ssim, true, 4)}};
+}
+
+Json how_trained(const Configuration& configuration, const TrainResult& result) {
+  Json json = {{"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
+  json["pruned"] = !result.masks.empty();
+  return json;
+}
+
+Json summary_json(const Model& model, const Configuration& configuration, const TrainResult& result,
+                  const std::optional<BeforeAfter>& quality) {
+  Json json = {{"lucivox", version()},
+               {"finished", utc_now()},
+               {"model", model.name},
+               {"parameters", model.network.graph().parameter_count()},
+               {"sparsity", sparsity(result.masks, model.network)},
+               {"steps", result.steps},
+               {"training_seconds", result.seconds},
+               {"threads", threads()}};
+  if (quality) {
+    json["slices"] = quality->slices;
+    json["before"] = to_json(quality->before);
+    json["after"] = to_json(quality->after);
+  }
+  json["configuration"] = configuration.resolved();
+  return json;
+}
+
+}  // namespace
+
+TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
+  const Configuration configuration = configuration_from(job.configuration);
+  const auto training = open_pairs(configuration.train_data);
+  const auto validation = configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data);
+
+  Model model{Network(ddnet(configuration.network), configuration.train.seed), configuration.intensity, job.name, {}, version()};
+  model.network.to(device_options(job.device));
+  const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train, model.network.graph());
+
+  RunFolder run = job.start == Start::Fresh ? RunFolder::create(job.run, configuration.resolved()) : RunFolder::resume(job.run);
+  TrainingSummary summary;
+  summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop);
+  if (!summary.result.finished) return summary;
+
+  model.training = how_trained(configuration, summary.result);
+  save_model(run.model(), model);
+  std::vector<ReportPicture> pictures;
+  if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
+  summary.json = summary_json(model, configuration, summary.result, summary.quality);
+  write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
+
+  ReportContent report = training_report(run.metrics());
+  report.title = fmt::format("Training of {}", job.name);
+  report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
+                                human_seconds(summary.result.seconds), threads(), version());
+  if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
+  report.pictures = std::move(pictures);
+  report.configuration = configuration.resolved();
+  write_report(run.path(), report);
+  return summary;
+}
+
+}  // namespace lucivox

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <lucivox/base/config.h>
+#include <lucivox/base/progress.h>
+#include <lucivox/base/stop.h>
+#include <lucivox/train/trainer.h>
+
+namespace lucivox {
+
+// What `train ddnet` is told. The configuration has the tables
+//   data       train, validation: as open_pairs() takes them; validation may be left out
+//   network    growth
+//   intensity  kind, low, high: how HU become the network's numbers
+//   train      TrainOptions
+struct TrainingJob {
+  std::string name = "ddnet";  // of the model
+  Json configuration;
+  std::filesystem::path run;
+  Start start = Start::Fresh;
+  std::string device = "cpu";
+};
+
+// Before and after: the quality of validation slices against full dose, by the finished model on whole slices.
+struct BeforeAfter {
+  Quality before, after;
+  int64_t slices = 0;
+};
+
+struct TrainingSummary {
+  TrainResult result;
+  std::optional<BeforeAfter> quality;  // nothing without validation data, or when stopped early
+  Json json;                           // what summary.json holds
+};
+
+// Trains, and when it is finished leaves in the run folder model.safetensors, summary.json, pictures/*.png and
+// report.html. Throws Error as the parts do.
+TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop);
+
+}  // namespace lucivox

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <lucivox/nn/network.h>
+#include <lucivox/sparse/mask.h>
+#include <lucivox/train/adam.h>
+#include <lucivox/train/options.h>
+
+namespace lucivox {
+
+// Where a run stands: `step` steps of epoch `epoch` (both from 0) are done.
+struct Position {
+  int64_t epoch = 0, step = 0;
+  double loss_sum = 0;  // of this epoch's steps so far
+  double seconds = 0;   // of training, over all sittings
+};
+
+// Everything that the next step depends on, so that a resumed run goes on bit for bit.
+struct Checkpoint {
+  Position position;
+  Masks masks;  // empty while the network is dense
+};
+
+// Written whole or not at all, as safetensors. `data` is the training data's fingerprint.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
+                     const Adam& adam, const TrainOptions& options, const std::string& data);
+
+// Puts weights and optimiser back. Throws Error when the file is missing, damaged, of another network, of other
+// data, or of other options (the number of epochs and the time between checkpoints may change).
+Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam, const TrainOptions& options,
+                           const std::string& data);
+
+}  // namespace lucivox

@@ -1,0 +1,90 @@
+#include <lucivox/train/pairs.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/random.h>
+
+namespace lucivox {
+namespace {
+
+void require_same_size(const ImageSource& low, const ImageSource& full) {
+  if (low.info().shape == full.info().shape) return;
+  throw Error(fmt::format("{} has {} pixels and {} has {}", low.name(), fmt::join(low.info().shape, "x"), full.name(),
+                          fmt::join(full.info().shape, "x")),
+              "low and full dose must show the same slices at the same size");
+}
+
+class VolumePairs final : public PairedSlices {
+ public:
+  explicit VolumePairs(std::vector<VolumePair> volumes) : volumes_(std::move(volumes)) {
+    for (const VolumePair& pair : volumes_) {
+      const auto low = pair.low(), full = pair.full();
+      require_same_size(*low, *full);
+      shapes_.push_back(low->info().shape);
+      names_.push_back(low->name());
+      ends_.push_back(count() + low->info().shape[0]);
+    }
+    if (volumes_.empty()) throw Error("there are no pairs of slices to learn from", "give a folder with HQ/ and LQ/");
+  }
+
+  int64_t count() const override { return ends_.empty() ? 0 : ends_.back(); }
+
+  std::array<int64_t, 2> shape(int64_t index) const override {
+    const auto& [z, y, x] = shapes_[volume_of(index)];
+    return {y, x};
+  }
+
+  std::string name(int64_t index) const override {
+    const size_t volume = volume_of(index);
+    const int64_t slices = shapes_[volume][0];
+    return slices == 1 ? names_[volume] : fmt::format("{} slice {}", names_[volume], slice_of(index));
+  }
+
+  SlicePair read(int64_t index) override {
+    const VolumePair& pair = volumes_[volume_of(index)];
+    return {read_slice(*pair.low(), slice_of(index)), read_slice(*pair.full(), slice_of(index))};
+  }
+
+ private:
+  static at::Tensor read_slice(ImageSource& source, int64_t z) {
+    const at::Tensor values = source.read(slice(source.info(), z)).squeeze(0);
+    require_finite(values, source.name());
+    return values;
+  }
+
+  size_t volume_of(int64_t index) const {
+    return static_cast<size_t>(std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin());
+  }
+  int64_t slice_of(int64_t index) const {
+    const size_t volume = volume_of(index);
+    return volume == 0 ? index : index - ends_[volume - 1];
+  }
+
+  std::vector<VolumePair> volumes_;
+  std::vector<std::array<int64_t, 3>> shapes_;
+  std::vector<std::string> names_;
+  std::vector<int64_t> ends_;  // one past the last slice of each volume, counted through all
+};
+
+}  // namespace
+
+std::unique_ptr<PairedSlices> paired_slices(std::vector<VolumePair> volumes) {
+  return std::make_unique<VolumePairs>(std::move(volumes));
+}
+
+std::string fingerprint(const PairedSlices& pairs) {
+  uint64_t hash = static_cast<uint64_t>(pairs.count());
+  for (int64_t i = 0; i < pairs.count(); ++i) {
+    const auto [rows, columns] = pairs.shape(i);
+    for (const char letter : pairs.name(i)) hash = derive_seed(hash, static_cast<unsigned char>(letter));
+    hash = derive_seed(derive_seed(hash, static_cast<uint64_t>(rows)), static_cast<uint64_t>(columns));
+  }
+  return fmt::format("{} slices {:016x}", pairs.count(), hash);
+}
+
+}  // namespace lucivox

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/image/image.h>
+
+namespace lucivox {
+
+// One slice scanned twice: float32 [Y, X] in the same units (HU), of one size.
+struct SlicePair {
+  at::Tensor low, full;
+};
+
+// What supervised training learns from: pairs of slices, read when they are needed.
+class PairedSlices {
+ public:
+  virtual ~PairedSlices() = default;
+  virtual int64_t count() const = 0;
+  // Y, X of a pair, without reading it.
+  virtual std::array<int64_t, 2> shape(int64_t index) const = 0;
+  // For messages: "LQ/slice_0007.tif".
+  virtual std::string name(int64_t index) const = 0;
+  // Throws Error when the files are damaged or hold NaN.
+  virtual SlicePair read(int64_t index) = 0;
+};
+
+// Pairs of volumes, slice by slice: volume v gives shape[0] pairs. Sources are opened anew for every read, so that
+// thousands of files do not stay open.
+struct VolumePair {
+  using Opener = std::function<std::unique_ptr<ImageSource>()>;
+  Opener low, full;
+};
+
+// Throws Error when two volumes of a pair differ in size, or when there are no pairs.
+std::unique_ptr<PairedSlices> paired_slices(std::vector<VolumePair> volumes);
+
+// A text that changes when names, sizes or order of the pairs do; a run is resumed with the same data only.
+std::string fingerprint(const PairedSlices& pairs);
+
+}  // namespace lucivox

@@ -1,0 +1,90 @@
+#include <lucivox/train/run_folder.h>
+
+#include <sstream>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/base/text.h>
+#include <lucivox/base/version.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+fs::path marker(const fs::path& run) { return run / "run.json"; }
+fs::path metrics_file(const fs::path& run) { return run / "metrics.jsonl"; }
+
+void require_run(const fs::path& path) {
+  require_exists(path, "run folder");
+  if (!RunFolder::is_run(path)) throw Error::misuse(path.string() + " is not a run folder", "give the folder of an earlier run, or leave out --resume");
+}
+
+void record_scalars(EventWriter& events, const std::string& prefix, int64_t step, const Json& numbers) {
+  for (const auto& [key, value] : numbers.items()) {
+    if (value.is_number_float()) events.scalar(prefix + key, step, value.get<double>());
+  }
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& path) : path_(path), events_(path) {}
+
+RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
+  if (is_run(path)) {
+    throw Error::misuse(path.string() + " already holds a run", "go on with it by --resume, or choose another folder");
+  }
+  create_folder(path / "checkpoints");
+  const Json about = {{"version", version()}, {"started", utc_now()}, {"configuration", configuration}};
+  write_file(marker(path), about.dump(2) + "\n");
+  return RunFolder(path);
+}
+
+RunFolder RunFolder::resume(const fs::path& path) {
+  require_run(path);
+  if (!fs::exists(path / "checkpoints" / "last.safetensors")) {
+    throw Error(path.string() + " has no checkpoint yet", "delete the folder and start the run again");
+  }
+  return RunFolder(path);
+}
+
+bool RunFolder::is_run(const fs::path& path) { return fs::exists(marker(path)); }
+
+Json RunFolder::configuration_of(const fs::path& path) {
+  require_run(path);
+  try {
+    return Json::parse(read_file(marker(path))).at("configuration");
+  } catch (const nlohmann::json::exception&) {
+    throw Error(marker(path).string() + " is damaged", "start the run again in another folder");
+  }
+}
+
+void RunFolder::record(const Json& line) {
+  append_file(metrics_file(path_), line.dump() + "\n");
+  const auto step = line.at("step").get<int64_t>();
+  const auto kind = line.at("kind").get<std::string>();
+  record_scalars(events_, kind + "/", step, line);
+  if (line.contains("validation")) record_scalars(events_, "validation/", step, line.at("validation"));
+}
+
+void RunFolder::forget_after(int64_t step) {
+  std::string kept;
+  for (const Json& line : metrics()) {
+    if (line.at("step").get<int64_t>() <= step) kept += line.dump() + "\n";
+  }
+  write_file(metrics_file(path_), kept);
+}
+
+std::vector<Json> RunFolder::metrics() const {
+  std::vector<Json> lines;
+  if (!fs::exists(metrics_file(path_))) return lines;
+  std::istringstream text(read_file(metrics_file(path_)));
+  for (std::string line; std::getline(text, line);) {
+    // a run that was killed while it wrote leaves half a line
+    Json parsed = Json::parse(line, nullptr, false);
+    if (parsed.is_object() && parsed.contains("step")) lines.push_back(std::move(parsed));
+  }
+  return lines;
+}
+
+}  // namespace lucivox

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include <lucivox/base/config.h>
+#include <lucivox/train/tensorboard.h>
+
+namespace lucivox {
+
+// The folder of one training run:
+//
+//   run.json                       marks the folder as a run: version, time, resolved configuration
+//   metrics.jsonl                  a line for every step, epoch and event
+//   events.out.tfevents.*          the same numbers for TensorBoard
+//   checkpoints/last.safetensors   where to resume
+//   model.safetensors              the trained model, when finished
+class RunFolder {
+ public:
+  // A new run with its resolved configuration. Throws Error (misuse) when `path` already holds a run.
+  static RunFolder create(const std::filesystem::path& path, const Json& configuration);
+  // A run to go on with. Throws Error when `path` is not a run folder or has no checkpoint yet.
+  static RunFolder resume(const std::filesystem::path& path);
+  static bool is_run(const std::filesystem::path& path);
+  // What a run was started with. Throws Error when `path` is not a run folder.
+  static Json configuration_of(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoints" / "last.safetensors"; }
+  std::filesystem::path model() const { return path_ / "model.safetensors"; }
+
+  // One line of metrics.jsonl; its numbers also go to TensorBoard under their names. `line` has a "step".
+  void record(const Json& line);
+  // Forgets what was recorded after `step`: a killed run may have gone on after its last checkpoint.
+  void forget_after(int64_t step);
+  std::vector<Json> metrics() const;
+
+ private:
+  explicit RunFolder(const std::filesystem::path& path);
+
+  std::filesystem::path path_;
+  EventWriter events_;
+};
+
+}  // namespace lucivox

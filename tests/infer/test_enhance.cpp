@@ -1,0 +1,85 @@
+#include <lucivox/infer/enhance.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/infer/engine.h>
+#include <lucivox/nn/ddnet.h>
+#include <tests/infer/memory_sink.h>
+
+namespace lucivox {
+namespace {
+
+const Console kQuiet{true};
+
+// A network that gives its input back: one convolution of weight 1.
+Model identity_model() {
+  Graph g;
+  g.convolution(g.input(1), "one", 1, 1);
+  Model model{Network(g, 0), {}, "identity", {}, "0"};
+  const torch::NoGradGuard no_grad;
+  model.network.weight("one.weight").fill_(1);
+  return model;
+}
+
+TEST(Enhance, MapsToTheNetworkAndBack) {
+  Model model = identity_model();
+  for (const IntensityMapping::Kind kind : {IntensityMapping::Kind::Window, IntensityMapping::Kind::SliceMinMax}) {
+    model.intensity.kind = kind;
+    const at::Tensor hu = torch::randn({17, 31}) * 500;
+    // float32 of a range of 2048 HU keeps about 1e-4 HU
+    EXPECT_LT((enhance_slice(model, hu) - hu).abs().max().item<double>(), 1e-3);
+  }
+}
+
+TEST(Engine, TakesSlicesOfAnySize) {
+  Network network(ddnet({.growth = 2}), 1);
+  Engine engine(network);
+  for (const auto& [rows, columns] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 16}, {17, 33}, {30, 7}}) {
+    const at::Tensor out = engine.run(torch::rand({rows, columns}));
+    EXPECT_EQ(out.sizes(), (at::IntArrayRef{rows, columns}));
+    EXPECT_TRUE(at::isfinite(out).all().item<bool>());
+  }
+}
+
+// What needs no padding must not depend on there being any.
+TEST(Engine, EqualsTheNetworkWhereNoPaddingIsNeeded) {
+  Network network(ddnet({.growth = 2}), 1);
+  const at::Tensor x = torch::rand({32, 48});
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(at::equal(Engine(network).run(x), network.forward(x.view({1, 1, 32, 48}), Mode::Evaluation).view({32, 48})));
+}
+
+TEST(Enhance, LeavesPaddingAsItWas) {
+  Model model{Network(ddnet({.growth = 2}), 1), {}, "m", {}, "0"};
+  at::Tensor volume = torch::randn({2, 20, 20}) * 300;
+  volume.narrow(2, 0, 3).fill_(-2048);
+  ImageInfo info;
+  info.padding = -2048;
+  const auto source = memory_source(volume, info);
+  MemorySink sink({2, 20, 20});
+  enhance(model, *source, sink, kQuiet, {});
+  EXPECT_EQ((sink.values.narrow(2, 0, 3) + 2048).abs().max().item<double>(), 0);
+  EXPECT_GT(sink.values.narrow(2, 3, 17).min().item<double>(), -2048);
+  // -2048 must not leak into its neighbours: it counts as air, whatever number marks it
+  at::Tensor other = volume.clone();
+  other.narrow(2, 0, 3).fill_(-3000);
+  info.padding = -3000;
+  const auto other_source = memory_source(other, info);
+  MemorySink other_sink({2, 20, 20});
+  enhance(model, *other_source, other_sink, kQuiet, {});
+  EXPECT_TRUE(at::equal(other_sink.values.narrow(2, 3, 17), sink.values.narrow(2, 3, 17)));
+}
+
+TEST(Enhance, RefusesNan) {
+  Model model = identity_model();
+  at::Tensor volume = torch::zeros({1, 16, 16});
+  volume[0][3][4] = NAN;
+  const auto source = memory_source(volume);
+  MemorySink sink({1, 16, 16});
+  EXPECT_THROW(enhance(model, *source, sink, kQuiet, {}), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

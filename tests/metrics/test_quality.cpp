@@ -1,0 +1,39 @@
+#include <lucivox/metrics/quality.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+// 20 HU off everywhere in a range of 2000: mse = 1e-4, hence 40 dB.
+TEST(Quality, OfAConstantOffsetIsExact) {
+  const at::Tensor truth = torch::rand({32, 32}) * 1000;
+  const Quality q = quality(truth + 20, truth, 2000);
+  EXPECT_NEAR(q.rmse, 20, 1e-4);
+  EXPECT_NEAR(q.mse, 1e-4, 1e-9);
+  EXPECT_NEAR(q.psnr, 40, 1e-4);
+}
+
+TEST(Quality, OfEqualImagesIsFinite) {
+  const at::Tensor x = torch::rand({32, 32});
+  const Quality q = quality(x, x, 1);
+  EXPECT_EQ(q.mse, 0);
+  EXPECT_EQ(q.psnr, 200);
+  EXPECT_NEAR(q.ssim, 1, 1e-12);
+}
+
+TEST(Quality, MeanIsOfEveryField) {
+  const Quality q = mean({{1, 2, 3, 4, 5}, {3, 4, 5, 6, 7}});
+  EXPECT_EQ(q.mse, 2);
+  EXPECT_EQ(q.psnr, 3);
+  EXPECT_EQ(q.ssim, 4);
+  EXPECT_EQ(q.ms_ssim, 5);
+  EXPECT_EQ(q.rmse, 6);
+  EXPECT_THROW(mean({}), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

@@ -1,0 +1,100 @@
+#include <lucivox/metrics/ssim.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/config.h>
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/safetensors.h>
+
+namespace lucivox {
+namespace {
+
+struct GoldenPair {
+  std::string name;
+  at::Tensor a, b;  // double [1, 1, H, W]
+  Json truth;
+};
+
+std::vector<GoldenPair> golden_pairs() {
+  const Json json = Json::parse(read_file(LUCIVOX_GOLDEN "/ms_ssim.json"));
+  const TensorFile file = read_safetensors(LUCIVOX_GOLDEN "/ms_ssim.safetensors");
+  const auto tensor = [&](const std::string& name) {
+    for (const auto& [key, value] : file.tensors) {
+      if (key == name) return value.to(at::kDouble);
+    }
+    throw Error("no golden " + name);
+  };
+  std::vector<GoldenPair> pairs;
+  for (const auto& [name, truth] : json.at("pairs").items()) {
+    pairs.push_back({name, tensor(name + ".a"), tensor(name + ".b"), truth});
+  }
+  return pairs;
+}
+
+// pytorch-msssim rounds its window to float32, which alone moves SSIM by up to 1e-6.
+TEST(MsSsim, AgreesWithPytorchMsssim) {
+  const auto pairs = golden_pairs();
+  ASSERT_GE(pairs.size(), 3U);
+  for (const GoldenPair& pair : pairs) {
+    const Json& truth = pair.truth.at("pytorch_msssim");
+    EXPECT_NEAR(ssim(pair.a, pair.b).item<double>(), truth.at("ssim").get<double>(), 1e-6) << pair.name;
+    EXPECT_NEAR(ms_ssim(pair.a, pair.b).item<double>(), truth.at("ms_ssim").get<double>(), 1e-6) << pair.name;
+  }
+}
+
+TEST(MsSsim, OfEqualImagesIsOne) {
+  const at::Tensor x = torch::rand({2, 1, 64, 48}, at::kDouble);
+  for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
+    const at::Tensor s = ms_ssim(x, x, {.ssim = {}, .normalisation = normalisation});
+    EXPECT_NEAR(s[0].item<double>(), 1, 1e-12);
+    EXPECT_NEAR(s[1].item<double>(), 1, 1e-12);
+  }
+}
+
+// An image's similarity does not depend on what else is in the batch.
+TEST(MsSsim, IsOfEachImageAlone) {
+  const at::Tensor a = torch::rand({3, 1, 32, 32}, at::kDouble), b = a + 0.1 * torch::rand_like(a);
+  const at::Tensor together = ms_ssim(a, b);
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(together[i].item<double>(), ms_ssim(a.narrow(0, i, 1), b.narrow(0, i, 1)).item<double>(), 1e-12);
+  }
+}
+
+TEST(MsSsim, GradientIsThatOfFiniteDifferences) {
+  torch::manual_seed(2);
+  const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble);
+  for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
+    const MsSsimOptions options{.ssim = {}, .normalisation = normalisation};
+    at::Tensor x = (truth + 0.05 * torch::rand_like(truth)).requires_grad_();
+    ms_ssim(x, truth, options).sum().backward();
+    const torch::NoGradGuard no_grad;
+    const at::Tensor direction = torch::randn_like(x);
+    const double step = 1e-6, slope = (x.grad() * direction).sum().item<double>();
+    const double above = ms_ssim(x + step * direction, truth, options).item<double>();
+    const double below = ms_ssim(x - step * direction, truth, options).item<double>();
+    EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope)));
+  }
+}
+
+// Where images are opposites the common definition has no gradient left; the "simple" one does.
+TEST(MsSsim, SimpleNormalisationKeepsAGradientForOpposites) {
+  torch::manual_seed(3);
+  const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble);
+  at::Tensor x = (1 - truth).requires_grad_();
+  const at::Tensor s = ms_ssim(x, truth, {.ssim = {}, .normalisation = Normalisation::Simple});
+  EXPECT_GT(s.item<double>(), 0);
+  s.sum().backward();
+  EXPECT_GT(x.grad().abs().max().item<double>(), 0);
+  EXPECT_EQ(ms_ssim(x, truth).item<double>(), 0);
+}
+
+TEST(MsSsim, RefusesImagesTooSmallOrUnequal) {
+  EXPECT_THROW(ms_ssim(torch::zeros({1, 1, 15, 64}), torch::zeros({1, 1, 15, 64})), Error);
+  EXPECT_THROW(ssim(torch::zeros({1, 1, 16, 16}), torch::zeros({1, 1, 16, 17})), Error);
+  EXPECT_THROW(ssim(torch::zeros({16, 16}), torch::zeros({16, 16})), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

@@ -1,0 +1,59 @@
+#include <lucivox/nn/model.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/safetensors.h>
+#include <tests/temporary_folder.h>
+
+namespace lucivox {
+namespace {
+
+Model small_model() { return {Network(ddnet({.growth = 2}), 1), {.low = -500, .high = 700}, "small", {{"epochs", 3}}, "0"}; }
+
+TEST(Model, KeepsNetworkMappingAndHistory) {
+  const TemporaryFolder folder;
+  Model model = small_model();
+  save_model(folder / "m.safetensors", model);
+  Model read = load_model(folder / "m.safetensors");
+  EXPECT_EQ(read.name, "small");
+  EXPECT_EQ(read.intensity.low, -500);
+  EXPECT_EQ(read.intensity.high, 700);
+  EXPECT_EQ(read.training.at("epochs"), 3);
+  EXPECT_EQ(to_json(read.network.graph()), to_json(model.network.graph()));
+  const torch::NoGradGuard no_grad;
+  const at::Tensor x = torch::randn({1, 1, 16, 16});
+  EXPECT_TRUE(at::equal(read.network.forward(x, Mode::Evaluation), model.network.forward(x, Mode::Evaluation)));
+}
+
+TEST(Model, RefusesWeightsWithoutADescription) {
+  const TemporaryFolder folder;
+  write_safetensors(folder / "w.safetensors", {small_model().network.state(), {}});
+  EXPECT_THROW(load_model(folder / "w.safetensors"), Error);
+}
+
+TEST(Model, RefusesWeightsOfAnotherArchitecture) {
+  const TemporaryFolder folder;
+  save_model(folder / "m.safetensors", small_model());
+  TensorFile file = read_safetensors(folder / "m.safetensors");
+  file.tensors = Network(ddnet({.growth = 4}), 1).state();
+  write_safetensors(folder / "m.safetensors", file);
+  EXPECT_THROW(load_model(folder / "m.safetensors"), Error);
+}
+
+TEST(Model, RefusesMissingAndTruncatedFiles) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(load_model(folder / "none.safetensors"), Error);
+  save_model(folder / "m.safetensors", small_model());
+  const std::string bytes = read_file(folder / "m.safetensors");
+  for (const size_t length : {size_t{0}, size_t{7}, size_t{100}, bytes.size() / 2, bytes.size() - 1}) {
+    write_file(folder / "cut.safetensors", bytes.substr(0, length));
+    EXPECT_THROW(load_model(folder / "cut.safetensors"), Error) << length;
+  }
+}
+
+}  // namespace
+}  // namespace lucivox

@@ -1,0 +1,105 @@
+#include <lucivox/nn/network.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
+#include <tests/tensors.h>
+
+namespace lucivox {
+namespace {
+
+// A network of every operation, small enough for finite differences.
+Graph every_operation() {
+  Graph g;
+  const NodeId x = g.input(1);
+  const NodeId a = g.leaky_relu(g.convolution(g.batch_norm(x, "norm"), "conv", 3, 3));
+  const NodeId down = g.max_pool(a, {.kernel = 3, .stride = 2, .padding = 1});
+  const NodeId up = g.upsample(down, 2);
+  g.transposed_convolution(g.concat({a, up}), "deconv", 1, 3);
+  return g;
+}
+
+// Directional derivatives of a random projection of the output against central differences, in double precision.
+TEST(Network, GradientsAreThoseOfFiniteDifferences) {
+  torch::manual_seed(1);
+  Network network(every_operation(), 7);
+  network.to(at::TensorOptions().dtype(at::kDouble));
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, weight] : network.parameters()) weight.add_(torch::randn_like(weight) * 0.3);
+  const at::Tensor x = torch::randn({2, 1, 8, 8}, at::kDouble), probe = torch::randn({2, 1, 8, 8}, at::kDouble);
+  const auto value = [&] { return (network.forward(x, Mode::Training) * probe).sum(); };
+  {
+    const torch::AutoGradMode grad(true);
+    value().backward();
+  }
+  for (const auto& [name, weight] : network.parameters()) {
+    const at::Tensor direction = torch::randn_like(weight);
+    const double step = 1e-6, slope = (weight.grad() * direction).sum().item<double>();
+    weight.add_(direction, step);
+    const double above = value().item<double>();
+    weight.add_(direction, -2 * step);
+    const double below = value().item<double>();
+    weight.add_(direction, step);
+    // central differences err by step^2, and by rounding of about 1e-15 / step
+    EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope))) << name;
+  }
+}
+
+// Stride 1 makes a transposed convolution an ordinary one with the kernel flipped; libtorch has the former itself.
+TEST(Network, TransposedConvolutionEqualsLibtorchs) {
+  Graph g;
+  g.transposed_convolution(g.input(3), "t", 2, 5);
+  Network network(g, 3);
+  const at::Tensor x = torch::randn({1, 3, 9, 11});
+  const at::Tensor truth = at::conv_transpose2d(x, network.weight("t.weight"), network.weight("t.bias"), 1, 2);
+  EXPECT_LT(relative_difference(network.forward(x, Mode::Evaluation), truth), 1e-6);
+}
+
+TEST(Network, SameSeedSameWeights) {
+  const Network a(ddnet({.growth = 4}), 5), b(ddnet({.growth = 4}), 5), c(ddnet({.growth = 4}), 6);
+  EXPECT_TRUE(at::equal(a.weight("conv1.weight"), b.weight("conv1.weight")));
+  EXPECT_FALSE(at::equal(a.weight("conv1.weight"), c.weight("conv1.weight")));
+}
+
+// N(0, 0.01) over 20,480 weights: the sample deviation errs by 0.01 / sqrt(2 n), five of which are 2.5e-4.
+TEST(Network, StartsAsTheReferenceDoes) {
+  const Network network(ddnet(), 1);
+  const at::Tensor weight = network.weight("dnet1.conv2_0.weight").detach();
+  EXPECT_NEAR(weight.std().item<double>(), 0.01, 2.5e-4);
+  EXPECT_NEAR(weight.mean().item<double>(), 0, 4e-4);
+  EXPECT_EQ(network.weight("conv1.bias").abs().max().item<double>(), 0);
+  EXPECT_EQ(network.weight("batch7.weight").min().item<double>(), 1);
+}
+
+TEST(Network, EvaluationLeavesRunningStatisticsAlone) {
+  Network network(ddnet({.growth = 2}), 1);
+  const at::Tensor before = network.weight("batch1.running_mean").clone();
+  const torch::NoGradGuard no_grad;
+  network.forward(torch::randn({1, 1, 16, 16}), Mode::Evaluation);
+  EXPECT_TRUE(at::equal(network.weight("batch1.running_mean"), before));
+  network.forward(torch::randn({1, 1, 16, 16}) + 1, Mode::Training);
+  EXPECT_FALSE(at::equal(network.weight("batch1.running_mean"), before));
+}
+
+TEST(Network, RefusesSizesThatDoNotComeUpAgain) {
+  Network network(ddnet({.growth = 2}), 1);
+  EXPECT_THROW(network.forward(torch::zeros({1, 1, 24, 32}), Mode::Evaluation), Error);
+  EXPECT_THROW(network.forward(torch::zeros({1, 2, 32, 32}), Mode::Evaluation), Error);
+}
+
+TEST(Network, RefusesWeightsOfAnother) {
+  Network network(ddnet({.growth = 2}), 1);
+  NamedTensors state = Network(ddnet({.growth = 4}), 1).state();
+  EXPECT_THROW(network.load_state(state), Error);
+  NamedTensors missing = Network(ddnet({.growth = 2}), 2).state();
+  missing.pop_back();
+  EXPECT_THROW(network.load_state(missing), Error);
+  NamedTensors broken = Network(ddnet({.growth = 2}), 2).state();
+  broken[0].second = torch::full_like(broken[0].second, NAN);
+  EXPECT_THROW(network.load_state(broken), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

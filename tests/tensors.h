@@ -1,0 +1,13 @@
+#pragma once
+
+#include <torch/torch.h>
+
+// |a - b| / |b| over all elements (Euclidean norms); NaN when either holds one, so compare with !(x < limit) in mind.
+inline double relative_difference(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor truth = b.detach().to(at::kDouble);
+  return ((a.detach().to(at::kDouble) - truth).norm() / truth.norm()).item<double>();
+}
+
+inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.detach().to(at::kDouble) - b.detach().to(at::kDouble)).abs().max().item<double>();
+}

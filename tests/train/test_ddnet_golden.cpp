@@ -1,0 +1,84 @@
+// DDNet's forward pass, loss and gradients against PyTorch's on the same weights (tests/golden/make_ddnet.py).
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/pytorch_file.h>
+#include <lucivox/nn/safetensors.h>
+#include <lucivox/train/loss.h>
+#include <tests/tensors.h>
+
+namespace lucivox {
+namespace {
+
+class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  static at::Tensor golden(const std::string& name) {
+    static const TensorFile file = read_safetensors(LUCIVOX_GOLDEN "/ddnet.safetensors");
+    for (const auto& [key, tensor] : file.tensors) {
+      if (key == name) return tensor;
+    }
+    throw Error("no golden " + name);
+  }
+
+  static Network network() {
+    Network network(ddnet(), 0);
+    NamedTensors weights;
+    for (const auto& [name, tensor] : read_pytorch_tensors(LUCIVOX_GOLDEN "/ddnet.pt")) {
+      if (!name.ends_with("num_batches_tracked")) weights.emplace_back(name, tensor);
+    }
+    network.load_state(weights);
+    network.to(at::TensorOptions().dtype(GetParam()));
+    return network;
+  }
+
+  static at::Tensor image(const std::string& name) { return golden(name).to(GetParam()); }
+};
+
+TEST_P(DdnetGolden, ForwardAgrees) {
+  Network net = network();
+  const torch::NoGradGuard no_grad;
+  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Evaluation), golden("output_eval")), 1e-5);
+  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")), 1e-5);
+}
+
+TEST_P(DdnetGolden, LossAgrees) {
+  const Loss loss = ddnet_loss(golden("output_train").to(GetParam()), image("target"), {});
+  EXPECT_LT(relative_difference(loss.total, golden("loss_standard")), 1e-5);
+  EXPECT_LT(relative_difference(loss.mse, golden("mse")), 1e-5);
+  EXPECT_LT(relative_difference(loss.ms_ssim, golden("ms_ssim_standard")), 1e-5);
+}
+
+// The weight of a convolution that batch norm follows makes its bias without effect: those gradients are zero but for
+// rounding, so every tensor is measured against the scale of its layer's gradients.
+TEST_P(DdnetGolden, GradientsAgree) {
+  Network net = network();
+  ddnet_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
+  double worst = 0, difference = 0, norm = 0;
+  for (const auto& [name, weight] : net.parameters()) {
+    const at::Tensor truth = golden("grad." + name).to(at::kDouble), mine = weight.grad().to(at::kDouble);
+    difference += (mine - truth).square().sum().item<double>();
+    norm += truth.square().sum().item<double>();
+    worst = std::max(worst, relative_difference(mine, truth));
+    EXPECT_LT(relative_difference(mine, truth), GetParam() == at::kDouble ? 1e-5 : 1e-3) << name;
+  }
+  EXPECT_LT(std::sqrt(difference / norm), 1e-5);
+  RecordProperty("worst", std::to_string(worst));
+}
+
+TEST_P(DdnetGolden, RunningStatisticsAgree) {
+  Network net = network();
+  const torch::NoGradGuard no_grad;
+  net.forward(image("input"), Mode::Training);
+  for (const auto& [name, value] : net.state()) {
+    if (name.find("running_") == std::string::npos) continue;
+    EXPECT_LT(relative_difference(value, golden("after." + name)), 1e-5) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, DdnetGolden, ::testing::Values(at::kDouble, at::kFloat),
+                         [](const auto& instance) { return instance.param == at::kDouble ? "Double" : "Float"; });
+
+}  // namespace
+}  // namespace lucivox

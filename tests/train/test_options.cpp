@@ -1,0 +1,48 @@
+#include <lucivox/train/options.h>
+
+#include <gtest/gtest.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+// Chaturvedi et al.: 50 epochs, Adam 1e-4 decaying by 0.95 an epoch, MSE + 0.1 (1 - MS-SSIM).
+TEST(TrainOptions, DefaultToThePaper) {
+  const TrainOptions o = train_options_from_json({});
+  EXPECT_EQ(o.epochs, 50);
+  EXPECT_EQ(o.learning_rate, 1e-4);
+  EXPECT_EQ(o.decay, 0.95);
+  EXPECT_EQ(o.loss.mse, 1);
+  EXPECT_EQ(o.loss.ms_ssim, 0.1);
+}
+
+TEST(TrainOptions, SurviveJson) {
+  const Json json = {{"epochs", 3}, {"loss", {{"ms_ssim", 0.2}}}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 1}}}};
+  const TrainOptions o = train_options_from_json(json);
+  EXPECT_EQ(o.loss.ms_ssim, 0.2);
+  EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
+}
+
+TEST(TrainOptions, UnknownKeysAreNamedWithTheNearest) {
+  try {
+    train_options_from_json({{"epoch", 3}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("epoch"), std::string::npos);
+    EXPECT_NE(error.hint().find("epochs"), std::string::npos);
+    EXPECT_EQ(error.exit_code(), 2);
+  }
+}
+
+TEST(TrainOptions, RefuseNonsense) {
+  for (const Json& json : std::vector<Json>{{{"epochs", 0}}, {{"epochs", 1.5}}, {{"epochs", "3"}}, {{"batch", -1}}, {{"learning_rate", 0}},
+                                            {{"decay", 1.1}}, {{"crop", -16}}, {{"seed", -1}}, {{"loss", {{"mse", -1}}}},
+                                            {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}}, {{"sparsity", {{"criterion", "magic"}}}},
+                                            {{"epochs", 5}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 5}}}}}) {
+    EXPECT_THROW(train_options_from_json(json), Error) << json;
+  }
+}
+
+}  // namespace
+}  // namespace lucivox

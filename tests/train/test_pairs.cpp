@@ -1,0 +1,42 @@
+#include <lucivox/train/pairs.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+
+namespace lucivox {
+namespace {
+
+VolumePair pair_of(const at::Tensor& low, const at::Tensor& full, const std::string& name = "low") {
+  return {[=] { return memory_source(low, {}, name); }, [=] { return memory_source(full, {}, "full"); }};
+}
+
+TEST(PairedSlices, CountThroughTheVolumes) {
+  const at::Tensor a = torch::arange(24, at::kFloat).view({2, 3, 4}), b = torch::arange(20, at::kFloat).view({1, 4, 5});
+  const auto pairs = paired_slices({pair_of(a, a + 1), pair_of(b, b + 1)});
+  EXPECT_EQ(pairs->count(), 3);
+  EXPECT_TRUE(at::equal(pairs->read(1).low, a[1]));
+  EXPECT_TRUE(at::equal(pairs->read(2).full, b[0] + 1));
+  EXPECT_EQ(pairs->shape(0), (std::array<int64_t, 2>{3, 4}));
+  EXPECT_EQ(pairs->shape(2), (std::array<int64_t, 2>{4, 5}));
+}
+
+TEST(PairedSlices, RefuseUnequalPairsNanAndNothing) {
+  const at::Tensor a = torch::zeros({2, 16, 16});
+  EXPECT_THROW(paired_slices({pair_of(a, torch::zeros({3, 16, 16}))}), Error);
+  EXPECT_THROW(paired_slices({}), Error);
+  EXPECT_THROW(paired_slices({pair_of(a, torch::full({2, 16, 16}, NAN))})->read(0), Error);
+}
+
+TEST(PairedSlices, FingerprintKnowsNamesAndSizes) {
+  const at::Tensor a = torch::zeros({2, 16, 16}), b = torch::zeros({2, 16, 32});
+  const std::string one = fingerprint(*paired_slices({pair_of(a, a)}));
+  EXPECT_EQ(fingerprint(*paired_slices({pair_of(a, a)})), one);
+  EXPECT_NE(fingerprint(*paired_slices({pair_of(b, b)})), one);
+  EXPECT_NE(fingerprint(*paired_slices({pair_of(a, a, "other")})), one);
+  EXPECT_NE(fingerprint(*paired_slices({pair_of(a, a), pair_of(a, a)})), one);
+}
+
+}  // namespace
+}  // namespace lucivox

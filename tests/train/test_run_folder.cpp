@@ -1,0 +1,43 @@
+#include <lucivox/train/run_folder.h>
+
+#include <gtest/gtest.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <tests/temporary_folder.h>
+
+namespace lucivox {
+namespace {
+
+Json step(int64_t n) { return {{"kind", "step"}, {"step", n}, {"loss", 0.5}}; }
+
+TEST(RunFolder, KeepsItsConfigurationAndMetrics) {
+  const TemporaryFolder folder;
+  RunFolder run = RunFolder::create(folder / "run", {{"epochs", 3}});
+  run.record(step(1));
+  run.record(step(2));
+  EXPECT_EQ(RunFolder::configuration_of(folder / "run").at("epochs"), 3);
+  EXPECT_EQ(run.metrics(), (std::vector<Json>{step(1), step(2)}));
+}
+
+// A killed run may leave lines beyond its checkpoint, the last of them half written.
+TEST(RunFolder, ForgetsWhatCameAfterACheckpoint) {
+  const TemporaryFolder folder;
+  RunFolder run = RunFolder::create(folder / "run", {});
+  for (int64_t n = 1; n <= 4; ++n) run.record(step(n));
+  append_file(folder / "run/metrics.jsonl", R"({"kind":"step","st)");
+  run.forget_after(2);
+  EXPECT_EQ(run.metrics(), (std::vector<Json>{step(1), step(2)}));
+}
+
+TEST(RunFolder, NeitherOverwritesARunNorResumesNone) {
+  const TemporaryFolder folder;
+  RunFolder::create(folder / "run", {});
+  EXPECT_THROW(RunFolder::create(folder / "run", {}), Error);
+  EXPECT_THROW(RunFolder::resume(folder / "run"), Error) << "no checkpoint yet";
+  EXPECT_THROW(RunFolder::resume(folder / "none"), Error);
+  EXPECT_THROW(RunFolder::resume(folder.path()), Error);
+}
+
+}  // namespace
+}  // namespace lucivox
