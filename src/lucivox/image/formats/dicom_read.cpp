@@ -78,7 +78,9 @@ bool is_compressed(const gdcm::File& file) {
 }
 
 DicomSlice read_slice(const fs::path& path, const gdcm::SmartPointer<gdcm::File>& file) {
-  DicomSlice slice{.path = path, .file = file};
+  DicomSlice slice;
+  slice.path = path;
+  slice.file = file;
   const gdcm::DataSet& set = slice.set();
   require_grey_single_frame(path, set);
   slice.rows = binary(set, tag::rows()).value_or(0);

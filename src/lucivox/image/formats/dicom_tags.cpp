@@ -77,7 +77,10 @@ std::string decimal_string(double value) {
 
 std::string decimal_strings(const std::vector<double>& values) {
   std::string all;
-  for (const double value : values) all += (all.empty() ? "" : "\\") + decimal_string(value);
+  for (const double value : values) {
+    if (!all.empty()) all += '\\';
+    all += decimal_string(value);
+  }
   return all;
 }
 

@@ -1,0 +1,258 @@
+"""The frame of every benchmark: proves that two sides agree, then times them in turns. See README.md.
+
+    bench = harness.Bench("ddnet-train", __doc__)
+    bench.against("pytorch", "ddnet_train.py", prepare, compare)
+    bench.finish()
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAUSE_S = 0.05  # between turns, until the threads of the side that just worked sleep
+
+
+@dataclasses.dataclass
+class Agreement:
+    """One figure on which both sides must agree."""
+
+    what: str
+    error: float
+    bound: float
+
+    @property
+    def holds(self):
+        return self.error < self.bound  # false for NaN
+
+
+def relative_error(ours, peer):
+    """||ours - peer|| / ||peer|| of two tensors of one shape, computed in float64."""
+    assert ours.shape == peer.shape, f"shapes differ: {tuple(ours.shape)} and {tuple(peer.shape)}"
+    ours, peer = ours.double(), peer.double()
+    return ((ours - peer).norm() / peer.norm()).item()
+
+
+def worst_of(agreements):
+    """Of many figures those that do not hold, eight at most, or else the worst."""
+    failed = [a for a in agreements if not a.holds]
+    if failed:
+        return failed[:8]
+    worst = max(agreements, key=lambda a: a.error / a.bound)
+    return [dataclasses.replace(worst, what=f"worst of {len(agreements)}: {worst.what}")]
+
+
+class Worker:
+    """One side: a process that runs the commands it is told, one a line, and answers with the seconds each took."""
+
+    def __init__(self, side, command, folder, threads):
+        self.side = side
+        # the variables as well as the argument, for runtimes that are up before a program can set its threads
+        environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        self.process = subprocess.Popen([*map(str, command), str(folder), str(threads)], env=environment, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.about = json.loads(self._answer("ready"))
+
+    def run(self, command):
+        """Runs one command; returns its seconds."""
+        with contextlib.suppress(BrokenPipeError):  # _answer tells why
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+        return float(self._answer("ok"))
+
+    def peak_memory_mb(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+        return None
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def _answer(self, expected):
+        line = self.process.stdout.readline()
+        word, _, rest = line.strip().partition(" ")
+        if word != expected:
+            sys.exit(f"error: the side '{self.side}' answered {line.strip()!r} instead of '{expected}'\n"
+                     "hint: its own message stands above")
+        return rest
+
+
+class Bench:
+    def __init__(self, name, description):
+        sys.stdout.reconfigure(line_buffering=True)  # so that it keeps its order with the sides' messages in a log
+        self.name = name
+        self.options = parse_arguments(description)
+        self.json = ROOT / "build" / "bench" / f"{name}.json"
+        self.json.unlink(missing_ok=True)
+        self.record = {"name": name, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                       "commit": git_commit(), "machine": machine(), "threads": self.options.threads, "peers": []}
+        print(f"{name} on {describe(self.record['machine'])}; {self.options.threads} threads a side")
+
+    def against(self, peer, script, prepare, compare):
+        """Compares with one peer, a script of bench/peers. `prepare(folder)` writes what both sides read, `compare(folder)`
+        returns the Agreements on what they wrote when told to `check`."""
+        ours_command = [self.options.build / "bin" / f"bench_{self.name.replace('-', '_')}"]
+        peer_command = [sys.executable, ROOT / "bench" / "peers" / script]
+        with contextlib.ExitStack() as stack:
+            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-")))
+            prepare(folder)
+            sides = {}
+            for side, command in (("ours", ours_command), (peer, peer_command)):
+                sides[side] = Worker(side, command, folder, self.options.threads)
+                stack.callback(sides[side].close)
+            sides["ours"].run("prepare")
+            for worker in sides.values():
+                worker.run("check")
+            agreements = compare(folder)
+            require_agreement(agreements)
+            times = alternate(sides, self.options.warmup, self.options.rounds)
+            self._add(peer, sides, agreements, times)
+
+    def finish(self):
+        """Writes the JSON file, then prints the result lines, the first peer's last."""
+        self.json.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.json.with_suffix(".partial")
+        partial.write_text(json.dumps(self.record, indent=2) + "\n")
+        partial.rename(self.json)
+        print(f"everything measured is in {self.json.relative_to(ROOT)}")
+        for entry in reversed(self.record["peers"]):
+            print(f"RESULT name={self.name} peer={entry['peer']} ratio={entry['ratio']:.2f} agree=yes")
+
+    def _add(self, peer, sides, agreements, times):
+        medians = {side: statistics.median(seconds) for side, seconds in times.items()}
+        each = [theirs / ours for ours, theirs in zip(times["ours"], times[peer])]
+        entry = {
+            "peer": peer,
+            "ratio": medians[peer] / medians["ours"],
+            "ratio_of_each_round": each,
+            "median_s": medians,
+            "times_s": times,
+            "peak_memory_mb": {side: worker.peak_memory_mb() for side, worker in sides.items()},
+            "about": {side: worker.about for side, worker in sides.items()},
+            "agreements": [dataclasses.asdict(a) for a in agreements],
+        }
+        self.record["peers"].append(entry)
+        print_times(entry)
+
+
+def parse_arguments(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)), help="of each side (all cores)")
+    parser.add_argument("--rounds", type=positive, default=7, help="timed turns of each side, at least 5 (7)")
+    parser.add_argument("--warmup", type=positive, default=2, help="turns before these that do not count (2)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="where our side was built")
+    options = parser.parse_args()
+    if options.rounds < 5:
+        parser.error("--rounds: fewer than 5 prove nothing")
+    return options
+
+
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def require_agreement(agreements):
+    """Prints the agreement; ends the program when it does not hold."""
+    assert agreements, "nothing was compared"
+    width = max(len(a.what) for a in agreements)
+    for a in agreements:
+        print(f"  {a.what:<{width}}  error {a.error:.2e}  must be below {a.bound:.0e}  {'ok' if a.holds else 'DISAGREES'}")
+    if not all(a.holds for a in agreements):
+        sys.exit("error: the two sides do not compute the same thing, so there is no ratio\n"
+                 "hint: find out which side is wrong before timing either")
+
+
+def alternate(sides, warmup, rounds):
+    """Seconds of each side's steps, taken in turns so that both see the same machine."""
+    times = {side: [] for side in sides}
+    for turn in range(warmup + rounds):
+        for side, worker in sides.items():
+            time.sleep(PAUSE_S)
+            seconds = worker.run("step")
+            if turn >= warmup:
+                times[side].append(seconds)
+        show_turn(turn + 1, warmup + rounds)
+    return times
+
+
+def show_turn(done, total):
+    if sys.stderr.isatty():
+        print(f"\r  turn {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def print_times(entry):
+    width = max(map(len, entry["times_s"]))
+    print(f"  {'side':<{width}}  {'median':>9}  {'fastest':>9}  {'slowest':>9}  {'memory':>8}")
+    for side, seconds in entry["times_s"].items():
+        print(f"  {side:<{width}}  {statistics.median(seconds):>7.4f} s  {min(seconds):>7.4f} s  {max(seconds):>7.4f} s"
+              f"  {entry['peak_memory_mb'][side]:>5} MB")
+    each = entry["ratio_of_each_round"]
+    print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long ({min(each):.2f} to {max(each):.2f} in single rounds)")
+
+
+def machine():
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "features": cpu_features(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "load_at_start": os.getloadavg()[0],
+        "gpus": gpus(),
+        "system": platform.platform(),
+    }
+
+
+def describe(of):
+    return f"{of['cpu']}, {of['cores']} cores ({' '.join(of['features'])}), {of['memory_gb']} GB, load {of['load_at_start']:.1f}"
+
+
+def cpu_model():
+    # lscpu also knows the names of ARM cores, which /proc/cpuinfo leaves out
+    for line in output_of("lscpu").splitlines():
+        if line.startswith("Model name:"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def cpu_features():
+    names = {"avx2": "avx2", "avx512f": "avx512f", "asimd": "neon"}
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith(("flags", "Features")):
+            flags = line.partition(":")[2].split()
+            return [name for flag, name in names.items() if flag in flags]
+    return []
+
+
+def gpus():
+    return output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
+
+
+def git_commit():
+    changed = "-changed" if output_of("git", "-C", ROOT, "status", "--porcelain", "--untracked-files=no") else ""
+    return output_of("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip() + changed
+
+
+def output_of(*command):
+    """What a program prints; nothing when it is missing or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""

@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# Sourced by ./run: installs what setup/apt.txt, setup/wheels.txt and setup/peers.txt name, each only when
+# missing. Says what it does, a line a step; the chatter of apt and pip goes to build/setup.log.
+
+step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
+
+die() { # WHAT HINT
+  printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+# The names in a list: one a line, comments after '#'.
+listed() { sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$1"; }
+
+# Runs a command with its output in the log, which is shown when the command fails.
+logged() { # WHAT COMMAND...
+  local what=$1 log=build/setup.log
+  shift
+  mkdir -p build
+  "$@" >"$log" 2>&1 && return
+  tail -n 30 "$log" >&2
+  die "$what failed" "the whole output is in $log; run the same command again when its cause is gone"
+}
+
+missing_packages() {
+  local package
+  for package in $(listed setup/apt.txt); do
+    dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+  done
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null ||
+    die "this is not a Debian system" "install what setup/apt.txt names by other means, on Debian 12 ./run does it"
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  if [[ $EUID -ne 0 ]]; then
+    command -v sudo >/dev/null ||
+      die "packages are missing and only root can install them" "as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  step "installing ${#missing[@]} Debian packages: ${missing[*]}"
+  logged "apt-get update" "${as_root[@]}" apt-get update
+  logged "apt-get install" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+checksum() { sha256sum "$1" | cut -d ' ' -f 1; }
+
+# A folder made from a list is up to date when it holds the list's checksum.
+made_from() { # FOLDER LIST
+  [[ -f $1/.made-from && $(<"$1/.made-from") == "$(checksum "$2")" ]]
+}
+
+require_space() { # GIGABYTES WHAT
+  local free
+  free=$(df --output=avail --block-size=1G build | tail -n 1)
+  [[ $free -ge $1 ]] || die "$2 needs $1 GB on the disk, $PWD/build has $free GB left" "free some space"
+}
+
+install_wheels() {
+  made_from build/deps setup/wheels.txt && return
+  mkdir -p build
+  require_space 3 "libtorch"
+  step "installing libtorch into build/deps"
+  # Into a folder beside it, so that an interrupted installation is never taken for whole.
+  local fresh=build/deps.partial arch
+  arch=$(uname -m)
+  rm -rf "$fresh"
+  mkdir -p "$fresh/tmp"
+  # The tags are those that Debian 12's glibc (2.36) satisfies and the wheels are published under; python3 may be
+  # of another version than the wheels, for nothing Python of them is run.
+  TMPDIR="$PWD/$fresh/tmp" logged "pip install" /usr/bin/python3 -m pip install --disable-pip-version-check --no-deps \
+    --only-binary=:all: --implementation cp --python-version 3.11 \
+    --platform="manylinux_2_"{28..17}"_$arch" --platform="manylinux2014_$arch" \
+    --target "$fresh" -r setup/wheels.txt
+  rm -rf "$fresh/tmp"
+  checksum setup/wheels.txt >"$fresh/.made-from"
+  rm -rf build/deps
+  mv "$fresh" build/deps
+}
+
+install_dependencies() {
+  install_packages
+  install_wheels
+}
+
+# The Python environment of what the benchmarks compare with. A virtual environment knows its own path, so it is
+# made in place; without the stamp it is not whole and is made again.
+install_peers() {
+  made_from build/peers setup/peers.txt && return
+  mkdir -p build
+  require_space 8 "the peers' Python environment"
+  step "installing the benchmarks' peers into build/peers"
+  rm -rf build/peers
+  logged "python3 -m venv" /usr/bin/python3 -m venv build/peers
+  mkdir build/peers/tmp
+  TMPDIR="$PWD/build/peers/tmp" logged "pip install" \
+    build/peers/bin/python -m pip install --disable-pip-version-check --only-binary=:all: -r setup/peers.txt
+  rm -rf build/peers/tmp
+  checksum setup/peers.txt >build/peers/.made-from
+}

@@ -1,0 +1,83 @@
+#include <lucivox/image/formats/tiff_description.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <set>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include <lucivox/image/formats/checks.h>
+
+namespace lucivox::formats {
+namespace {
+
+std::optional<double> finite_number(const std::map<std::string, std::string>& entries, const std::string& key) {
+  const auto found = entries.find(key);
+  if (found == entries.end()) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(found->second.c_str(), &end);
+  return end != found->second.c_str() && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+std::map<std::string, std::string> entries_for(const ImageInfo& info, const std::string& derivation) {
+  std::map<std::string, std::string> entries;
+  if (info.shape[0] > 1) entries["images"] = entries["slices"] = std::to_string(info.shape[0]);
+  if (!is_identity(calibration_of(info))) {
+    entries.emplace("cf", "0");  // ImageJ: a straight line
+    entries["c0"] = fmt::format("{}", info.intercept);
+    entries["c1"] = fmt::format("{}", info.slope);
+    if (info.units == Units::HU) entries["vunit"] = "HU";
+  }
+  if (info.spacing_mm != ImageInfo{}.spacing_mm) {
+    entries["unit"] = "mm";
+    entries["spacing"] = fmt::format("{}", info.spacing_mm[2]);
+  }
+  if (!derivation.empty()) entries["derivation"] = derivation.substr(0, derivation.find('\n'));
+  return entries;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> described_entries(const std::string& description) {
+  std::map<std::string, std::string> entries;
+  std::istringstream lines(description);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t sign = line.find('=');
+    if (sign != std::string::npos && sign > 0) entries[clean_text(line.substr(0, sign))] = clean_text(line.substr(sign + 1));
+  }
+  return entries;
+}
+
+Calibration described_calibration(const std::map<std::string, std::string>& entries) {
+  const Calibration read{finite_number(entries, "c1").value_or(1), finite_number(entries, "c0").value_or(0)};
+  return read.slope == 0 ? Calibration{} : read;
+}
+
+std::optional<double> described_unit_mm(const std::map<std::string, std::string>& entries) {
+  static const std::map<std::string, double> known = {
+      {"mm", 1},       {"millimeter", 1},  {"cm", 10},        {"m", 1000},      {"um", 1e-3},     {"\\u00B5m", 1e-3},
+      {"µm", 1e-3},    {"micron", 1e-3},   {"microns", 1e-3}, {"nm", 1e-6},     {"inch", 25.4},   {"in", 25.4}};
+  const auto named = entries.find("unit");
+  if (named == entries.end()) return std::nullopt;
+  const auto found = known.find(named->second);
+  return found == known.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string description_for(const ImageInfo& info, const std::string& kept, const std::string& derivation) {
+  static const std::set<std::string> replaced = {"images", "slices", "cf", "c0", "c1", "unit", "spacing", "derivation"};
+  const std::map<std::string, std::string> ours = entries_for(info, derivation);
+  std::string description;
+  std::istringstream lines(kept);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string key = line.substr(0, line.find('='));
+    // tifffile's {"shape": ...} is JSON and would be broken by lines after it; pages tell the shape
+    if (replaced.contains(key) || ours.contains(key) || line.starts_with("{\"shape\"")) continue;
+    description += line + '\n';
+  }
+  if (description.empty() && !ours.empty()) description = "ImageJ=1.54\n";
+  for (const auto& [key, value] : ours) description += fmt::format("{}={}\n", key, value);
+  return description;
+}
+
+}  // namespace lucivox::formats

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace lucivox {
+
+// What running the command gave.
+struct Outcome {
+  int code = 0;  // exit code; 128 + signal when one ended it
+  std::string out, error;
+};
+
+// Runs `lucivox ARGUMENTS...` to its end, in `folder` when given.
+Outcome run_command(const std::vector<std::string>& arguments, const std::filesystem::path& folder = {});
+
+// Starts it and gives its process, to be signalled and waited for.
+pid_t start_command(const std::vector<std::string>& arguments);
+int wait_for(pid_t process);
+
+// Whether this is how the command reports what it cannot do: exit code 1 or 2, one "error:" line, then "hint:".
+bool is_clear_error(const Outcome& outcome);
+
+}  // namespace lucivox

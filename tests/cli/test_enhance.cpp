@@ -1,0 +1,106 @@
+// What a user of `lucivox enhance`, `evaluate`, `import` and `simulate` does.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/files.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/model.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+// A network of one convolution that adds 10 HU to everything.
+void write_plus_ten(const fs::path& path) {
+  Graph g;
+  g.convolution(g.input(1), "plus", 1, 1);
+  Model model{Network(g, 0), {}, "plus-ten", {}, "0"};
+  const torch::NoGradGuard no_grad;
+  model.network.weight("plus.weight").fill_(1);
+  model.network.weight("plus.bias").fill_(10.0 / 2048);
+  save_model(path, model);
+}
+
+class EnhanceCommand : public ::testing::Test {
+ protected:
+  void SetUp() override { write_plus_ten(folder_ / "model.safetensors"); }
+
+  Outcome enhance(const fs::path& in, const fs::path& out) const {
+    return run_command({"enhance", (folder_ / "model.safetensors").string(), in.string(), out.string(), "--quiet"});
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(EnhanceCommand, GivesEveryKindBackWithNewValues) {
+  const at::Tensor values = (torch::randn({2, 20, 30}) * 300).round();
+  for (const char* kind : {".nii", ".nii.gz", ".nrrd", ".mha", ".tif", ".h5", ""}) {
+    const fs::path in = folder_ / fmt::format("in{}", kind), out = folder_ / fmt::format("out{}", kind);
+    write_image(in, values);
+    const Outcome outcome = enhance(in, out);
+    ASSERT_EQ(outcome.code, 0) << kind << ": " << outcome.error;
+    EXPECT_LT((read_image(out) - values - 10).abs().max().item<double>(), 1e-3) << kind;
+  }
+}
+
+TEST_F(EnhanceCommand, TakesAFolderOfSingleImages) {
+  write_pairs(folder_ / "data", 3, 32);
+  const Outcome outcome = enhance(folder_ / "data/LQ", folder_ / "out");
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_LT((read_image(folder_ / "out/2.tif") - read_image(folder_ / "data/LQ/2.tif") - 10).abs().max().item<double>(), 1e-3);
+}
+
+// Two real neighbouring chest slices: integers out are integers in plus ten, and the padding stays.
+TEST_F(EnhanceCommand, KeepsARealChestSeriesQuantitative) {
+  const fs::path scan = fs::path(LUCIVOX_SCANS) / "chest-ct";
+  if (!fs::exists(scan)) GTEST_SKIP() << "no real scans at " << scan;
+  const Outcome outcome = enhance(scan, folder_ / "series");
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const auto before = open(scan), after = open(folder_ / "series");
+  EXPECT_EQ(after->info().shape, before->info().shape);
+  EXPECT_EQ(after->info().spacing_mm, before->info().spacing_mm);
+  EXPECT_EQ(after->info().origin_mm, before->info().origin_mm);
+  EXPECT_EQ(after->info().direction, before->info().direction);
+  const at::Tensor hu = read_image(scan), enhanced = read_image(folder_ / "series");
+  const at::Tensor padding = hu <= -2000;
+  EXPECT_TRUE(at::equal(enhanced.masked_select(padding), hu.masked_select(padding)));
+  EXPECT_TRUE(at::equal(enhanced.masked_select(~padding), hu.masked_select(~padding) + 10));
+}
+
+TEST(EvaluateCommand, TellsAKnownDifference) {
+  const TemporaryFolder folder;
+  const at::Tensor truth = torch::randn({2, 32, 32}) * 300;
+  write_image(folder / "a.nii.gz", truth + 20.48);
+  write_image(folder / "b.nii.gz", truth);
+  const Outcome outcome = run_command({"evaluate", (folder / "a.nii.gz").string(), (folder / "b.nii.gz").string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json.at("slices").size(), 2U);
+  // 20.48 of 2048 is 1 %: 40 dB
+  EXPECT_NEAR(json.at("mean").at("psnr").get<double>(), 40, 1e-3);
+}
+
+TEST(ImportCommand, MakesAModelOfThePublicWeights) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run_command({"import", LUCIVOX_GOLDEN "/ddnet.pt", (folder / "m.safetensors").string()});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().parameter_count(), 566'451);
+}
+
+TEST(SimulateCommand, WritesPairsThatTrainingReads) {
+  const TemporaryFolder folder;
+  const Outcome outcome = run_command({"simulate", "ct", (folder / "data").string(), "--slices", "2", "--size", "64"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const at::Tensor truth = read_image(folder / "data/truth/slice_0001.tif");
+  const auto error = [&](const char* part) {
+    return (read_image(folder / "data" / part / "slice_0001.tif") - truth).square().mean().sqrt().item<double>();
+  };
+  EXPECT_LT(error("HQ"), error("LQ"));
+}
+
+}  // namespace
+}  // namespace lucivox

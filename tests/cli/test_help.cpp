@@ -1,0 +1,36 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/config.h>
+#include <tests/cli/command.h>
+
+namespace lucivox {
+namespace {
+
+TEST(Help, EveryCommandExplainsItself) {
+  for (const char* command : {"demo", "simulate", "train", "enhance", "evaluate", "import", "info", "doctor"}) {
+    const Outcome outcome = run_command({command, "--help"});
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_NE(outcome.out.find("--help"), std::string::npos) << command;
+  }
+}
+
+TEST(Help, MisuseIsExitCode2) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{}, {"unheard-of"}, {"enhance"}, {"train"}, {"doctor", "--colour"}, {"demo", "--device", "tpu"}, {"doctor", "--threads", "0"}}) {
+    const Outcome outcome = run_command(arguments);
+    EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
+    EXPECT_EQ(outcome.code, 2);
+  }
+}
+
+TEST(Doctor, TellsTheMachine) {
+  const Outcome outcome = run_command({"doctor", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_GE(json.at("threads").get<int>(), 1);
+  EXPECT_EQ(json.at("libtorch").get<std::string>().substr(0, 4), "2.11");
+}
+
+}  // namespace
+}  // namespace lucivox

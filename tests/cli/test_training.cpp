@@ -1,0 +1,132 @@
+// What a user of `lucivox train ddnet` does: train, be interrupted, resume.
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/files.h>
+#include <lucivox/nn/model.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+class TrainCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_pairs(folder_ / "train", 6, 48);
+    write_pairs(folder_ / "validation", 2, 48);
+    write_file(folder_ / "ddnet.toml", fmt::format(R"(
+[data]
+train = "{}"
+validation = "{}"
+[network]
+growth = 4
+[train]
+epochs = 4
+learning_rate = 1e-3
+crop = 32
+[train.sparsity]
+criterion = "structured"
+dense_epochs = 2
+)",
+                                                   (folder_ / "train").string(), (folder_ / "validation").string()));
+  }
+
+  std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments{"train", "ddnet", "--config", (folder_ / "ddnet.toml").string(), "--run", (folder_ / run).string(), "--threads", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+
+  // Waits until the run has recorded `count` epochs; false when it ended before.
+  bool reaches_epoch(const std::string& run, int64_t count, pid_t process) const {
+    while (::kill(process, 0) == 0) {
+      const std::string metrics = fs::exists(folder_ / run / "metrics.jsonl") ? read_file(folder_ / run / "metrics.jsonl") : "";
+      int64_t epochs = 0;
+      for (size_t at = metrics.find("\"epoch\",\"step\""); at != std::string::npos; at = metrics.find("\"epoch\",\"step\"", at + 1)) ++epochs;
+      if (epochs >= count) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  }
+
+  void expect_same_model(const std::string& a, const std::string& b) const {
+    const Model model_a = load_model(folder_ / a / "model.safetensors"), model_b = load_model(folder_ / b / "model.safetensors");
+    for (const auto& [name, value] : model_a.network.state()) EXPECT_TRUE(at::equal(value, model_b.network.weight(name))) << name;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(TrainCommand, LeavesAModelMetricsPicturesAndAReport) {
+  const Outcome outcome = run_command(train("run", {"--json"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json summary = Json::parse(outcome.out);
+  EXPECT_EQ(summary.at("steps"), 24);
+  EXPECT_GT(summary.at("sparsity").get<double>(), 0.3);
+  EXPECT_EQ(summary, Json::parse(read_file(folder_ / "run/summary.json")));
+  for (const char* file : {"model.safetensors", "report.html", "metrics.jsonl", "checkpoints/last.safetensors", "pictures/slice_0000.png"}) {
+    EXPECT_TRUE(fs::exists(folder_ / "run" / file)) << file;
+  }
+  const Outcome info = run_command({"info", "--json", (folder_ / "run/model.safetensors").string()});
+  EXPECT_EQ(Json::parse(info.out).at("layers"), 45) << info.error;
+}
+
+// N epochs straight are k epochs, kill -9, resume: the same bits.
+TEST_F(TrainCommand, ResumesBitIdenticallyAfterKill9) {
+  ASSERT_EQ(run_command(train("straight")).code, 0);
+  for (const int64_t epochs : {1, 3}) {  // while dense, and while sparse
+    const std::string run = fmt::format("killed-{}", epochs);
+    const pid_t process = start_command(train(run));
+    ASSERT_TRUE(reaches_epoch(run, epochs, process)) << "it ended before it could be killed";
+    ::kill(process, SIGKILL);
+    EXPECT_EQ(wait_for(process), 128 + SIGKILL);
+    EXPECT_FALSE(fs::exists(folder_ / run / "model.safetensors"));
+    // killed before the first checkpoint there is nothing to resume
+    if (!fs::exists(folder_ / run / "checkpoints/last.safetensors")) GTEST_SKIP() << "killed before the first checkpoint";
+    const Outcome resumed = run_command({"train", "ddnet", "--resume", "--run", (folder_ / run).string(), "--threads", "2"});
+    ASSERT_EQ(resumed.code, 0) << resumed.error;
+    expect_same_model(run, "straight");
+  }
+}
+
+TEST_F(TrainCommand, StopsCleanlyOnInterruptAndTerminate) {
+  ASSERT_EQ(run_command(train("straight")).code, 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string run = fmt::format("stopped-{}", signal);
+    const pid_t process = start_command(train(run));
+    ASSERT_TRUE(reaches_epoch(run, 1, process)) << "it ended before it could be stopped";
+    ::kill(process, signal);
+    EXPECT_EQ(wait_for(process), 130);
+    const Outcome resumed = run_command(train(run, {"--resume"}));
+    ASSERT_EQ(resumed.code, 0) << resumed.error;
+    expect_same_model(run, "straight");
+  }
+}
+
+TEST_F(TrainCommand, RefusesAnExistingRunWithoutResume) {
+  ASSERT_EQ(run_command(train("run", {"--set", "train.epochs=3"})).code, 0);
+  const Outcome again = run_command(train("run"));
+  EXPECT_TRUE(is_clear_error(again)) << again.error;
+  EXPECT_EQ(again.code, 2);
+}
+
+TEST_F(TrainCommand, TakesPairsOfVolumes) {
+  const at::Tensor full = torch::randn({3, 32, 32}) * 100, low = full + 50;
+  write_image(folder_ / "low.nii.gz", low);
+  write_image(folder_ / "full.nii.gz", full);
+  const Outcome outcome = run_command({"train", "ddnet", "--run", (folder_ / "volumes").string(), "--set", "train.epochs=1", "--set", "network.growth=2",
+                                       "--set", fmt::format(R"(data.train=[{{"low":"{}","full":"{}"}}])", (folder_ / "low.nii.gz").string(), (folder_ / "full.nii.gz").string())});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_TRUE(fs::exists(folder_ / "volumes/model.safetensors"));
+}
+
+}  // namespace
+}  // namespace lucivox
