@@ -1,15 +1,13 @@
-// Our side of ddnet-train: one training step of DDNet on one 512x512 slice, as `lucivox train ddnet` takes
-// it.
+// Our side of ddnet-train: one training step of DDNet, as `lucivox train ddnet` takes it.
+
 #include <filesystem>
 #include <utility>
 
-#include <ATen/CPUGeneratorImpl.h>
+#include "worker.h"
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn_like.h>
-#include <bench/worker.h>
 
-#include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/network.h>
 #include <lucivox/nn/safetensors.h>
@@ -42,8 +40,9 @@ class Training {
   void check() {
     load_images();
     NamedTensors results{{"output", gradients().detach()}, {"loss", loss_.detach()}};
-    for (const auto& [name, weight] : network_.parameters())
+    for (const auto& [name, weight] : network_.parameters()) {
       results.emplace_back("grad." + name, weight.grad());
+    }
     adam_.step(kLearningRate);
     for (int i = 1; i < kCheckedSteps; ++i) step();
     gradients();
@@ -67,7 +66,7 @@ class Training {
   // Forward and backward; returns the output.
   at::Tensor gradients() {
     adam_.clear_gradients();
-    const at::Tensor output = network_.forward(input_, Mode::Training);
+    at::Tensor output = network_.forward(input_, Mode::Training);
     loss_ = ddnet_loss(output, target_, {}).total;
     loss_.backward();
     return output;

@@ -12,12 +12,13 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAUSE_S = 0.05  # between turns, until the threads of the side that just worked sleep
@@ -100,12 +101,12 @@ class Bench:
         self.json = ROOT / "build" / "bench" / f"{name}.json"
         self.json.unlink(missing_ok=True)
         self.record = {"name": name, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                       "commit": git_commit(), "machine": machine(), "threads": self.options.threads, "peers": []}
-        print(f"{name} on {describe(self.record['machine'])}; {self.options.threads} threads a side")
+                       "commit": machine.commit(ROOT), "machine": machine.facts(), "threads": self.options.threads, "peers": []}
+        print(f"{name} on {machine.describe(self.record['machine'])}; {self.options.threads} threads a side")
 
     def against(self, peer, script, prepare, compare):
-        """Compares with one peer, a script of bench/peers. `prepare(folder)` writes what both sides read, `compare(folder)`
-        returns the Agreements on what they wrote when told to `check`."""
+        """Compares with one peer, a script of bench/peers. `prepare(folder)` writes what both sides read,
+        `compare(folder)` returns the Agreements on what they wrote when told to `check`."""
         ours_command = [self.options.build / "bin" / f"bench_{self.name.replace('-', '_')}"]
         peer_command = [sys.executable, ROOT / "bench" / "peers" / script]
         with contextlib.ExitStack() as stack:
@@ -152,10 +153,12 @@ class Bench:
 
 def parse_arguments(description):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)), help="of each side (all cores)")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--threads", type=positive, default=cores, help="of each side (all cores)")
     parser.add_argument("--rounds", type=positive, default=7, help="timed turns of each side, at least 5 (7)")
     parser.add_argument("--warmup", type=positive, default=2, help="turns before these that do not count (2)")
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="where our side was built")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release",
+                        help="where our side was built (build/release)")
     options = parser.parse_args()
     if options.rounds < 5:
         parser.error("--rounds: fewer than 5 prove nothing")
@@ -174,7 +177,8 @@ def require_agreement(agreements):
     assert agreements, "nothing was compared"
     width = max(len(a.what) for a in agreements)
     for a in agreements:
-        print(f"  {a.what:<{width}}  error {a.error:.2e}  must be below {a.bound:.0e}  {'ok' if a.holds else 'DISAGREES'}")
+        verdict = "ok" if a.holds else "DISAGREES"
+        print(f"  {a.what:<{width}}  error {a.error:.2e}  must be below {a.bound:.0e}  {verdict}")
     if not all(a.holds for a in agreements):
         sys.exit("error: the two sides do not compute the same thing, so there is no ratio\n"
                  "hint: find out which side is wrong before timing either")
@@ -205,54 +209,5 @@ def print_times(entry):
         print(f"  {side:<{width}}  {statistics.median(seconds):>7.4f} s  {min(seconds):>7.4f} s  {max(seconds):>7.4f} s"
               f"  {entry['peak_memory_mb'][side]:>5} MB")
     each = entry["ratio_of_each_round"]
-    print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long ({min(each):.2f} to {max(each):.2f} in single rounds)")
-
-
-def machine():
-    return {
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "features": cpu_features(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "load_at_start": os.getloadavg()[0],
-        "gpus": gpus(),
-        "system": platform.platform(),
-    }
-
-
-def describe(of):
-    return f"{of['cpu']}, {of['cores']} cores ({' '.join(of['features'])}), {of['memory_gb']} GB, load {of['load_at_start']:.1f}"
-
-
-def cpu_model():
-    # lscpu also knows the names of ARM cores, which /proc/cpuinfo leaves out
-    for line in output_of("lscpu").splitlines():
-        if line.startswith("Model name:"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def cpu_features():
-    names = {"avx2": "avx2", "avx512f": "avx512f", "asimd": "neon"}
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith(("flags", "Features")):
-            flags = line.partition(":")[2].split()
-            return [name for flag, name in names.items() if flag in flags]
-    return []
-
-
-def gpus():
-    return output_of("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
-
-
-def git_commit():
-    changed = "-changed" if output_of("git", "-C", ROOT, "status", "--porcelain", "--untracked-files=no") else ""
-    return output_of("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip() + changed
-
-
-def output_of(*command):
-    """What a program prints; nothing when it is missing or fails."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+    print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long"
+          f" ({min(each):.2f} to {max(each):.2f} in single rounds)")

