@@ -21,6 +21,7 @@ import time
 import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCATTER = 1.25  # between the rounds' ratios, above which a quiet machine would not come
 PAUSE_S = 0.05  # between turns, until the threads of the side that just worked sleep
 
 
@@ -211,3 +212,5 @@ def print_times(entry):
     each = entry["ratio_of_each_round"]
     print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long"
           f" ({min(each):.2f} to {max(each):.2f} in single rounds)")
+    if max(each) > SCATTER * min(each):
+        print("  the rounds scatter: something else works on this machine; run this again when it is quiet")

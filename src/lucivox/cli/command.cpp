@@ -6,16 +6,13 @@
 
 namespace lucivox {
 
-CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, Flags flags,
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, const Flags& flags,
                       const std::function<int()>& body) {
   CLI::App* command = app.add_subcommand(name, what);
   command->add_flag("--quiet", context.console.quiet, "no progress bars and notes");
   command->add_option("--threads", context.threads, "threads to compute with; all cores unless told")->check(CLI::Range(1, 1024));
-  const int wanted = static_cast<int>(flags);
-  if ((wanted & static_cast<int>(Flags::Json)) != 0) command->add_flag("--json", context.json, "results as JSON");
-  if ((wanted & static_cast<int>(Flags::Device)) != 0) {
-    command->add_option("--device", context.device, "cpu, cuda or cuda:N")->capture_default_str();
-  }
+  if (flags.json) command->add_flag("--json", context.json, "results as JSON");
+  if (flags.device) command->add_option("--device", context.device, "cpu, cuda or cuda:N")->capture_default_str();
   command->callback([&context, body] {
     if (context.threads > 0) set_threads(context.threads);
     if (const int code = body(); code != 0) throw CLI::RuntimeError(code);

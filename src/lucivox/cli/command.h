@@ -22,10 +22,13 @@ struct Context {
 };
 
 // Flags that several commands share.
-enum class Flags { Plain = 0, Json = 1, Device = 2, JsonAndDevice = 3 };
+struct Flags {
+  bool json = false;    // it reports numbers
+  bool device = false;  // it computes on a device of choice
+};
 
 // Adds a command; `body` runs once its options are parsed, and gives the exit code.
-CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, Flags flags,
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, const Flags& flags,
                       const std::function<int()>& body);
 
 // To standard output: `json` itself with --json, else `text`.

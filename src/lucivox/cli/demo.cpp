@@ -10,7 +10,7 @@ namespace lucivox {
 void add_demo(CLI::App& app, Context& context) {
   auto options = std::make_shared<DemoOptions>();
   CLI::App* command = add_command(app, context, "demo", "simulate chest CT, train DDNet, prune it, enhance unseen slices: minutes",
-                                  Flags::JsonAndDevice, [&context, options] {
+                                  Flags{.json = true, .device = true}, [&context, options] {
                                     options->device = context.device;
                                     return print_training(context, options->run, demo(*options, context.console, context.stop));
                                   });

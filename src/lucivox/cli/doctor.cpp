@@ -5,7 +5,7 @@
 namespace lucivox {
 
 void add_doctor(CLI::App& app, Context& context) {
-  add_command(app, context, "doctor", "what this build and machine have", Flags::Json, [&context] {
+  add_command(app, context, "doctor", "what this build and machine have", Flags{.json = true}, [&context] {
     const Json json = machine_report();
     print(context, json, as_text(json));
     return 0;

@@ -12,7 +12,7 @@ void add_enhance(CLI::App& app, Context& context) {
     std::filesystem::path model, in, out;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "enhance", "an image or series through a trained model", Flags::Device, [&context, options] {
+  CLI::App* command = add_command(app, context, "enhance", "an image or series through a trained model", Flags{.device = true}, [&context, options] {
     Model model = load_model(options->model);
     model.network.to(device_options(context.device));
     enhance_files(model, options->in, options->out, context.console, context.stop);

@@ -24,7 +24,7 @@ void add_evaluate(CLI::App& app, Context& context) {
     double data_range = 2048;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "evaluate", "how near an image is to the truth: MSE, PSNR, SSIM, MS-SSIM", Flags::Json, [&context, options] {
+  CLI::App* command = add_command(app, context, "evaluate", "how near an image is to the truth: MSE, PSNR, SSIM, MS-SSIM", Flags{.json = true}, [&context, options] {
     const Evaluation evaluation = evaluate(options->a, options->b, options->data_range, context.console, context.stop);
     print(context, to_json(evaluation), text_of(evaluation));
     return 0;

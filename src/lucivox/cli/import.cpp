@@ -11,7 +11,7 @@ void add_import(CLI::App& app, Context& context) {
     std::filesystem::path weights, out;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "import", "a PyTorch state dict of the public DDNet as a lucivox model", Flags::Plain, [&context, options] {
+  CLI::App* command = add_command(app, context, "import", "a PyTorch state dict of the public DDNet as a lucivox model", Flags{}, [&context, options] {
     save_model(options->out, import_pytorch(options->weights));
     print(context, {}, "imported " + options->out.string());
     return 0;

@@ -14,7 +14,7 @@ void add_simulate(CLI::App& app, Context& context) {
     CtSimulation scan;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* ct = add_command(*simulate, context, "ct", "chest CT slices at full and at low dose", Flags::Json, [&context, options] {
+  CLI::App* ct = add_command(*simulate, context, "ct", "chest CT slices at full and at low dose", Flags{.json = true}, [&context, options] {
     simulate_ct_files(options->out, options->scan, 0, options->scan.slices, context.console, context.stop);
     print(context, {{"folder", options->out.string()}, {"slices", options->scan.slices}},
           fmt::format("{} slices in {}: HQ (full dose), LQ (low dose), truth", options->scan.slices, options->out.string()));

@@ -28,7 +28,7 @@ void add_train(CLI::App& app, Context& context) {
   CLI::App* train = app.add_subcommand("train", "train a network");
   train->require_subcommand(1);
   auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* ddnet = add_command(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices", Flags::JsonAndDevice, [&context, arguments] {
+  CLI::App* ddnet = add_command(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices", Flags{.json = true, .device = true}, [&context, arguments] {
     const TrainingJob job = job_from(*arguments, context.device);
     return print_training(context, job.run, run_training(job, context.console, context.stop));
   });

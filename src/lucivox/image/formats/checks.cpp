@@ -63,7 +63,7 @@ void require_plausible(const std::filesystem::path& path, const std::array<int64
     bytes *= static_cast<double>(length);
   }
   if (!(bytes <= expansion * static_cast<double>(file_bytes))) {
-    throw damaged(path, fmt::format("its header promises [{}] voxels of {}, far more than its {} bytes hold",
+    throw damaged(path, fmt::format("its header promises [{}] voxels of {}, more than its {} bytes can hold",
                                     fmt::join(shape, ", "), to_string(scalar), file_bytes));
   }
 }

@@ -10,6 +10,7 @@
 #include <gdcmFile.h>
 #include <gdcmSmartPointer.h>
 
+#include <lucivox/image/formats/dicom_structure.h>
 #include <lucivox/image/formats/pixels.h>
 #include <lucivox/image/image.h>
 
@@ -28,7 +29,8 @@ struct PixelCell {
 
 struct DicomSlice {
   std::filesystem::path path;
-  gdcm::SmartPointer<gdcm::File> file;  // the data set up to the pixel data
+  gdcm::SmartPointer<gdcm::File> file;  // the data set in front of the pixel data
+  DicomStructure structure;
   int64_t rows = 0, columns = 0;
   PixelCell cell;
   Calibration calibration;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include <numeric>
+#include <sstream>
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
@@ -33,19 +35,20 @@ Vector normal_of(const std::array<double, 6>& o) {
 
 // ---- one file ----
 
-// Null when `path` is DICOM but no image (a directory, a report, a contour set).
-gdcm::SmartPointer<gdcm::File> read_header(const fs::path& path) {
+// A directory, a report, a contour set: DICOM, but no image.
+bool is_other_object(const gdcm::File& file) {
+  const gdcm::MediaStorage::MSType storage =
+      gdcm::MediaStorage::GetMSType(text(file.GetDataSet(), tag::sop_class()).c_str());
+  const bool directory = file.GetDataSet().FindDataElement(gdcm::Tag(0x0004, 0x1220));  // DirectoryRecordSequence
+  return directory || (storage != gdcm::MediaStorage::MS_END && !gdcm::MediaStorage::IsImage(storage));
+}
+
+gdcm::SmartPointer<gdcm::File> read_header(const fs::path& path, const DicomStructure& structure) {
+  std::istringstream header(first_bytes(path, structure.header_bytes));
   gdcm::Reader reader;
-  reader.SetFileName(path.c_str());
-  if (!reader.ReadUpToTag(tag::pixel_data())) throw damaged(path, "its DICOM header is damaged or truncated");
-  const gdcm::DataSet& set = reader.GetFile().GetDataSet();
-  if (set.FindDataElement(tag::rows())) return &reader.GetFile();
-  const gdcm::MediaStorage::MSType storage = gdcm::MediaStorage::GetMSType(text(set, tag::sop_class()).c_str());
-  const bool other_object = storage != gdcm::MediaStorage::MS_END && !gdcm::MediaStorage::IsImage(storage);
-  if (other_object || reader.GetFile().GetHeader().GetMediaStorage() == gdcm::MediaStorage::MediaStorageDirectoryStorage) {
-    return nullptr;
-  }
-  throw damaged(path, "its DICOM header ends before the image");
+  reader.SetStream(header);
+  if (!reader.Read()) throw damaged(path, "its DICOM header is damaged");
+  return &reader.GetFile();
 }
 
 PixelCell read_cell(const fs::path& path, const gdcm::DataSet& set) {
@@ -72,22 +75,23 @@ void require_grey_single_frame(const fs::path& path, const gdcm::DataSet& set) {
   }
 }
 
-bool is_compressed(const gdcm::File& file) {
-  const gdcm::TransferSyntax& syntax = file.GetHeader().GetDataSetTransferSyntax();
-  return syntax.IsEncapsulated() || syntax == gdcm::TransferSyntax::DeflatedExplicitVRLittleEndian;
-}
-
-DicomSlice read_slice(const fs::path& path, const gdcm::SmartPointer<gdcm::File>& file) {
+// Nothing when the file is DICOM but no image.
+std::optional<DicomSlice> read_slice(const fs::path& path) {
   DicomSlice slice;
   slice.path = path;
-  slice.file = file;
+  slice.structure = dicom_structure(path);
+  slice.file = read_header(path, slice.structure);
   const gdcm::DataSet& set = slice.set();
+  if (!slice.structure.has_pixels && is_other_object(*slice.file)) return std::nullopt;
+  if (!slice.structure.has_pixels) throw damaged(path, "it ends before its pixel data");
   require_grey_single_frame(path, set);
   slice.rows = binary(set, tag::rows()).value_or(0);
   slice.columns = binary(set, tag::columns()).value_or(0);
   slice.cell = read_cell(path, set);
-  require_plausible(path, {1, slice.rows, slice.columns}, slice.cell.scalar(), fs::file_size(path),
-                    is_compressed(*file) ? kAnyCodec : kUncompressed);
+  const bool encapsulated = slice.structure.encapsulated;
+  require_plausible(path, {1, slice.rows, slice.columns}, slice.cell.scalar(),
+                    encapsulated ? fs::file_size(path) : slice.structure.pixel_bytes,
+                    encapsulated ? kAnyCodec : kUncompressed);
   slice.calibration = {number(set, tag::slope()).value_or(1), number(set, tag::intercept()).value_or(0)};
   if (slice.calibration.slope == 0) slice.calibration.slope = 1;  // meaningless, but seen in MR files
   if (const auto position = numbers(set, tag::position()); position.size() == 3) {
@@ -118,7 +122,7 @@ std::vector<DicomSlice> read_slices(const fs::path& folder) {
       if (path.extension() == ".dcm") throw damaged(path, "it is empty or not a DICOM file");
       continue;
     }
-    if (const auto file = read_header(path); file.GetPointer() != nullptr) slices.push_back(read_slice(path, file));
+    if (auto slice = read_slice(path)) slices.push_back(std::move(*slice));
   }
   if (slices.empty()) {
     throw Error(fmt::format("the folder {} holds no DICOM slices", folder.string()),
@@ -298,37 +302,46 @@ void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
   if (cell.bits_allocated == 32) keep_stored_bits<uint32_t>(bytes, cell);
 }
 
-// Decoders fill what is missing with zeros or grey, so that the pixel data must be seen to be whole before.
-void require_whole_pixel_data(const DicomSlice& slice, const gdcm::File& file, uint64_t pixel_bytes) {
-  const gdcm::DataSet& set = file.GetDataSet();
-  if (!set.FindDataElement(tag::pixel_data())) throw damaged(slice.path, "it has no pixel data");
-  const gdcm::DataElement& pixels = set.GetDataElement(tag::pixel_data());
-  const gdcm::ByteValue* raw = pixels.GetByteValue();
-  const gdcm::SequenceOfFragments* fragments = pixels.GetSequenceOfFragments();
-  const bool whole = raw != nullptr ? raw->GetLength() >= pixel_bytes
-                                    : fragments != nullptr && fragments->GetNumberOfFragments() > 0;
-  if (!whole) throw damaged(slice.path, "its pixel data is truncated");
+void swap_bytes(std::vector<char>& bytes, size_t width) {
+  for (size_t at = 0; at + width <= bytes.size(); at += width) {
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + width));
+  }
 }
 
-// The stored pixels of one slice, row by row.
-std::vector<char> decode(const DicomSlice& slice) {
+std::vector<char> read_raw(const DicomSlice& slice, size_t bytes) {
+  std::vector<char> stored(bytes);
+  std::ifstream file(slice.path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(slice.structure.pixel_offset));
+  if (!file.read(stored.data(), static_cast<std::streamsize>(bytes))) {
+    throw damaged(slice.path, "its pixel data is truncated");
+  }
+  if (!slice.structure.little_endian) swap_bytes(stored, static_cast<size_t>(slice.cell.bits_allocated / 8));
+  return stored;
+}
+
+std::vector<char> decode(const DicomSlice& slice, size_t bytes) {
   gdcm::ImageReader reader;
   reader.SetFileName(slice.path.c_str());
-  if (!reader.Read()) throw damaged(slice.path, "its pixel data is damaged, truncated or in an unknown encoding");
-  const auto bytes = static_cast<uint64_t>(slice.rows * slice.columns * bytes_per_voxel(slice.cell.scalar()));
-  require_whole_pixel_data(slice, reader.GetFile(), bytes);
+  if (!reader.Read()) throw damaged(slice.path, "its pixel data is damaged or in an unknown encoding");
   const gdcm::Image& image = reader.GetImage();
   std::vector<char> stored(bytes);
   if (image.GetBufferLength() != bytes || !image.GetBuffer(stored.data())) {
     throw damaged(slice.path, "its pixel data cannot be decoded");
   }
+  return stored;
+}
+
+// The stored pixels of one slice, row by row.
+std::vector<char> read_pixels(const DicomSlice& slice) {
+  const auto bytes = static_cast<size_t>(slice.rows * slice.columns * bytes_per_voxel(slice.cell.scalar()));
+  std::vector<char> stored = slice.structure.encapsulated ? decode(slice, bytes) : read_raw(slice, bytes);
   keep_stored_bits(stored, slice.cell);
   return stored;
 }
 
 void read_values(const DicomSlice& slice, float* values) {
   try {
-    const std::vector<char> stored = decode(slice);
+    const std::vector<char> stored = read_pixels(slice);
     to_values(stored.data(), slice.cell.scalar(), slice.calibration, slice.rows * slice.columns, values);
   } catch (const Error&) {
     throw;
@@ -416,9 +429,9 @@ bool looks_like_dicom(const fs::path& file) {
 
 std::unique_ptr<ImageSource> open_dicom(const fs::path& file) {
   silence_gdcm();
-  const auto header = read_header(file);
-  if (header.GetPointer() == nullptr) throw Error(file.string() + " is a DICOM file without an image");
-  return std::make_unique<DicomSource>(file, std::vector{read_slice(file, header)});
+  auto slice = read_slice(file);
+  if (!slice) throw Error(file.string() + " is a DICOM file without an image", "give a slice, or the folder of a series");
+  return std::make_unique<DicomSource>(file, std::vector{std::move(*slice)});
 }
 
 std::unique_ptr<ImageSource> open_dicom_series(const fs::path& folder) {

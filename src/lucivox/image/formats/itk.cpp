@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <fstream>
+#include <iostream>
 #include <mutex>
-#include <sstream>
+#include <set>
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
@@ -15,6 +15,7 @@
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
 #include <lucivox/image/formats/staging.h>
+#include <lucivox/image/formats/voxel_data.h>
 
 namespace fs = std::filesystem;
 
@@ -48,6 +49,18 @@ Io::Pointer make_io(ItkKind kind) {
 
 // ---- reading ----
 
+// MetaIO tells its troubles to std::cerr before ITK throws them.
+class QuietErrors {
+ public:
+  QuietErrors() : buffer_(std::cerr.rdbuf(nullptr)) {}
+  ~QuietErrors() { std::cerr.rdbuf(buffer_); }
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+
+ private:
+  std::streambuf* buffer_;
+};
+
 // "ITK ERROR: NrrdImageIO(0x55..): no header" -> "no header"
 std::string reason(const itk::ExceptionObject& failure) {
   std::string line = clean_text(failure.GetDescription());
@@ -58,6 +71,9 @@ std::string reason(const itk::ExceptionObject& failure) {
 
 template <typename Body>
 void reading(const fs::path& file, ItkKind kind, const Body& body) {
+  static std::mutex one_at_a_time;  // they share std::cerr
+  const std::lock_guard lock(one_at_a_time);
+  const QuietErrors quiet;
   try {
     body();
   } catch (const itk::ExceptionObject& failure) {
@@ -65,7 +81,6 @@ void reading(const fs::path& file, ItkKind kind, const Body& body) {
   }
 }
 
-// What a voxel is in memory once ITK has read it; the NIfTI reader applies the file's slope itself.
 std::optional<Scalar> scalar_of(Component component) {
   switch (component) {
     case Component::UCHAR: return Scalar::UInt8;
@@ -127,50 +142,12 @@ std::string entry(const itk::MetaDataDictionary& dictionary, const std::string& 
   return clean_text(value);
 }
 
-// The free text of each format; what describes the voxels themselves is in the info already.
-void read_header(const itk::MetaDataDictionary& dictionary, ItkKind kind, ImageInfo& info) {
-  static const std::vector<std::string> nifti_texts = {"descrip", "aux_file", "intent_name"};
-  const std::vector<std::string> keys = kind == ItkKind::Nifti ? nifti_texts : dictionary.GetKeys();
-  for (const std::string& key : keys) {
+// The entries that a person or another program put there; what describes the voxels is in the info already.
+void read_header(const itk::MetaDataDictionary& dictionary, ImageInfo& info) {
+  for (const std::string& key : dictionary.GetKeys()) {
     if (key.starts_with("ITK_") || key.starts_with("NRRD_")) continue;
     if (const std::string value = entry(dictionary, key); !value.empty()) info.header[key] = value;
   }
-}
-
-// A file of integers with a slope is read by ITK as floating point; it is to be written as it was.
-void read_nifti_storage(const fs::path& file, ImageInfo& info) {
-  const std::unique_ptr<nifti_image, decltype(&nifti_image_free)> header(
-      nifti_image_read(file.c_str(), 0), &nifti_image_free);
-  if (!header) return;
-  switch (header->datatype) {
-    case NIFTI_TYPE_UINT8: info.scalar = Scalar::UInt8; break;
-    case NIFTI_TYPE_INT8: info.scalar = Scalar::Int8; break;
-    case NIFTI_TYPE_UINT16: info.scalar = Scalar::UInt16; break;
-    case NIFTI_TYPE_INT16: info.scalar = Scalar::Int16; break;
-    case NIFTI_TYPE_UINT32: info.scalar = Scalar::UInt32; break;
-    case NIFTI_TYPE_INT32: info.scalar = Scalar::Int32; break;
-    default: return;
-  }
-  if (header->scl_slope == 0) return;  // NIfTI-1: no scaling
-  info.slope = static_cast<double>(header->scl_slope);
-  info.intercept = static_cast<double>(header->scl_inter);
-}
-
-// The bytes that hold the voxels: the file's own, or those of the file that a detached header names.
-uint64_t data_bytes(const fs::path& file) {
-  if (file.extension() != ".mhd" && file.extension() != ".nhdr") return fs::file_size(file);
-  std::ifstream header(file);
-  for (std::string line; std::getline(header, line);) {
-    const bool names_data = line.starts_with("ElementDataFile") || line.starts_with("data file") || line.starts_with("datafile");
-    if (!names_data) continue;
-    const size_t value = line.find_first_not_of(" :=", line.find_first_of(":="));
-    const fs::path data = file.parent_path() / clean_text(value == std::string::npos ? "" : line.substr(value));
-    std::error_code missing;
-    const uint64_t size = fs::file_size(data, missing);
-    if (missing) throw damaged(file, fmt::format("its data file {} is missing", data.string()));
-    return size;
-  }
-  throw damaged(file, "its header names no data file");
 }
 
 class ItkSource : public ImageSource {
@@ -181,14 +158,13 @@ class ItkSource : public ImageSource {
       io_->ReadImageInformation();
     });
     require_grey_volume(file_, *io_);
-    const auto scalar = scalar_of(io_->GetComponentType());
-    if (!scalar) throw damaged(file_, "its voxels have a type that is not supported");
-    read_scalar_ = info_.scalar = *scalar;
     info_.format = name_of(kind_);
     read_geometry(*io_, info_);
-    read_header(io_->GetMetaDataDictionary(), kind_, info_);
-    if (kind_ == ItkKind::Nifti) read_nifti_storage(file_, info_);
-    require_plausible(file_, info_.shape, info_.scalar, data_bytes(file_), kDeflate);
+    if (kind_ == ItkKind::Nifti) {
+      describe_nifti();
+    } else {
+      describe_others();
+    }
   }
 
   const ImageInfo& info() const override { return info_; }
@@ -197,34 +173,59 @@ class ItkSource : public ImageSource {
   at::Tensor read(const Region& region) override {
     require_inside(region, info_, name());
     const std::lock_guard lock(mutex_);
-    if (stored_.empty()) load();
+    // mostly compressed as a whole: the voxels are read once and kept
+    if (stored_.empty()) stored_ = kind_ == ItkKind::Nifti ? load_nifti(file_, nifti_, voxel_count()) : load();
     at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
     float* row = values.mutable_data_ptr<float>();
     for (int64_t z = 0; z < region.size[0]; ++z) {
       for (int64_t y = 0; y < region.size[1]; ++y, row += region.size[2]) {
         const int64_t first = ((region.begin[0] + z) * info_.shape[1] + region.begin[1] + y) * info_.shape[2] + region.begin[2];
-        to_values(stored_.data() + first * bytes_per_voxel(read_scalar_), read_scalar_, {}, region.size[2], row);
+        to_values(stored_.data() + first * bytes_per_voxel(info_.scalar), info_.scalar, calibration_of(info_),
+                  region.size[2], row);
       }
     }
     return values;
   }
 
  private:
-  // These formats are mostly compressed as a whole: the voxels are read once and kept.
-  void load() {
+  int64_t voxel_count() const { return info_.shape[0] * info_.shape[1] * info_.shape[2]; }
+
+  void describe_nifti() {
+    nifti_ = nifti_storage(file_);
+    info_.scalar = nifti_.scalar;
+    info_.slope = nifti_.calibration.slope;
+    info_.intercept = nifti_.calibration.intercept;
+    info_.header = nifti_.texts;
+    require_plausible(file_, info_.shape, info_.scalar, fs::file_size(file_), kDeflate);
+  }
+
+  void describe_others() {
+    const auto scalar = scalar_of(io_->GetComponentType());
+    if (!scalar) throw damaged(file_, "its voxels have a type that is not supported");
+    info_.scalar = *scalar;
+    read_header(io_->GetMetaDataDictionary(), info_);
+    const uint64_t bytes = fs::file_size(kind_ == ItkKind::Png ? file_ : data_file_of(file_));
+    require_plausible(file_, info_.shape, info_.scalar, bytes, kDeflate);
+    if (kind_ != ItkKind::MetaImage) return;
+    require_whole_meta_image(file_, static_cast<uint64_t>(voxel_count() * bytes_per_voxel(info_.scalar)));
+  }
+
+  std::vector<char> load() {
     itk::ImageIORegion everything(io_->GetNumberOfDimensions());
-    for (unsigned axis = 0; axis < io_->GetNumberOfDimensions(); ++axis) everything.SetSize(axis, io_->GetDimensions(axis));
+    for (unsigned axis = 0; axis < io_->GetNumberOfDimensions(); ++axis) {
+      everything.SetSize(axis, io_->GetDimensions(axis));
+    }
     io_->SetIORegion(everything);
     std::vector<char> stored(static_cast<size_t>(io_->GetImageSizeInBytes()));
     reading(file_, kind_, [&] { io_->Read(stored.data()); });
-    stored_ = std::move(stored);
+    return stored;
   }
 
   fs::path file_;
   ItkKind kind_;
   Io::Pointer io_;
   ImageInfo info_;
-  Scalar read_scalar_;
+  NiftiStorage nifti_;
   std::mutex mutex_;
   std::vector<char> stored_;
 };
@@ -246,6 +247,16 @@ void set_geometry(Io& io, const ImageInfo& info) {
   io.SetIORegion(everything);
 }
 
+// What MetaIO gives a meaning of its own.
+bool is_reserved(ItkKind kind, const std::string& key) {
+  static const std::set<std::string> fields = {
+      "ObjectType", "ObjectSubType", "NDims", "Name", "ID", "ParentID", "AcquisitionDate", "Color", "Comment",
+      "TransformMatrix", "Offset", "Position", "Origin", "Rotation", "Orientation", "CenterOfRotation", "DistanceUnits",
+      "AnatomicalOrientation", "DimSize", "HeaderSize", "Modality", "SequenceID"};
+  if (kind != ItkKind::MetaImage) return false;
+  return fields.contains(key) || key.starts_with("Element") || key.starts_with("Binary") || key.starts_with("Compress");
+}
+
 bool is_one_line(const std::string& text) { return text.find_first_of("\r\n") == std::string::npos; }
 
 void set_header(Io& io, ItkKind kind, const ImageInfo& info, const Derivation& derivation) {
@@ -260,7 +271,7 @@ void set_header(Io& io, ItkKind kind, const ImageInfo& info, const Derivation& d
   }
   for (const auto& [key, value] : info.header) {
     const bool plain_key = std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
-    if (plain_key && is_one_line(value)) itk::EncapsulateMetaData<std::string>(dictionary, key, value);
+    if (plain_key && is_one_line(value) && !is_reserved(kind, key)) itk::EncapsulateMetaData<std::string>(dictionary, key, value);
   }
   if (!derivation.description.empty() && is_one_line(derivation.description)) {
     itk::EncapsulateMetaData<std::string>(dictionary, "DerivationDescription", derivation.description);
