@@ -9,6 +9,7 @@
 #include <ATen/ops/randn_like.h>
 
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/memory.h>
 #include <lucivox/nn/network.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/adam.h>
@@ -36,13 +37,13 @@ class Training {
     write_safetensors(folder_ / "weights.safetensors", {network_.state(), {}});
   }
 
-  // The first step with its gradients, then the loss that is left after kCheckedSteps.
+  // The first step in float64 and in float32, then the loss that is left after kCheckedSteps.
   void check() {
     load_images();
-    NamedTensors results{{"output", gradients().detach()}, {"loss", loss_.detach()}};
-    for (const auto& [name, weight] : network_.parameters()) {
-      results.emplace_back("grad." + name, weight.grad());
-    }
+    NamedTensors results = exact();
+    results.emplace_back("output", gradients().detach());
+    results.emplace_back("loss", loss_.detach());
+    for (const auto& [name, weight] : network_.parameters()) results.emplace_back("grad." + name, weight.grad());
     adam_.step(kLearningRate);
     for (int i = 1; i < kCheckedSteps; ++i) step();
     gradients();
@@ -51,6 +52,7 @@ class Training {
   }
 
   void step() {
+    if (!input_.defined()) load_images();
     gradients();
     adam_.step(kLearningRate);
     loss_.item<float>();
@@ -61,6 +63,18 @@ class Training {
     for (const auto& [name, image] : read_safetensors(folder_ / "images.safetensors").tensors) {
       (name == "input" ? input_ : target_) = image;
     }
+  }
+
+  NamedTensors exact() const {
+    Network network(ddnet(), kSeed);
+    network.load_state(network_.state());
+    network.to(at::TensorOptions().dtype(at::kDouble));
+    const at::Tensor output = network.forward(input_.to(at::kDouble), Mode::Training);
+    const at::Tensor loss = ddnet_loss(output, target_.to(at::kDouble), {}).total;
+    loss.backward();
+    NamedTensors results{{"exact.output", output.detach()}, {"exact.loss", loss.detach()}};
+    for (const auto& [name, weight] : network.parameters()) results.emplace_back("exact.grad." + name, weight.grad());
+    return results;
   }
 
   // Forward and backward; returns the output.
@@ -84,6 +98,7 @@ class Training {
 int main(int argc, char** argv) {
   using namespace lucivox::bench;
   return guarded_main([&] {
+    lucivox::keep_tensor_memory();  // as the command does
     Training training(start(argc, argv));
     serve({{"prepare", [&] { training.prepare(); }}, {"check", [&] { training.check(); }}, {"step", [&] {
                                                                                               training.step();

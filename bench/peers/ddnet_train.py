@@ -4,6 +4,7 @@ Transposed convolutions, NCHW, MS-SSIM by 11x11 two-dimensional windows, torch.o
 reference's names, so that both sides start from the same weights.
 """
 
+import copy
 import platform
 
 import torch
@@ -75,7 +76,7 @@ def gaussian_window(size=11, sigma=1.5):
     x = torch.arange(size, dtype=torch.float64) - size // 2
     g = torch.exp(-x.square() / (2 * sigma**2))
     g = g / g.sum()
-    return torch.outer(g, g).float()[None, None]
+    return torch.outer(g, g)[None, None]
 
 
 def ssim(a, b, window):
@@ -106,7 +107,7 @@ class Training:
         self.folder = folder
         self.net = DDNet()
         self.adam = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
-        self.window = gaussian_window()
+        self.window = gaussian_window()  # float64
 
     def load(self):
         keys = self.net.load_state_dict(load_file(self.folder / "weights.safetensors"), strict=False)
@@ -119,7 +120,7 @@ class Training:
         """Forward and backward; returns the output."""
         self.adam.zero_grad()
         output = self.net(self.input)
-        similarity = ms_ssim(output, self.target, self.window)
+        similarity = ms_ssim(output, self.target, self.window.float())
         self.loss = F.mse_loss(output, self.target) + SSIM_WEIGHT * (1 - similarity)
         self.loss.backward()
         return output
@@ -129,9 +130,19 @@ class Training:
         self.adam.step()
         self.loss.item()
 
+    def exact(self):
+        """The first step in float64."""
+        net, image, target = copy.deepcopy(self.net).double(), self.input.double(), self.target.double()
+        output = net(image)
+        loss = F.mse_loss(output, target) + SSIM_WEIGHT * (1 - ms_ssim(output, target, self.window))
+        loss.backward()
+        results = {"exact.output": output.detach(), "exact.loss": loss.detach()}
+        return results | {f"exact.grad.{name}": p.grad for name, p in net.named_parameters()}
+
     def check(self):
         self.load()
-        results = {"output": self.gradients().detach(), "loss": self.loss.detach()}
+        results = self.exact()
+        results |= {"output": self.gradients().detach(), "loss": self.loss.detach()}
         results |= {f"grad.{name}": p.grad.clone() for name, p in self.net.named_parameters()}
         self.adam.step()
         for _ in range(1, CHECKED_STEPS):

@@ -3,12 +3,12 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/image/image.h>
-#include <tests/temporary_folder.h>
 
 // Small images to write and read back.
 namespace lucivox::testing {
@@ -30,7 +30,8 @@ inline ImageInfo oblique_ct() {
 // Whole numbers from -1024 on, all different, so that a swapped axis or a lost offset shows.
 inline at::Tensor counting(const ImageInfo& info, double first = -1024, double step = 7) {
   const int64_t count = info.shape[0] * info.shape[1] * info.shape[2];
-  return (at::arange(count, at::kFloat) * step + first).reshape({info.shape[0], info.shape[1], info.shape[2]});
+  return (at::arange(count, at::kFloat) * step + first)
+      .reshape({info.shape[0], info.shape[1], info.shape[2]});
 }
 
 inline void save(const std::filesystem::path& path, const ImageInfo& info, const at::Tensor& values,
@@ -45,7 +46,8 @@ inline at::Tensor load(const std::filesystem::path& path) {
   return source->read(whole(source->info()));
 }
 
-// `tolerance`: of what the format keeps of a floating point number (16 characters in DICOM, float32 in NIfTI).
+// `tolerance`: of what the format keeps of a floating point number (16 characters in DICOM, float32 in
+// NIfTI).
 inline void expect_same_geometry(const ImageInfo& a, const ImageInfo& b, double tolerance) {
   EXPECT_EQ(a.shape, b.shape);
   for (size_t i = 0; i < 3; ++i) {
@@ -61,7 +63,8 @@ inline void expect_regions_agree(ImageSource& source) {
   const at::Tensor all = source.read(whole(info));
   for (int64_t z = info.shape[0]; z-- > 0;) EXPECT_TRUE(at::equal(source.read(slice(info, z))[0], all[z]));
   const Region box{{info.shape[0] - 1, 1, 2}, {1, info.shape[1] - 2, info.shape[2] - 3}};
-  EXPECT_TRUE(at::equal(source.read(box), all.narrow(0, box.begin[0], 1).narrow(1, 1, box.size[1]).narrow(2, 2, box.size[2])));
+  EXPECT_TRUE(at::equal(source.read(box),
+                        all.narrow(0, box.begin[0], 1).narrow(1, 1, box.size[1]).narrow(2, 2, box.size[2])));
 }
 
 // The message of the Error that `body` throws; a failure when it throws none.

@@ -1,6 +1,7 @@
+#include <tests/formats/images.h>
+
 #include <lucivox/base/files.h>
 #include <lucivox/base/random.h>
-#include <tests/formats/images.h>
 
 namespace fs = std::filesystem;
 
@@ -18,7 +19,8 @@ void write_sample(const fs::path& path) {
 }
 
 const std::vector<const char*>& samples() {
-  static const std::vector<const char*> all = {"a.dcm", "a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.png", "a.tif", "a.h5"};
+  static const std::vector<const char*> all = {"a.dcm", "a.nii", "a.nii.gz", "a.nrrd",
+                                               "a.mha", "a.png", "a.tif",    "a.h5"};
   return all;
 }
 
@@ -53,7 +55,8 @@ TEST(Damage, CutAnywhereIsAnErrorOrTheWholeImage) {
       const size_t kept = bytes.size() * i / 40;
       write_file(folder / name, bytes.substr(0, kept));
       if (!reads(folder / name)) continue;
-      EXPECT_TRUE(at::equal(load(folder / name), truth)) << name << ", " << kept << " of " << bytes.size() << " bytes";
+      EXPECT_TRUE(at::equal(load(folder / name), truth))
+          << name << ", " << kept << " of " << bytes.size() << " bytes";
     }
   }
 }
@@ -67,7 +70,8 @@ TEST(Damage, ChangedBytesNeverCrash) {
     for (int i = 0; i < 200; ++i) {
       std::string changed = bytes;
       // half of the changes in the first bytes, where the headers are
-      const int64_t reach = i % 2 == 0 ? static_cast<int64_t>(bytes.size()) : std::min<int64_t>(500, static_cast<int64_t>(bytes.size()));
+      const int64_t reach = i % 2 == 0 ? static_cast<int64_t>(bytes.size())
+                                       : std::min<int64_t>(500, static_cast<int64_t>(bytes.size()));
       changed[static_cast<size_t>(random.integer(reach))] = static_cast<char>(random.integer(256));
       write_file(folder / name, changed);
       reads(folder / name);

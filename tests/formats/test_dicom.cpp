@@ -6,10 +6,10 @@
 #include <gdcmReader.h>
 #include <gdcmWriter.h>
 #include <gmock/gmock.h>
+#include <tests/formats/images.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/dicom_tags.h>
-#include <tests/formats/images.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
@@ -28,7 +28,9 @@ gdcm::DataSet data_set(const fs::path& path) {
   return reader.GetFile().GetDataSet();
 }
 
-std::string text_of(const fs::path& path, const gdcm::Tag& at) { return formats::text(data_set(path), at); }
+std::string text_of(const fs::path& path, const gdcm::Tag& at) {
+  return formats::text(data_set(path), at);
+}
 
 // Rewrites a slice with some elements changed.
 template <typename Change>
@@ -114,7 +116,8 @@ TEST_F(ScannerSeries, WithoutPositionsIsSortedByInstanceNumber) {
     change(path, [](gdcm::DataSet& set) {
       set.Remove(tag::position());
       const int number = std::stoi(formats::text(set, tag::instance_number()));
-      formats::set_text(set, tag::instance_number(), VR::IS, std::to_string(20 - number));  // 19, 18, 17: reversed
+      formats::set_text(set, tag::instance_number(), VR::IS,
+                        std::to_string(20 - number));  // 19, 18, 17: reversed
     });
   }
   EXPECT_TRUE(at::equal(load(series), (values - 1024).flip(0)));
@@ -127,9 +130,10 @@ TEST_F(ScannerSeries, DerivedKeepsThePatientAndMarksTheDerivation) {
   ASSERT_EQ(after.size(), before.size());
   for (size_t z = 0; z < after.size(); ++z) {
     const gdcm::DataSet old = data_set(before[z]), set = data_set(after[z]);
-    for (const gdcm::Tag& kept : {gdcm::Tag(0x0010, 0x0020), tag::study_instance(), gdcm::Tag(0x0020, 0x0052), tag::position(),
-                                  tag::orientation(), tag::pixel_spacing(), gdcm::Tag(0x0028, 0x1050), tag::intercept(),
-                                  tag::slope(), gdcm::Tag(0x0019, 0x1001), gdcm::Tag(0x0028, 0x2110)}) {
+    for (const gdcm::Tag& kept :
+         {gdcm::Tag(0x0010, 0x0020), tag::study_instance(), gdcm::Tag(0x0020, 0x0052), tag::position(),
+          tag::orientation(), tag::pixel_spacing(), gdcm::Tag(0x0028, 0x1050), tag::intercept(), tag::slope(),
+          gdcm::Tag(0x0019, 0x1001), gdcm::Tag(0x0028, 0x2110)}) {
       EXPECT_EQ(formats::text(set, kept), formats::text(old, kept)) << kept;
       EXPECT_TRUE(set.FindDataElement(kept)) << kept;
     }
@@ -144,7 +148,8 @@ TEST_F(ScannerSeries, DerivedKeepsThePatientAndMarksTheDerivation) {
     const auto sources = set.GetDataElement(tag::source_images()).GetValueAsSQ();
     ASSERT_EQ(sources->GetNumberOfItems(), 1U);
     const gdcm::DataSet& reference = sources->GetItem(1).GetNestedDataSet();
-    EXPECT_EQ(formats::text(reference, tag::referenced_sop_instance()), formats::text(old, tag::sop_instance()));
+    EXPECT_EQ(formats::text(reference, tag::referenced_sop_instance()),
+              formats::text(old, tag::sop_instance()));
     EXPECT_EQ(formats::text(reference, tag::referenced_sop_class()), formats::text(old, tag::sop_class()));
   }
 }
@@ -164,9 +169,9 @@ TEST_F(ScannerSeries, DerivedHasUidsOfItsOwn) {
 
 TEST_F(ScannerSeries, DerivedValuesAreRoundedAndSaturatedToTheStoredBits) {
   at::Tensor enhanced = values - 1000;
-  enhanced[0][0][0] = -5000;   // below 0 stored
-  enhanced[0][0][1] = 9000;    // above 4095 stored: 4095 - 1024
-  enhanced[0][0][2] = 12.4F;   // between two stored numbers
+  enhanced[0][0][0] = -5000;  // below 0 stored
+  enhanced[0][0][1] = 9000;   // above 4095 stored: 4095 - 1024
+  enhanced[0][0][2] = 12.4F;  // between two stored numbers
   save(folder / "out", open(series)->info(), enhanced, {"Enhanced"});
   const at::Tensor back = load(folder / "out");
   EXPECT_EQ(back[0][0][0].item<float>(), -1024);
@@ -216,9 +221,11 @@ TEST_F(ScannerSeries, IgnoresNotesButNotABrokenSlice) {
 }
 
 TEST_F(ScannerSeries, InColourOrOfManyFramesIsRefused) {
-  change(series / "slice_0001.dcm", [](gdcm::DataSet& set) { formats::set_text(set, tag::frames(), VR::IS, "2"); });
+  change(series / "slice_0001.dcm",
+         [](gdcm::DataSet& set) { formats::set_text(set, tag::frames(), VR::IS, "2"); });
   EXPECT_THAT(error_of([&] { open(series / "slice_0001.dcm"); }), HasSubstr("multi-frame"));
-  change(series / "slice_0002.dcm", [](gdcm::DataSet& set) { formats::set_binary(set, tag::samples_per_pixel(), 3); });
+  change(series / "slice_0002.dcm",
+         [](gdcm::DataSet& set) { formats::set_binary(set, tag::samples_per_pixel(), 3); });
   EXPECT_THAT(error_of([&] { open(series / "slice_0002.dcm"); }), HasSubstr("colour"));
 }
 
@@ -263,8 +270,19 @@ TEST_F(ScannerSeries, InOtherTransferSyntaxesReadsAlikeAndIsWrittenExplicit) {
     gdcm::Reader reader;
     reader.SetFileName((folder / "out/slice_0001.dcm").c_str());
     ASSERT_TRUE(reader.Read());
-    EXPECT_EQ(reader.GetFile().GetHeader().GetDataSetTransferSyntax(), TransferSyntax::ExplicitVRLittleEndian);
+    EXPECT_EQ(reader.GetFile().GetHeader().GetDataSetTransferSyntax(),
+              TransferSyntax::ExplicitVRLittleEndian);
     EXPECT_EQ(reader.GetFile().GetDataSet().GetDataElement(gdcm::Tag(0x0010, 0x0020)).GetVR(), VR(VR::LO));
+  }
+}
+
+TEST_F(ScannerSeries, CompressedAndCutAnywhereIsAnError) {
+  const fs::path slice = series / "slice_0001.dcm";
+  encode_as(slice, gdcm::TransferSyntax::RLELossless);
+  const std::string bytes = read_file(slice);
+  for (size_t i = 0; i < 20; ++i) {  // the last cut takes the end of the fragments, 8 bytes, only
+    write_file(folder / "cut.dcm", bytes.substr(0, i < 19 ? bytes.size() * i / 19 : bytes.size() - 8));
+    EXPECT_THROW(load(folder / "cut.dcm"), Error) << i;
   }
 }
 

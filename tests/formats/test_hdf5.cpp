@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <hdf5.h>
-
 #include <tests/formats/images.h>
 
 namespace fs = std::filesystem;
@@ -117,7 +116,8 @@ TEST(RealScans, ToothHasItsProjections) {
   const auto source = open(file);
   EXPECT_EQ(source->info().shape, (std::array<int64_t, 3>{181, 2, 640}));
   EXPECT_EQ(source->info().header.at("units"), "counts");
-  EXPECT_EQ(open(file.string() + ":/exchange/data_white")->info().shape, (std::array<int64_t, 3>{10, 2, 640}));
+  EXPECT_EQ(open(file.string() + ":/exchange/data_white")->info().shape,
+            (std::array<int64_t, 3>{10, 2, 640}));
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-#include <lucivox/image/formats/open.h>
-
 #include <gmock/gmock.h>
+#include <tests/formats/images.h>
 
 #include <lucivox/base/files.h>
-#include <tests/formats/images.h>
+#include <lucivox/image/formats/open.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;

@@ -1,15 +1,17 @@
-#include <lucivox/image/formats/pixels.h>
-
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include <lucivox/image/formats/pixels.h>
+
 namespace lucivox::formats {
 namespace {
 
-std::vector<int16_t> stored(const std::vector<float>& values, const Calibration& calibration, StoredRange range) {
+std::vector<int16_t> stored(const std::vector<float>& values, const Calibration& calibration,
+                            StoredRange range) {
   std::vector<int16_t> result(values.size());
-  to_stored(values.data(), static_cast<int64_t>(values.size()), calibration, Scalar::Int16, range, result.data());
+  to_stored(values.data(), static_cast<int64_t>(values.size()), calibration, Scalar::Int16, range,
+            result.data());
   return result;
 }
 
@@ -26,8 +28,8 @@ TEST(Pixels, SaturateToTheStoredBits) {
 
 TEST(Pixels, OfEveryTypeSurviveTheRoundTrip) {
   const std::vector<float> values{0, 1, 100, 127};  // in the range of all types
-  for (const Scalar scalar : {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32, Scalar::Int32,
-                              Scalar::Float32, Scalar::Float64}) {
+  for (const Scalar scalar : {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32,
+                              Scalar::Int32, Scalar::Float32, Scalar::Float64}) {
     std::vector<double> bytes(values.size());  // large and aligned enough for any of them
     std::vector<float> back(values.size());
     to_stored(values.data(), 4, {}, scalar, range_of(scalar), bytes.data());

@@ -1,10 +1,10 @@
 #include <cstdlib>
 
 #include <gmock/gmock.h>
+#include <tests/formats/images.h>
 #include <tiffio.h>
 
 #include <lucivox/base/files.h>
-#include <tests/formats/images.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
@@ -21,12 +21,16 @@ struct ForeignPage {
   float pixels_per_cm = 0;
 };
 
-uint16_t foreign_pixel(uint32_t x, uint32_t y) { return static_cast<uint16_t>(100 * y + x); }
+uint16_t foreign_pixel(uint32_t x, uint32_t y) {
+  return static_cast<uint16_t>(100 * y + x);
+}
 
-std::vector<uint16_t> foreign_block(const ForeignPage& page, uint32_t left, uint32_t top, uint32_t width, uint32_t rows) {
+std::vector<uint16_t> foreign_block(const ForeignPage& page, uint32_t left, uint32_t top, uint32_t width,
+                                    uint32_t rows) {
   std::vector<uint16_t> block(size_t{width} * rows * page.samples);
   for (uint32_t y = 0; y < rows; ++y) {
-    for (uint32_t x = 0; x < width; ++x) block[(y * width + x) * page.samples] = foreign_pixel(left + x, top + y);
+    for (uint32_t x = 0; x < width; ++x)
+      block[(y * width + x) * page.samples] = foreign_pixel(left + x, top + y);
   }
   return block;
 }
@@ -50,7 +54,8 @@ void write_foreign(TIFF* tiff, const ForeignPage& page) {
     TIFFSetField(tiff, TIFFTAG_TILEWIDTH, page.tile);
     TIFFSetField(tiff, TIFFTAG_TILELENGTH, page.tile);
   }
-  const uint32_t width = page.tile == 0 ? page.width : page.tile, rows = page.tile == 0 ? page.rows_per_strip : page.tile;
+  const uint32_t width = page.tile == 0 ? page.width : page.tile,
+                 rows = page.tile == 0 ? page.rows_per_strip : page.tile;
   uint32_t index = 0;
   for (uint32_t top = 0; top < page.height; top += rows) {
     for (uint32_t left = 0; left < page.width; left += width, ++index) {
@@ -76,7 +81,8 @@ at::Tensor foreign_values(const ForeignPage& page) {
 
 TEST(Tiff, OfStripsAndTilesInAnyCompressionReadsAlike) {
   const TemporaryFolder folder;
-  for (const uint16_t compression : {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS}) {
+  for (const uint16_t compression :
+       {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS}) {
     for (const uint32_t tile : {0, 16}) {  // 40 x 30 pixels are no whole number of tiles or strips
       ForeignPage page;
       page.compression = compression;
@@ -84,8 +90,24 @@ TEST(Tiff, OfStripsAndTilesInAnyCompressionReadsAlike) {
       write_foreign(folder / "a.tif", {page, page});
       const auto source = open(folder / "a.tif");
       EXPECT_EQ(source->info().shape, (std::array<int64_t, 3>{2, 30, 40}));
-      EXPECT_TRUE(at::equal(source->read(whole(source->info()))[1], foreign_values(page))) << compression << " " << tile;
+      EXPECT_TRUE(at::equal(source->read(whole(source->info()))[1], foreign_values(page)))
+          << compression << " " << tile;
       expect_regions_agree(*source);
+    }
+  }
+}
+
+TEST(Tiff, CompressedAndCutIsAnError) {
+  const TemporaryFolder folder;
+  for (const uint16_t compression :
+       {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS}) {
+    ForeignPage page;
+    page.compression = compression;
+    write_foreign(folder / "a.tif", {page, page});
+    const std::string bytes = read_file(folder / "a.tif");
+    for (size_t i = 0; i < 20; ++i) {
+      write_file(folder / "cut.tif", bytes.substr(0, bytes.size() * i / 20));
+      EXPECT_THROW(load(folder / "cut.tif"), Error) << compression << " " << i;
     }
   }
 }
@@ -115,6 +137,18 @@ TEST(Tiff, AppliesTheCalibrationOfItsDescription) {
   EXPECT_EQ(again->info().header.at("Info"), "kept as it is");
   EXPECT_EQ(again->info().header.at("derivation"), "Enhanced");
   EXPECT_TRUE(at::equal(load(folder / "b.tif")[0], foreign_values(page) * 0.5 - 1024));
+}
+
+TEST(Tiff, OfChannelsBecomesAPlainStack) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.description = "ImageJ=1.53t\nimages=2\nchannels=2\nhyperstack=true\n";
+  write_foreign(folder / "a.tif", {page, page});
+  const ImageInfo info = open(folder / "a.tif")->info();
+  save(folder / "b.tif", info, counting(info, 0, 1));
+  const ImageInfo again = open(folder / "b.tif")->info();
+  EXPECT_FALSE(again.header.contains("channels"));  // 2 channels of 2 slices would be 4 images
+  EXPECT_EQ(again.header.at("slices"), "2");
 }
 
 TEST(Tiff, TellsTheSizeOfAVoxel) {

@@ -1,0 +1,69 @@
+#include <lucivox/program/report.h>
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include <lucivox/base/files.h>
+#include <lucivox/program/chart.h>
+#include <tests/temporary_folder.h>
+
+namespace lucivox {
+namespace {
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST(LineChart, LeavesOutWhatIsNoNumber) {
+  const std::string svg = line_chart({"t", "x", {{"s", {{0, 1}, {1, NAN}, {2, INFINITY}, {3, 4}}}}, {}});
+  EXPECT_EQ(svg.find("nan"), std::string::npos) << svg;
+  EXPECT_EQ(svg.find("inf"), std::string::npos) << svg;
+}
+
+TEST(LineChart, DrawsDegenerateSeries) {
+  for (const Series& series : {Series{"none", {}}, Series{"one", {{3, 5}}}, Series{"alike", {{0, 2}, {1, 2}, {2, 2}}}}) {
+    for (const bool logarithmic : {false, true}) {
+      const std::string svg = line_chart({"t", "x", {series}, {}, logarithmic});
+      EXPECT_EQ(svg.find("nan"), std::string::npos) << svg;
+      EXPECT_TRUE(svg.ends_with("</svg>"));
+    }
+  }
+}
+
+// The largest value is at the top, the smallest at the bottom of the plot.
+TEST(LineChart, PutsLargerValuesHigher) {
+  const std::string svg = line_chart({"t", "x", {{"s", {{0, 0}, {1, 10}}}}, {}});
+  const size_t at = svg.find("points=\"") + 8;
+  const std::string points = svg.substr(at, svg.find('"', at) - at);
+  double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+  ASSERT_EQ(std::sscanf(points.c_str(), "%lf,%lf %lf,%lf", &x0, &y0, &x1, &y1), 4) << points;
+  EXPECT_LT(x0, x1);
+  EXPECT_GT(y0, y1);
+}
+
+TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
+  const std::vector<Json> metrics{{{"kind", "step"}, {"step", 1}, {"loss", 0.5}},
+                                  {{"kind", "epoch"}, {"step", 1}, {"loss", 0.5}, {"validation", {{"psnr", 30.0}, {"loss", 0.4}}}, {"learning_rate", 1e-3}},
+                                  {{"kind", "event"}, {"step", 1}, {"text", "pruned 40 %"}}};
+  const auto charts = training_charts(metrics);
+  ASSERT_FALSE(charts.empty());
+  EXPECT_NE(charts[0].find(">pruned<"), std::string::npos);
+  EXPECT_TRUE(training_charts({}).empty());
+}
+
+TEST(Report, OpensWithNoNetworkAndRunsNoScript) {
+  const TemporaryFolder folder;
+  write_report(folder.path(), {"<script>alert(1)</script>", "a & b", {{"t", {"h"}, {{"<b>"}}}}, {{"\"caption\"", "png"}}, {line_chart({"c", "x", {}, {}})}, {{"key", "</pre>"}}});
+  const std::string html = read_file(folder / "report.html");
+  EXPECT_EQ(html.find("<script>"), std::string::npos);
+  EXPECT_EQ(count(html, "</pre>"), 1U);
+  EXPECT_EQ(count(html, "https://"), 0U);
+  EXPECT_EQ(count(html, "http://"), count(html, "http://www.w3.org/2000/svg")) << "only the name space";
+  EXPECT_NE(html.find("a &amp; b"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lucivox

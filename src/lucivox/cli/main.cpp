@@ -7,6 +7,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/version.h>
 #include <lucivox/cli/command.h>
+#include <lucivox/nn/memory.h>
 
 namespace {
 
@@ -26,6 +27,7 @@ int report(const std::string& error, const std::string& hint, int code) {
 }
 
 int run(int count, char** arguments) {
+  lucivox::keep_tensor_memory();
   lucivox::Context context;
   context.stop = lucivox::StopToken(stop_requested);
   CLI::App app("lucivox: makes poor tomographic and biomedical images good, fast. Research use only.", "lucivox");

@@ -32,6 +32,12 @@ at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& ran
 // A transposed convolution of stride 1 is the convolution with the flipped kernel, its channels exchanged.
 at::Tensor as_convolution(const at::Tensor& weight) { return weight.transpose(0, 1).flip({2, 3}); }
 
+// One channel is the same bytes in both layouts; unless its strides tell, a convolution takes the slow layout, which
+// everything behind it then inherits.
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.size(1) == 1 ? x.squeeze(1).unsqueeze(3).permute({0, 3, 1, 2}) : x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
 std::vector<std::vector<NodeId>> last_uses(const Graph& graph) {
   std::vector<std::vector<NodeId>> released(graph.nodes().size());
   const auto readers = graph.consumers();
@@ -63,7 +69,7 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
                             channels, multiple, fmt::join(x.sizes(), ", ")));
   }
   std::vector<at::Tensor> values(graph_.nodes().size());
-  values[0] = x.contiguous(at::MemoryFormat::ChannelsLast);
+  values[0] = x;
   for (NodeId id = 1; id <= graph_.output(); ++id) {
     const Node& node = graph_.node(id);
     std::vector<at::Tensor> inputs;
@@ -78,7 +84,7 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
   const auto weight_at = [&](size_t i) -> const at::Tensor& { return state_[first_weight + i].second; };
   if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
     const at::Tensor kernel = conv->transposed ? as_convolution(weight_at(0)) : weight_at(0);
-    return at::conv2d(inputs[0], kernel, weight_at(1), 1, conv->kernel / 2);
+    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1), 1, conv->kernel / 2);
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
     return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3), mode == Mode::Training,

@@ -1,0 +1,98 @@
+#include <lucivox/program/report.h>
+
+#include <fmt/format.h>
+
+#include <lucivox/base/files.h>
+#include <lucivox/base/text.h>
+#include <lucivox/base/version.h>
+#include <lucivox/program/chart.h>
+
+namespace lucivox {
+namespace {
+
+constexpr char kStyle[] = R"(
+:root { --paper: #fff; --ink: #1d2330; --faint: #b9c3d3; --grid: #e6eaf0; --line-1: #2563c9; --line-2: #d2691e; --line-3: #2b8a57; --line-4: #8a4fbf; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #dfe5ee; --faint: #4a5568; --grid: #2a313d; --line-1: #7db1ff; --line-2: #ffae70; --line-3: #78d6a3; --line-4: #c9a0f0; } }
+body { margin: 0 auto; max-width: 68rem; padding: 1.5rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; font-size: 1.15rem; }
+svg { font-family: inherit; width: 100%; height: auto; } figure { margin: 1.5rem 0; } figure img { width: 100%; height: auto; }
+figcaption, footer { font-size: .9rem; opacity: .8; }
+table { border-collapse: collapse; } th, td { padding: .3rem 1.1rem .3rem 0; text-align: right; border-bottom: 1px solid var(--grid); font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1rem 2rem; }
+pre { overflow-x: auto; font-size: .85rem; }
+)";
+
+std::string cells(const char* tag, const std::vector<std::string>& row) {
+  std::string html = "<tr>";
+  for (const std::string& cell : row) html += fmt::format("<{0}>{1}</{0}>", tag, escape_html(cell));
+  return html + "</tr>\n";
+}
+
+std::string html_of(const ReportTable& table) {
+  std::string html = fmt::format("<h2>{}</h2>\n<table>\n{}", escape_html(table.title), cells("th", table.header));
+  for (const auto& row : table.rows) html += cells("td", row);
+  return html + "</table>\n";
+}
+
+std::string html_of(const ReportPicture& picture) {
+  const std::string caption = escape_html(picture.caption);
+  return fmt::format("<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>\n", caption,
+                     base64(picture.png));
+}
+
+// A number of every line of one kind, along the steps; `key` may lie in a table: "validation/psnr".
+Series series_of(const std::vector<Json>& metrics, const std::string& kind, const std::string& key, const std::string& name) {
+  Series series{name, {}};
+  const Json::json_pointer pointer("/" + key);
+  for (const Json& line : metrics) {
+    if (line.value("kind", "") != kind || !line.contains(pointer) || !line.at(pointer).is_number()) continue;
+    series.points.emplace_back(line.at("step").get<double>(), line.at(pointer).get<double>());
+  }
+  return series;
+}
+
+std::vector<Marker> prunings(const std::vector<Json>& metrics) {
+  std::vector<Marker> markers;
+  for (const Json& line : metrics) {
+    if (line.value("kind", "") == "event" && line.value("text", "").starts_with("pruned")) {
+      markers.push_back({line.at("step").get<double>(), "pruned"});
+    }
+  }
+  return markers;
+}
+
+}  // namespace
+
+std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
+  const std::vector<Marker> markers = prunings(metrics);
+  std::vector<std::string> charts;
+  const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic) {
+    if (!series.back().points.empty()) charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic}));
+  };
+  Series steps = series_of(metrics, "step", "loss", "step");
+  steps.faint = true;
+  add("Loss", {steps, series_of(metrics, "epoch", "validation/loss", "validation"), series_of(metrics, "epoch", "loss", "epoch mean")}, true);
+  add("Validation PSNR, dB", {series_of(metrics, "epoch", "validation/psnr", "PSNR")}, false);
+  add("Validation similarity", {series_of(metrics, "epoch", "validation/ssim", "SSIM"), series_of(metrics, "epoch", "validation/ms_ssim", "MS-SSIM")}, false);
+  add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true);
+  return charts;
+}
+
+void write_report(const std::filesystem::path& folder, const ReportContent& content) {
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<title>{0}</title><style>{2}</style></head><body>\n<h1>{0}</h1>\n<p>{1}</p>\n",
+      escape_html(content.title), escape_html(content.subtitle), kStyle);
+  for (const ReportTable& table : content.tables) html += html_of(table);
+  if (!content.pictures.empty()) html += "<h2>Pictures</h2>\n";
+  for (const ReportPicture& picture : content.pictures) html += html_of(picture);
+  if (!content.charts.empty()) html += "<h2>Training</h2>\n<div class=\"charts\">\n";
+  for (const std::string& chart : content.charts) html += chart + "\n";
+  if (!content.charts.empty()) html += "</div>\n";
+  html += fmt::format("<details><summary>Configuration</summary><pre>{}</pre></details>\n", escape_html(content.configuration.dump(2)));
+  html += fmt::format("<footer><p>lucivox {}. Research use only: not for diagnosis or treatment.</p></footer>\n</body></html>\n", version());
+  write_file(folder / "report.html", html);
+}
+
+}  // namespace lucivox

@@ -158,12 +158,13 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   summary.json = summary_json(model, configuration, summary.result, summary.quality);
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
 
-  ReportContent report = training_report(run.metrics());
+  ReportContent report;
   report.title = fmt::format("Training of {}", job.name);
   report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
                                 human_seconds(summary.result.seconds), threads(), version());
   if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
   report.pictures = std::move(pictures);
+  report.charts = training_charts(run.metrics());
   report.configuration = configuration.resolved();
   write_report(run.path(), report);
   return summary;

@@ -1,10 +1,10 @@
-#include <lucivox/image/formats/checks.h>
-
 #include <algorithm>
 #include <fstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <lucivox/image/formats/checks.h>
 
 namespace lucivox::formats {
 namespace {
@@ -12,10 +12,15 @@ namespace {
 // Bytes of the UTF-8 character at the head of `text`; 0 when it is none.
 size_t utf8_length(std::string_view text) {
   const auto head = static_cast<unsigned char>(text[0]);
-  const size_t length = head < 0x80 ? 1 : head >= 0xC2 && head < 0xE0 ? 2 : (head & 0xF0) == 0xE0 ? 3 : (head & 0xF8) == 0xF0 ? 4 : 0;
+  const size_t length = head < 0x80                   ? 1
+                        : head >= 0xC2 && head < 0xE0 ? 2
+                        : (head & 0xF0) == 0xE0       ? 3
+                        : (head & 0xF8) == 0xF0       ? 4
+                                                      : 0;
   if (length == 0 || length > text.size()) return 0;
   const std::string_view tail = text.substr(1, length - 1);
-  return std::all_of(tail.begin(), tail.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; })
+  return std::all_of(tail.begin(), tail.end(),
+                     [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; })
              ? length
              : 0;
 }
@@ -59,7 +64,8 @@ void require_plausible(const std::filesystem::path& path, const std::array<int64
                        uint64_t file_bytes, double expansion) {
   double bytes = static_cast<double>(bytes_per_voxel(scalar));
   for (const int64_t length : shape) {
-    if (length < 1) throw damaged(path, fmt::format("its header gives a size of [{}] voxels", fmt::join(shape, ", ")));
+    if (length < 1)
+      throw damaged(path, fmt::format("its header gives a size of [{}] voxels", fmt::join(shape, ", ")));
     bytes *= static_cast<double>(length);
   }
   if (!(bytes <= expansion * static_cast<double>(file_bytes))) {

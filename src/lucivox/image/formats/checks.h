@@ -17,8 +17,9 @@ namespace lucivox::formats {
 Error damaged(const std::filesystem::path& path, std::string_view why);
 Error in_colour(const std::filesystem::path& path);
 
-// The most that a byte of a file can become when it is decompressed. Deflate: 1032 by design (RFC 1951). The codecs of
-// TIFF, DICOM and HDF5 reach further on constant images; this bound only has to stop headers that lie.
+// The most that a byte of a file can become when it is decompressed. Deflate: 1032 by design (RFC 1951). The
+// codecs of TIFF, DICOM and HDF5 reach further on constant images; this bound only has to stop headers that
+// lie.
 inline constexpr double kUncompressed = 1, kDeflate = 1032, kAnyCodec = 100'000;
 
 // Throws Error when `shape` has an axis below 1, or needs more voxels than `file_bytes` can expand to.
@@ -29,7 +30,8 @@ void require_plausible(const std::filesystem::path& path, const std::array<int64
 // The first `count` bytes of a file, fewer when it is shorter. Throws Error when it cannot be read.
 std::string first_bytes(const std::filesystem::path& file, size_t count);
 
-// Text of unknown encoding as UTF-8: what is not valid UTF-8 is taken for Latin-1. Zeros and blanks at the end go.
+// Text of unknown encoding as UTF-8: what is not valid UTF-8 is taken for Latin-1. Zeros and blanks at the
+// end go.
 std::string clean_text(std::string_view text);
 
 }  // namespace lucivox::formats

@@ -14,7 +14,7 @@
 #include <lucivox/image/formats/pixels.h>
 #include <lucivox/image/image.h>
 
-// What the DICOM reader hands to the DICOM writer.
+// One slice of a DICOM series, and what the reader of a series hands to the writer.
 namespace lucivox::formats {
 
 // How a pixel lies in its cell (PS3.5 section 8.1.1).
@@ -39,6 +39,12 @@ struct DicomSlice {
 
   const gdcm::DataSet& set() const { return file->GetDataSet(); }
 };
+
+// Reads the header of a slice; nothing when the file is DICOM but no image. Throws Error when it is damaged,
+// in colour or of several frames.
+std::optional<DicomSlice> read_slice(const std::filesystem::path& path);
+// Reads its pixels into `values` [rows, columns], rescaled. Throws Error.
+void read_values(const DicomSlice& slice, float* values);
 
 // The slices of a series in the order of the image's Z axis.
 struct DicomHeader : NativeHeader {

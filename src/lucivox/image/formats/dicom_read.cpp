@@ -1,22 +1,14 @@
-#include <lucivox/image/formats/dicom.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <numeric>
-#include <sstream>
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
-#include <gdcmImageReader.h>
-#include <gdcmMediaStorage.h>
-#include <gdcmReader.h>
-#include <gdcmTrace.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/dicom.h>
 #include <lucivox/image/formats/dicom_tags.h>
 #include <lucivox/image/formats/formats.h>
 
@@ -27,80 +19,12 @@ namespace {
 
 using Vector = std::array<double, 3>;
 
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+double dot(const Vector& a, const Vector& b) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
 
 Vector normal_of(const std::array<double, 6>& o) {
   return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
-}
-
-// ---- one file ----
-
-// A directory, a report, a contour set: DICOM, but no image.
-bool is_other_object(const gdcm::File& file) {
-  const gdcm::MediaStorage::MSType storage =
-      gdcm::MediaStorage::GetMSType(text(file.GetDataSet(), tag::sop_class()).c_str());
-  const bool directory = file.GetDataSet().FindDataElement(gdcm::Tag(0x0004, 0x1220));  // DirectoryRecordSequence
-  return directory || (storage != gdcm::MediaStorage::MS_END && !gdcm::MediaStorage::IsImage(storage));
-}
-
-gdcm::SmartPointer<gdcm::File> read_header(const fs::path& path, const DicomStructure& structure) {
-  std::istringstream header(first_bytes(path, structure.header_bytes));
-  gdcm::Reader reader;
-  reader.SetStream(header);
-  if (!reader.Read()) throw damaged(path, "its DICOM header is damaged");
-  return &reader.GetFile();
-}
-
-PixelCell read_cell(const fs::path& path, const gdcm::DataSet& set) {
-  PixelCell cell;
-  cell.bits_allocated = static_cast<int>(binary(set, tag::bits_allocated()).value_or(0));
-  cell.bits_stored = static_cast<int>(binary(set, tag::bits_stored()).value_or(cell.bits_allocated));
-  cell.high_bit = static_cast<int>(binary(set, tag::high_bit()).value_or(cell.bits_stored - 1));
-  cell.is_signed = binary(set, tag::pixel_representation()).value_or(0) == 1;
-  const bool whole_bytes = cell.bits_allocated == 8 || cell.bits_allocated == 16 || cell.bits_allocated == 32;
-  const bool fits = cell.bits_stored >= 1 && cell.high_bit < cell.bits_allocated && cell.high_bit >= cell.bits_stored - 1;
-  if (!whole_bytes || !fits) {
-    throw damaged(path, fmt::format("pixels of {} bits ({} stored, high bit {}) are not supported", cell.bits_allocated,
-                                    cell.bits_stored, cell.high_bit));
-  }
-  return cell;
-}
-
-void require_grey_single_frame(const fs::path& path, const gdcm::DataSet& set) {
-  const std::string photometric = text(set, tag::photometric());
-  if (binary(set, tag::samples_per_pixel()).value_or(1) != 1 || photometric == "PALETTE COLOR") throw in_colour(path);
-  if (number(set, tag::frames()).value_or(1) > 1) {
-    throw Error(path.string() + " is a multi-frame DICOM; lucivox reads one slice a file",
-                "convert it to a series of single frames, for example with dcm4che's emf2sf or to NIfTI with dcm2niix");
-  }
-}
-
-// Nothing when the file is DICOM but no image.
-std::optional<DicomSlice> read_slice(const fs::path& path) {
-  DicomSlice slice;
-  slice.path = path;
-  slice.structure = dicom_structure(path);
-  slice.file = read_header(path, slice.structure);
-  const gdcm::DataSet& set = slice.set();
-  if (!slice.structure.has_pixels && is_other_object(*slice.file)) return std::nullopt;
-  if (!slice.structure.has_pixels) throw damaged(path, "it ends before its pixel data");
-  require_grey_single_frame(path, set);
-  slice.rows = binary(set, tag::rows()).value_or(0);
-  slice.columns = binary(set, tag::columns()).value_or(0);
-  slice.cell = read_cell(path, set);
-  const bool encapsulated = slice.structure.encapsulated;
-  require_plausible(path, {1, slice.rows, slice.columns}, slice.cell.scalar(),
-                    encapsulated ? fs::file_size(path) : slice.structure.pixel_bytes,
-                    encapsulated ? kAnyCodec : kUncompressed);
-  slice.calibration = {number(set, tag::slope()).value_or(1), number(set, tag::intercept()).value_or(0)};
-  if (slice.calibration.slope == 0) slice.calibration.slope = 1;  // meaningless, but seen in MR files
-  if (const auto position = numbers(set, tag::position()); position.size() == 3) {
-    slice.position_mm = {position[0], position[1], position[2]};
-  }
-  if (const auto axes = numbers(set, tag::orientation()); axes.size() == 6) {
-    std::copy(axes.begin(), axes.end(), slice.orientation.begin());
-  }
-  return slice;
 }
 
 // ---- a series ----
@@ -108,7 +32,8 @@ std::optional<DicomSlice> read_slice(const fs::path& path) {
 std::vector<fs::path> visible_files(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename().string().front() != '.') files.push_back(entry.path());
+    if (entry.is_regular_file() && entry.path().filename().string().front() != '.')
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -117,7 +42,8 @@ std::vector<fs::path> visible_files(const fs::path& folder) {
 std::vector<DicomSlice> read_slices(const fs::path& folder) {
   std::vector<DicomSlice> slices;
   for (const fs::path& path : visible_files(folder)) {
-    // notes beside the slices are ignored, but what calls itself DICOM and is not would leave a hole in the series
+    // notes beside the slices are ignored, but what calls itself DICOM and is not would leave a hole in the
+    // series
     if (!looks_like_dicom(path)) {
       if (path.extension() == ".dcm") throw damaged(path, "it is empty or not a DICOM file");
       continue;
@@ -141,7 +67,8 @@ void require_one_series(const fs::path& folder, const std::vector<DicomSlice>& s
   if (series.size() == 1) return;
   std::string list;
   for (const auto& [uid, about] : series) {
-    list += fmt::format("\n  {} ({} slices{}{})", uid, about.first, about.second.empty() ? "" : ", ", about.second);
+    list += fmt::format("\n  {} ({} slices{}{})", uid, about.first, about.second.empty() ? "" : ", ",
+                        about.second);
   }
   throw Error(fmt::format("the folder {} holds {} DICOM series:{}", folder.string(), series.size(), list),
               "put the slices of one series into a folder of their own");
@@ -151,13 +78,15 @@ void require_alike(const std::vector<DicomSlice>& slices) {
   const DicomSlice& first = slices.front();
   for (const DicomSlice& slice : slices) {
     if (slice.rows != first.rows || slice.columns != first.columns) {
-      throw Error(fmt::format("the slices differ in size: {} has {} x {} pixels, {} has {} x {}", first.path.string(),
-                              first.columns, first.rows, slice.path.string(), slice.columns, slice.rows),
-                  "take the slice that does not belong out of the folder");
+      throw Error(
+          fmt::format("the slices differ in size: {} has {} x {} pixels, {} has {} x {}", first.path.string(),
+                      first.columns, first.rows, slice.path.string(), slice.columns, slice.rows),
+          "take the slice that does not belong out of the folder");
     }
     for (size_t i = 0; i < 6; ++i) {
       if (!(std::abs(slice.orientation[i] - first.orientation[i]) < 1e-3)) {
-        throw Error(fmt::format("the slices {} and {} lie in different planes", first.path.string(), slice.path.string()),
+        throw Error(fmt::format("the slices {} and {} lie in different planes", first.path.string(),
+                                slice.path.string()),
                     "take the slice that does not belong (a localizer?) out of the folder");
       }
     }
@@ -167,13 +96,14 @@ void require_alike(const std::vector<DicomSlice>& slices) {
 // Where each slice lies along the normal, in mm; the instance number when the files know no positions.
 std::vector<double> places_along_normal(const std::vector<DicomSlice>& slices) {
   const Vector normal = normal_of(slices.front().orientation);
-  const bool positioned =
-      std::all_of(slices.begin(), slices.end(), [](const DicomSlice& slice) { return slice.position_mm.has_value(); });
+  const bool positioned = std::all_of(slices.begin(), slices.end(),
+                                      [](const DicomSlice& slice) { return slice.position_mm.has_value(); });
   std::vector<double> places;
   for (const DicomSlice& slice : slices) {
     const std::optional<double> instance = number(slice.set(), tag::instance_number());
     if (!positioned && !instance && slices.size() > 1) {
-      throw damaged(slice.path, "it has neither ImagePositionPatient nor InstanceNumber, so its place is unknown");
+      throw damaged(slice.path,
+                    "it has neither ImagePositionPatient nor InstanceNumber, so its place is unknown");
     }
     places.push_back(positioned ? dot(normal, *slice.position_mm) : instance.value_or(0));
   }
@@ -190,7 +120,8 @@ void sort_slices(std::vector<DicomSlice>& slices, std::vector<double>& places) {
   constexpr double same_mm = 1e-4;
   for (const size_t i : order) {
     if (!sorted.empty() && !(places[i] - sorted_places.back() > same_mm)) {
-      throw Error(fmt::format("{} and {} lie at the same place", sorted.back().path.string(), slices[i].path.string()),
+      throw Error(fmt::format("{} and {} lie at the same place", sorted.back().path.string(),
+                              slices[i].path.string()),
                   "keep one of them: a folder holds each slice of one series once");
     }
     sorted.push_back(slices[i]);
@@ -238,17 +169,28 @@ void describe_geometry(ImageInfo& info, const DicomSlice& first, const std::vect
 
 void describe_header(ImageInfo& info, const gdcm::DataSet& set) {
   static const std::vector<std::pair<const char*, gdcm::Tag>> shown = {
-      {"PatientID", {0x0010, 0x0020}},         {"PatientName", {0x0010, 0x0010}},
-      {"PatientSex", {0x0010, 0x0040}},        {"PatientAge", {0x0010, 0x1010}},
-      {"StudyDate", {0x0008, 0x0020}},         {"StudyDescription", {0x0008, 0x1030}},
-      {"StudyInstanceUID", {0x0020, 0x000D}},  {"SeriesInstanceUID", {0x0020, 0x000E}},
-      {"SeriesNumber", {0x0020, 0x0011}},      {"SeriesDescription", {0x0008, 0x103E}},
-      {"Modality", {0x0008, 0x0060}},          {"Manufacturer", {0x0008, 0x0070}},
-      {"ManufacturerModelName", {0x0008, 0x1090}}, {"BodyPartExamined", {0x0018, 0x0015}},
-      {"ConvolutionKernel", {0x0018, 0x1210}}, {"KVP", {0x0018, 0x0060}},
-      {"XRayTubeCurrent", {0x0018, 0x1151}},   {"Exposure", {0x0018, 0x1152}},
-      {"SliceThickness", {0x0018, 0x0050}},    {"WindowCenter", {0x0028, 0x1050}},
-      {"WindowWidth", {0x0028, 0x1051}},       {"DerivationDescription", {0x0008, 0x2111}},
+      {"PatientID", {0x0010, 0x0020}},
+      {"PatientName", {0x0010, 0x0010}},
+      {"PatientSex", {0x0010, 0x0040}},
+      {"PatientAge", {0x0010, 0x1010}},
+      {"StudyDate", {0x0008, 0x0020}},
+      {"StudyDescription", {0x0008, 0x1030}},
+      {"StudyInstanceUID", {0x0020, 0x000D}},
+      {"SeriesInstanceUID", {0x0020, 0x000E}},
+      {"SeriesNumber", {0x0020, 0x0011}},
+      {"SeriesDescription", {0x0008, 0x103E}},
+      {"Modality", {0x0008, 0x0060}},
+      {"Manufacturer", {0x0008, 0x0070}},
+      {"ManufacturerModelName", {0x0008, 0x1090}},
+      {"BodyPartExamined", {0x0018, 0x0015}},
+      {"ConvolutionKernel", {0x0018, 0x1210}},
+      {"KVP", {0x0018, 0x0060}},
+      {"XRayTubeCurrent", {0x0018, 0x1151}},
+      {"Exposure", {0x0018, 0x1152}},
+      {"SliceThickness", {0x0018, 0x0050}},
+      {"WindowCenter", {0x0028, 0x1050}},
+      {"WindowWidth", {0x0028, 0x1051}},
+      {"DerivationDescription", {0x0008, 0x2111}},
   };
   for (const auto& [keyword, at] : shown) {
     if (const std::string value = text(set, at); !value.empty()) info.header[keyword] = value;
@@ -278,81 +220,9 @@ ImageInfo describe(const std::vector<DicomSlice>& slices, const std::vector<doub
   return info;
 }
 
-// ---- pixels ----
-
-// Leaves only the stored bits of each cell, extended by the sign: the others may hold overlays (PS3.5 section 8.1.2).
-template <typename Unsigned>
-void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
-  const int below = cell.high_bit - cell.bits_stored + 1;
-  const auto mask = static_cast<Unsigned>((uint64_t{1} << cell.bits_stored) - 1);
-  const auto sign = static_cast<Unsigned>(uint64_t{1} << (cell.bits_stored - 1));
-  for (size_t at = 0; at + sizeof(Unsigned) <= bytes.size(); at += sizeof(Unsigned)) {
-    Unsigned value;
-    std::memcpy(&value, bytes.data() + at, sizeof value);
-    value = static_cast<Unsigned>((value >> below) & mask);
-    if (cell.is_signed && (value & sign) != 0) value = static_cast<Unsigned>(value | static_cast<Unsigned>(~mask));
-    std::memcpy(bytes.data() + at, &value, sizeof value);
-  }
-}
-
-void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
-  if (cell.bits_stored == cell.bits_allocated) return;
-  if (cell.bits_allocated == 8) keep_stored_bits<uint8_t>(bytes, cell);
-  if (cell.bits_allocated == 16) keep_stored_bits<uint16_t>(bytes, cell);
-  if (cell.bits_allocated == 32) keep_stored_bits<uint32_t>(bytes, cell);
-}
-
-void swap_bytes(std::vector<char>& bytes, size_t width) {
-  for (size_t at = 0; at + width <= bytes.size(); at += width) {
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.begin() + static_cast<std::ptrdiff_t>(at + width));
-  }
-}
-
-std::vector<char> read_raw(const DicomSlice& slice, size_t bytes) {
-  std::vector<char> stored(bytes);
-  std::ifstream file(slice.path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(slice.structure.pixel_offset));
-  if (!file.read(stored.data(), static_cast<std::streamsize>(bytes))) {
-    throw damaged(slice.path, "its pixel data is truncated");
-  }
-  if (!slice.structure.little_endian) swap_bytes(stored, static_cast<size_t>(slice.cell.bits_allocated / 8));
-  return stored;
-}
-
-std::vector<char> decode(const DicomSlice& slice, size_t bytes) {
-  gdcm::ImageReader reader;
-  reader.SetFileName(slice.path.c_str());
-  if (!reader.Read()) throw damaged(slice.path, "its pixel data is damaged or in an unknown encoding");
-  const gdcm::Image& image = reader.GetImage();
-  std::vector<char> stored(bytes);
-  if (image.GetBufferLength() != bytes || !image.GetBuffer(stored.data())) {
-    throw damaged(slice.path, "its pixel data cannot be decoded");
-  }
-  return stored;
-}
-
-// The stored pixels of one slice, row by row.
-std::vector<char> read_pixels(const DicomSlice& slice) {
-  const auto bytes = static_cast<size_t>(slice.rows * slice.columns * bytes_per_voxel(slice.cell.scalar()));
-  std::vector<char> stored = slice.structure.encapsulated ? decode(slice, bytes) : read_raw(slice, bytes);
-  keep_stored_bits(stored, slice.cell);
-  return stored;
-}
-
-void read_values(const DicomSlice& slice, float* values) {
-  try {
-    const std::vector<char> stored = read_pixels(slice);
-    to_values(stored.data(), slice.cell.scalar(), slice.calibration, slice.rows * slice.columns, values);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& e) {
-    throw damaged(slice.path, e.what());
-  }
-}
-
-// A CT pixel below -1024 HU cannot be tissue. Where the header names no padding, scanners that write signed pixels
-// fill the corners outside of the circle of reconstruction with -2000 or -2048: such a minimum of the first slice is
-// taken for padding.
+// A CT pixel below -1024 HU cannot be tissue. Where the header names no padding, scanners that write signed
+// pixels fill the corners outside of the circle of reconstruction with -2000 or -2048: such a minimum of the
+// first slice is taken for padding.
 std::optional<double> unsaid_padding(const ImageInfo& info, const DicomSlice& slice) {
   constexpr double below_any_tissue_hu = -2000;
   const double lowest = slice.calibration.slope * slice.cell.range().low + slice.calibration.intercept;
@@ -384,8 +254,10 @@ class DicomSource : public ImageSource {
     at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
     at::Tensor whole_slice = at::empty({info_.shape[1], info_.shape[2]}, at::kFloat);
     for (int64_t z = 0; z < region.size[0]; ++z) {
-      read_values(header_->slices[static_cast<size_t>(region.begin[0] + z)], whole_slice.mutable_data_ptr<float>());
-      values[z].copy_(whole_slice.narrow(0, region.begin[1], region.size[1]).narrow(1, region.begin[2], region.size[2]));
+      read_values(header_->slices[static_cast<size_t>(region.begin[0] + z)],
+                  whole_slice.mutable_data_ptr<float>());
+      values[z].copy_(
+          whole_slice.narrow(0, region.begin[1], region.size[1]).narrow(1, region.begin[2], region.size[2]));
     }
     return values;
   }
@@ -398,39 +270,12 @@ class DicomSource : public ImageSource {
 
 }  // namespace
 
-Scalar PixelCell::scalar() const {
-  if (bits_allocated == 8) return is_signed ? Scalar::Int8 : Scalar::UInt8;
-  if (bits_allocated == 16) return is_signed ? Scalar::Int16 : Scalar::UInt16;
-  return is_signed ? Scalar::Int32 : Scalar::UInt32;
-}
-
-StoredRange PixelCell::range() const {
-  if (is_signed) return {-std::ldexp(1.0, bits_stored - 1), std::ldexp(1.0, bits_stored - 1) - 1};
-  return {0, std::ldexp(1.0, bits_stored) - 1};
-}
-
-void silence_gdcm() {
-  static const bool once = [] {
-    gdcm::Trace::DebugOff();
-    gdcm::Trace::WarningOff();
-    gdcm::Trace::ErrorOff();
-    return true;
-  }();
-  static_cast<void>(once);
-}
-
-bool looks_like_dicom(const fs::path& file) {
-  constexpr size_t preamble = 128;
-  const std::string head = first_bytes(file, preamble + 4);
-  if (head.size() == preamble + 4 && head.compare(preamble, 4, "DICM") == 0) return true;
-  // without the preamble of PS3.10: the data set begins at once, with a low element of group 2 or 8, little endian
-  return head.size() >= 8 && (head[0] == 2 || head[0] == 8) && head[1] == 0 && head[3] == 0 && head[2] <= 0x18;
-}
-
 std::unique_ptr<ImageSource> open_dicom(const fs::path& file) {
   silence_gdcm();
   auto slice = read_slice(file);
-  if (!slice) throw Error(file.string() + " is a DICOM file without an image", "give a slice, or the folder of a series");
+  if (!slice)
+    throw Error(file.string() + " is a DICOM file without an image",
+                "give a slice, or the folder of a series");
   return std::make_unique<DicomSource>(file, std::vector{std::move(*slice)});
 }
 

@@ -1,5 +1,3 @@
-#include <lucivox/image/formats/dicom_structure.h>
-
 #include <fstream>
 #include <optional>
 #include <string>
@@ -8,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/dicom_structure.h>
 
 namespace fs = std::filesystem;
 
@@ -38,7 +37,9 @@ bool is_in(std::string_view list, std::string_view vr) {
   return false;
 }
 
-bool has_long_length(std::string_view vr) { return is_in("OB OD OF OL OV OW SQ SV UC UN UR UT UV", vr); }
+bool has_long_length(std::string_view vr) {
+  return is_in("OB OD OF OL OV OW SQ SV UC UN UR UT UV", vr);
+}
 
 bool is_known(std::string_view vr) {
   return has_long_length(vr) || is_in("AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US", vr);
@@ -46,7 +47,8 @@ bool is_known(std::string_view vr) {
 
 class Walker {
  public:
-  explicit Walker(const fs::path& path) : path_(path), stream_(path, std::ios::binary), size_(fs::file_size(path)) {}
+  explicit Walker(const fs::path& path)
+      : path_(path), stream_(path, std::ios::binary), size_(fs::file_size(path)) {}
 
   DicomStructure walk() {
     constexpr uint64_t preamble = 128, magic = 4;
@@ -91,7 +93,8 @@ class Walker {
     element.begin = at;
     const std::string head = bytes(at, 8);
     const std::string_view view(head);
-    element.tag = number(view.substr(0, 2), encoding.little_endian) << 16 | number(view.substr(2, 2), encoding.little_endian);
+    element.tag = number(view.substr(0, 2), encoding.little_endian) << 16 |
+                  number(view.substr(2, 2), encoding.little_endian);
     element.value = at + 8;
     const bool delimiter = element.tag == kItem || element.tag == kItemEnd || element.tag == kSequenceEnd;
     if (!encoding.is_explicit || delimiter) {
@@ -106,8 +109,11 @@ class Walker {
         element.length = number(view.substr(6), encoding.little_endian);
       }
     }
-    const bool fits = element.value <= end && (element.length == kUndefinedLength || element.length <= end - element.value);
-    if (!fits) fail(at, fmt::format("the element ({:04X},{:04X}) reaches beyond its end", element.tag >> 16, element.tag & 0xFFFF));
+    const bool fits =
+        element.value <= end && (element.length == kUndefinedLength || element.length <= end - element.value);
+    if (!fits)
+      fail(at, fmt::format("the element ({:04X},{:04X}) reaches beyond its end", element.tag >> 16,
+                           element.tag & 0xFFFF));
     return element;
   }
 
@@ -117,7 +123,8 @@ class Walker {
     while (number(bytes(at, 2), true) == 2) {
       const Element element = element_at(at, size_, {true, true});
       if (element.length == kUndefinedLength || element.tag <= last) fail(at, "its DICOM header is damaged");
-      if (element.tag == kTransferSyntax) named_ = encoding_of(clean_text(bytes(element.value, element.length)));
+      if (element.tag == kTransferSyntax)
+        named_ = encoding_of(clean_text(bytes(element.value, element.length)));
       last = element.tag;
       at = element.value + element.length;
     }
@@ -145,7 +152,8 @@ class Walker {
         note_pixels(element);
         if (!found_.encapsulated) return;  // what follows concerns nobody
       }
-      at = element.tag == kPixelData ? end_of_fragments(element.value, encoding) : end_of(element, size_, encoding, 0);
+      at = element.tag == kPixelData ? end_of_fragments(element.value, encoding)
+                                     : end_of(element, size_, encoding, 0);
     }
   }
 
@@ -165,7 +173,8 @@ class Walker {
     if (!undefined && element.vr != "SQ") return element.value + element.length;
     // an unknown element of undefined length is an implicit sequence (PS3.5 section 6.2.2)
     const Encoding inner = element.vr == "UN" ? Encoding{false, true} : encoding;
-    return end_of_items(element.value, undefined ? end : element.value + element.length, undefined, inner, depth);
+    return end_of_items(element.value, undefined ? end : element.value + element.length, undefined, inner,
+                        depth);
   }
 
   uint64_t end_of_items(uint64_t at, uint64_t end, bool delimited, const Encoding& encoding, int depth) {
@@ -197,7 +206,8 @@ class Walker {
     while (true) {
       const Element fragment = element_at(at, size_, encoding);
       if (fragment.tag == kSequenceEnd) return fragment.value;
-      if (fragment.tag != kItem || fragment.length == kUndefinedLength) fail(at, "its compressed pixel data is damaged");
+      if (fragment.tag != kItem || fragment.length == kUndefinedLength)
+        fail(at, "its compressed pixel data is damaged");
       at = fragment.value + fragment.length;
     }
   }
@@ -211,6 +221,8 @@ class Walker {
 
 }  // namespace
 
-DicomStructure dicom_structure(const fs::path& path) { return Walker(path).walk(); }
+DicomStructure dicom_structure(const fs::path& path) {
+  return Walker(path).walk();
+}
 
 }  // namespace lucivox::formats

@@ -1,5 +1,3 @@
-#include <lucivox/image/formats/dicom_tags.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -7,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/dicom_tags.h>
 
 namespace lucivox::formats {
 namespace {

@@ -15,7 +15,9 @@ namespace lucivox::formats {
 namespace tag {
 inline constexpr uint16_t kPixelGroup = 0x7FE0;
 #define LUCIVOX_TAG(name, group, element) \
-  inline gdcm::Tag name() { return gdcm::Tag(group, element); }
+  inline gdcm::Tag name() {               \
+    return gdcm::Tag(group, element);     \
+  }
 LUCIVOX_TAG(image_type, 0x0008, 0x0008)
 LUCIVOX_TAG(instance_creation_date, 0x0008, 0x0012)
 LUCIVOX_TAG(instance_creation_time, 0x0008, 0x0013)

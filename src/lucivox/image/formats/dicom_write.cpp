@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -41,7 +43,8 @@ Stamp now() {
 
 // What any character set of DICOM can show, `longest` characters at most.
 std::string plain(std::string text, size_t longest) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return text.substr(0, longest);
 }
 
@@ -90,11 +93,11 @@ void mark_derived(gdcm::DataSet& set, const std::string& description) {
 // What was true of the source's pixels only: extremes, thumbnail, signatures, the pixels themselves.
 void remove_what_no_longer_holds(gdcm::DataSet& set) {
   static const std::vector<gdcm::Tag> stale = {
-      {0x0028, 0x0106}, {0x0028, 0x0107},  // smallest and largest pixel value of the image
-      {0x0028, 0x0108}, {0x0028, 0x0109},  // ... and of the series
-      {0x0088, 0x0200},                    // icon image sequence
-      {0x0400, 0x0561},                    // original attributes sequence
-      {0x4FFE, 0x0001}, {0xFFFA, 0xFFFA},  // MAC parameters, digital signatures
+      {0x0028, 0x0106},          {0x0028, 0x0107},  // smallest and largest pixel value of the image
+      {0x0028, 0x0108},          {0x0028, 0x0109},  // ... and of the series
+      {0x0088, 0x0200},                             // icon image sequence
+      {0x0400, 0x0561},                             // original attributes sequence
+      {0x4FFE, 0x0001},          {0xFFFA, 0xFFFA},  // MAC parameters, digital signatures
       {tag::kPixelGroup, 0x0010}};
   for (const gdcm::Tag& element : stale) set.Remove(element);
 }
@@ -122,15 +125,17 @@ PixelCell cell_for(const ImageInfo& info) {
   return {bits, bits, bits - 1, range_of(info.scalar).low < 0};
 }
 
-// Hounsfield units are stored as they are. Small integers keep their calibration; anything else is spread over
-// all of uint16.
+// Hounsfield units are stored as they are. Small integers keep their calibration; anything else is spread
+// over all of uint16.
 Calibration calibration_for(const ImageInfo& info, const float* values, int64_t count) {
   if (info.units == Units::HU) return {};
   if (bytes_per_voxel(info.scalar) <= 2) return calibration_of(info);
   const auto [low, high] = std::minmax_element(values, values + count);
-  const double step = (static_cast<double>(*high) - static_cast<double>(*low)) / range_of(Scalar::UInt16).high;
+  const double step =
+      (static_cast<double>(*high) - static_cast<double>(*low)) / range_of(Scalar::UInt16).high;
   // as it will be read back, so that pixels are rounded with the very numbers that the header carries
-  return {step > 0 ? std::stod(decimal_string(step)) : 1, std::stod(decimal_string(static_cast<double>(*low)))};
+  return {step > 0 ? std::stod(decimal_string(step)) : 1,
+          std::stod(decimal_string(static_cast<double>(*low)))};
 }
 
 std::string header_or(const ImageInfo& info, const std::string& key, const std::string& otherwise = {}) {
@@ -142,12 +147,13 @@ void set_identity(gdcm::DataSet& set, const ImageInfo& info, const std::string& 
   const bool ct = info.units == Units::HU;
   const Stamp stamp = now();
   set_text(set, {0x0008, 0x0005}, VR::CS, "ISO_IR 192");
-  set_text(set, tag::image_type(), VR::CS, description.empty() ? "ORIGINAL\\PRIMARY\\AXIAL" : "DERIVED\\SECONDARY\\AXIAL");
+  set_text(set, tag::image_type(), VR::CS,
+           description.empty() ? "ORIGINAL\\PRIMARY\\AXIAL" : "DERIVED\\SECONDARY\\AXIAL");
   set_text(set, tag::sop_class(), VR::UI, ct ? kCtImageStorage : kSecondaryCaptureStorage);
   set_text(set, tag::modality(), VR::CS, ct ? "CT" : "OT");
   set_text(set, {0x0008, 0x0020}, VR::DA, header_or(info, "StudyDate", stamp.date));
   set_text(set, {0x0008, 0x0030}, VR::TM, stamp.time);
-  set_text(set, {0x0008, 0x0050}, VR::SH, "");  // AccessionNumber
+  set_text(set, {0x0008, 0x0050}, VR::SH, "");              // AccessionNumber
   if (!ct) set_text(set, {0x0008, 0x0064}, VR::CS, "WSD");  // ConversionType: workstation
   set_text(set, {0x0008, 0x0070}, VR::LO, header_or(info, "Manufacturer", "lucivox"));
   set_text(set, {0x0008, 0x0090}, VR::PN, "");  // ReferringPhysicianName
@@ -191,7 +197,8 @@ void set_pixel_description(gdcm::DataSet& set, const DicomSlice& slice) {
 void set_place(gdcm::DataSet& set, const ImageInfo& info, int64_t z) {
   std::vector<double> position;
   for (size_t i = 0; i < 3; ++i) {
-    position.push_back(info.origin_mm[i] + static_cast<double>(z) * info.spacing_mm[2] * info.direction[3 * i + 2]);
+    position.push_back(info.origin_mm[i] +
+                       static_cast<double>(z) * info.spacing_mm[2] * info.direction[3 * i + 2]);
   }
   set_text(set, tag::position(), VR::DS, decimal_strings(position));
   set_text(set, tag::instance_number(), VR::IS, fmt::format("{}", z + 1));
@@ -211,12 +218,18 @@ void set_pixels(gdcm::DataSet& set, const DicomSlice& slice, const float* values
   set_binary(set, tag::high_bit(), static_cast<uint16_t>(slice.cell.bits_stored - 1));
 }
 
-void write_slice(const fs::path& path, const gdcm::DataSet& set) {
+// Through memory: GDCM's writer stops the program when the disk is full.
+bool write_slice(const fs::path& path, const gdcm::DataSet& set) {
+  std::ostringstream bytes;
   gdcm::Writer writer;
   writer.GetFile().SetDataSet(set);
   writer.GetFile().GetHeader().SetDataSetTransferSyntax(gdcm::TransferSyntax::ExplicitVRLittleEndian);
-  writer.SetFileName(path.c_str());
-  if (!writer.Write()) throw Error("cannot write " + path.string(), "check that the disk has space left");
+  writer.SetStream(bytes);
+  if (!writer.Write()) return false;
+  std::ofstream file(path, std::ios::binary);
+  file << bytes.view();
+  file.close();
+  return file.good();
 }
 
 // One slice goes into a file, several into a folder.
@@ -224,7 +237,7 @@ fs::path slice_path(const fs::path& pending, int64_t z) {
   return pending.extension() == ".dcm" ? pending : pending / fmt::format("slice_{:04}.dcm", z + 1);
 }
 
-void encode_derived(const fs::path& pending, const DicomHeader& header, const std::string& description,
+bool encode_derived(const fs::path& pending, const DicomHeader& header, const std::string& description,
                     const float* values) {
   const std::string series = new_uid();
   for (size_t z = 0; z < header.slices.size(); ++z) {
@@ -233,11 +246,13 @@ void encode_derived(const fs::path& pending, const DicomHeader& header, const st
     set_text(set, tag::series_instance(), VR::UI, series);
     set_text(set, tag::sop_instance(), VR::UI, new_uid());
     set_pixels(set, slice, values + static_cast<int64_t>(z) * slice.rows * slice.columns);
-    write_slice(slice_path(pending, static_cast<int64_t>(z)), set);
+    if (!write_slice(slice_path(pending, static_cast<int64_t>(z)), set)) return false;
   }
+  return true;
 }
 
-void encode_new(const fs::path& pending, const ImageInfo& info, const std::string& description, const float* values) {
+bool encode_new(const fs::path& pending, const ImageInfo& info, const std::string& description,
+                const float* values) {
   DicomSlice slice;
   slice.rows = info.shape[1];
   slice.columns = info.shape[2];
@@ -252,8 +267,9 @@ void encode_new(const fs::path& pending, const ImageInfo& info, const std::strin
     set_text(set, tag::sop_instance(), VR::UI, new_uid());
     set_place(set, info, z);
     set_pixels(set, slice, values + z * slice.rows * slice.columns);
-    write_slice(slice_path(pending, z), set);
+    if (!write_slice(slice_path(pending, z), set)) return false;
   }
+  return true;
 }
 
 void require_writable(const fs::path& path, const ImageInfo& info) {
@@ -268,7 +284,8 @@ void require_writable(const fs::path& path, const ImageInfo& info) {
   }
   constexpr int64_t largest = 65535;  // Rows and Columns are 16-bit numbers
   if (info.shape[1] > largest || info.shape[2] > largest) {
-    throw Error(fmt::format("DICOM slices have at most {} rows and columns", largest), "write TIFF or HDF5 instead");
+    throw Error(fmt::format("DICOM slices have at most {} rows and columns", largest),
+                "write TIFF or HDF5 instead");
   }
 }
 
@@ -282,7 +299,8 @@ void require_same_shape(const fs::path& path, const ImageInfo& info, const Dicom
 
 }  // namespace
 
-std::unique_ptr<ImageSink> create_dicom(const fs::path& path, const ImageInfo& info, const Derivation& derivation) {
+std::unique_ptr<ImageSink> create_dicom(const fs::path& path, const ImageInfo& info,
+                                        const Derivation& derivation) {
   silence_gdcm();
   require_writable(path, info);
   const auto source = std::dynamic_pointer_cast<const DicomHeader>(info.native);
@@ -292,16 +310,14 @@ std::unique_ptr<ImageSink> create_dicom(const fs::path& path, const ImageInfo& i
   staged.scalar = Scalar::Float32;
   staged.slope = 1;
   staged.intercept = 0;
-  return staged_sink(path, staged, [info, source, description = derivation.description](const fs::path& pending,
-                                                                                        const std::byte* stored) {
-    const auto* values = reinterpret_cast<const float*>(stored);
-    if (pending.extension() != ".dcm") create_folder(pending);
-    if (source) {
-      encode_derived(pending, *source, description, values);
-    } else {
-      encode_new(pending, info, description, values);
-    }
-  });
+  return staged_sink(
+      path, staged,
+      [info, source, description = derivation.description](const fs::path& pending, const std::byte* stored) {
+        const auto* values = reinterpret_cast<const float*>(stored);
+        if (pending.extension() != ".dcm") create_folder(pending);
+        return source ? encode_derived(pending, *source, description, values)
+                      : encode_new(pending, info, description, values);
+      });
 }
 
 }  // namespace lucivox::formats

@@ -7,8 +7,9 @@
 #include <lucivox/image/formats/open.h>
 #include <lucivox/image/image.h>
 
-// The readers and writers behind open() and create(), one format a file. All of them: throw Error when a file is
-// damaged or cannot hold the image, print nothing, and give sources whose read() may be called from several threads.
+// The readers and writers behind open() and create(), one format a file. All of them: throw Error when a file
+// is damaged or cannot hold the image, print nothing, and give sources whose read() may be called from
+// several threads.
 namespace lucivox::formats {
 
 // dicom_read.cpp, dicom_write.cpp
@@ -18,11 +19,20 @@ std::unique_ptr<ImageSource> open_dicom_series(const std::filesystem::path& fold
 std::unique_ptr<ImageSink> create_dicom(const std::filesystem::path& path, const ImageInfo& info,
                                         const Derivation& derivation);
 
+// nifti.cpp
+std::unique_ptr<ImageSource> open_nifti(const std::filesystem::path& file);
+std::unique_ptr<ImageSink> create_nifti(const std::filesystem::path& file, const ImageInfo& info,
+                                        const Derivation& derivation);
+
 // itk.cpp
-enum class ItkKind { Nifti, Nrrd, MetaImage, Png };
+enum class ItkKind { Nrrd, MetaImage };
 std::unique_ptr<ImageSource> open_itk(const std::filesystem::path& file, ItkKind kind);
 std::unique_ptr<ImageSink> create_itk(const std::filesystem::path& file, ItkKind kind, const ImageInfo& info,
                                       const Derivation& derivation);
+
+// png.cpp
+std::unique_ptr<ImageSource> open_png(const std::filesystem::path& file);
+std::unique_ptr<ImageSink> create_png(const std::filesystem::path& file, const ImageInfo& info);
 
 // tiff.cpp
 std::unique_ptr<ImageSource> open_tiff(const std::filesystem::path& file);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <mutex>
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 #include <lucivox/base/text.h>
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
+#include <lucivox/image/formats/hdf5_attributes.h>
 #include <lucivox/image/formats/staging.h>
 
 namespace fs = std::filesystem;
@@ -16,137 +16,61 @@ namespace fs = std::filesystem;
 namespace lucivox::formats {
 namespace {
 
-// The library keeps global state and is often built without its own lock.
-std::mutex& library_lock() {
-  static std::mutex mutex;
-  return mutex;
+void silence_hdf5() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
-
-void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
-
-// An identifier of any kind (file, data set, space, ...), released at the end.
-class Id {
- public:
-  Id() = default;
-  explicit Id(hid_t id) : id_(id) {}
-  ~Id() {
-    if (id_ >= 0) H5Idec_ref(id_);
-  }
-  Id(Id&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
-  Id& operator=(Id&& other) noexcept {
-    std::swap(id_, other.id_);
-    return *this;
-  }
-
-  hid_t get() const { return id_; }
-  explicit operator bool() const { return id_ >= 0; }
-
- private:
-  hid_t id_ = -1;
-};
 
 hid_t native_type(Scalar scalar) {
   switch (scalar) {
-    case Scalar::UInt8: return H5T_NATIVE_UINT8;
-    case Scalar::Int8: return H5T_NATIVE_INT8;
-    case Scalar::UInt16: return H5T_NATIVE_UINT16;
-    case Scalar::Int16: return H5T_NATIVE_INT16;
-    case Scalar::UInt32: return H5T_NATIVE_UINT32;
-    case Scalar::Int32: return H5T_NATIVE_INT32;
-    case Scalar::Float64: return H5T_NATIVE_DOUBLE;
-    case Scalar::Float32: break;
+    case Scalar::UInt8:
+      return H5T_NATIVE_UINT8;
+    case Scalar::Int8:
+      return H5T_NATIVE_INT8;
+    case Scalar::UInt16:
+      return H5T_NATIVE_UINT16;
+    case Scalar::Int16:
+      return H5T_NATIVE_INT16;
+    case Scalar::UInt32:
+      return H5T_NATIVE_UINT32;
+    case Scalar::Int32:
+      return H5T_NATIVE_INT32;
+    case Scalar::Float64:
+      return H5T_NATIVE_DOUBLE;
+    case Scalar::Float32:
+      break;
   }
   return H5T_NATIVE_FLOAT;
 }
 
-// Types without a twin here (half precision, 64 bit integers) are read as the floating point that holds them best.
+// A damaged type may claim bits that it has no room for, and HDF5's conversions would believe it.
+bool is_sound(hid_t type) {
+  const size_t bits = 8 * H5Tget_size(type);
+  if (H5Tget_class(type) == H5T_INTEGER) {
+    const size_t used = H5Tget_precision(type),
+                 skipped = static_cast<size_t>(std::max(H5Tget_offset(type), 0));
+    return used > 0 && used <= bits && skipped <= bits - used;
+  }
+  size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
+  H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
+  const bool ieee_half = bits == 16 && sign == 15 && exponent == 10 && exponent_bits == 5 && mantissa == 0 &&
+                         mantissa_bits == 10;
+  return ieee_half || H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0 ||
+         H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0;
+}
+
+// Types without a twin here (half precision, 64 bit integers) are read as the floating point that holds them
+// best.
 std::optional<Scalar> scalar_of(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || !is_sound(type)) return std::nullopt;
   const size_t bytes = H5Tget_size(type);
-  if (H5Tget_class(type) == H5T_FLOAT) return bytes <= 4 ? Scalar::Float32 : Scalar::Float64;
-  if (H5Tget_class(type) != H5T_INTEGER) return std::nullopt;
+  if (kind == H5T_FLOAT) return bytes <= 4 ? Scalar::Float32 : Scalar::Float64;
   const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
   if (bytes == 1) return is_signed ? Scalar::Int8 : Scalar::UInt8;
   if (bytes == 2) return is_signed ? Scalar::Int16 : Scalar::UInt16;
   if (bytes == 4) return is_signed ? Scalar::Int32 : Scalar::UInt32;
-  return Scalar::Float64;
-}
-
-// ---- attributes ----
-
-bool refers_to_objects(hid_t type) {
-  return H5Tdetect_class(type, H5T_REFERENCE) > 0;
-}
-
-void copy_attribute(hid_t from, hid_t to, const char* name) {
-  const Id attribute(H5Aopen(from, name, H5P_DEFAULT));
-  const Id type(H5Aget_type(attribute.get())), space(H5Aget_space(attribute.get()));
-  if (!attribute || !type || !space || refers_to_objects(type.get()) || H5Aexists(to, name) > 0) return;
-  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
-  std::vector<std::byte> value(static_cast<size_t>(std::max<hssize_t>(count, 0)) * H5Tget_size(type.get()));
-  const Id copy(H5Acreate2(to, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT));
-  if (!copy || value.empty() || H5Aread(attribute.get(), type.get(), value.data()) < 0) return;
-  H5Awrite(copy.get(), type.get(), value.data());
-  H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, value.data());
-}
-
-// References are left out: what they point to is not copied along.
-void copy_attributes(hid_t from, hid_t to) {
-  hsize_t index = 0;
-  const auto visit = [](hid_t object, const char* name, const H5A_info_t*, void* target) -> herr_t {
-    copy_attribute(object, *static_cast<hid_t*>(target), name);
-    return 0;
-  };
-  H5Aiterate2(from, H5_INDEX_NAME, H5_ITER_INC, &index, visit, &to);
-}
-
-std::string text_attribute(hid_t object, const char* name) {
-  if (H5Aexists(object, name) <= 0) return {};
-  const Id attribute(H5Aopen(object, name, H5P_DEFAULT));
-  const Id type(H5Aget_type(attribute.get())), space(H5Aget_space(attribute.get()));
-  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) return {};
-  if (H5Tis_variable_str(type.get()) > 0) {
-    char* value = nullptr;
-    if (H5Aread(attribute.get(), type.get(), &value) < 0 || value == nullptr) return {};
-    const std::string text = clean_text(value);
-    H5free_memory(value);
-    return text;
-  }
-  std::string value(H5Tget_size(type.get()), '\0');
-  return H5Aread(attribute.get(), type.get(), value.data()) < 0 ? std::string{} : clean_text(value);
-}
-
-void set_text_attribute(hid_t object, const char* name, const std::string& value) {
-  const Id type(H5Tcopy(H5T_C_S1)), space(H5Screate(H5S_SCALAR));
-  H5Tset_size(type.get(), std::max<size_t>(value.size(), 1));
-  H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  if (H5Aexists(object, name) > 0) H5Adelete(object, name);
-  const Id attribute(H5Acreate2(object, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT));
-  H5Awrite(attribute.get(), type.get(), value.data());
-}
-
-// The size of a voxel Z, Y, X in micrometres, as ilastik, PlantSeg and Fiji's HDF5 plugin keep it.
-constexpr const char* kElementSize = "element_size_um";
-constexpr double kMicrometresPerMm = 1000;
-
-void read_spacing(hid_t data_set, ImageInfo& info) {
-  if (H5Aexists(data_set, kElementSize) <= 0) return;
-  const Id attribute(H5Aopen(data_set, kElementSize, H5P_DEFAULT)), space(H5Aget_space(attribute.get()));
-  std::array<double, 3> um{};
-  if (H5Sget_simple_extent_npoints(space.get()) != 3 || H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, um.data()) < 0) return;
-  for (size_t axis = 0; axis < 3; ++axis) {
-    if (um[axis] > 0) info.spacing_mm[2 - axis] = um[axis] / kMicrometresPerMm;
-  }
-}
-
-void write_spacing(hid_t data_set, const ImageInfo& info) {
-  if (info.spacing_mm == ImageInfo{}.spacing_mm) return;
-  const hsize_t count = 3;
-  const Id space(H5Screate_simple(1, &count, nullptr));
-  const std::array<double, 3> um{info.spacing_mm[2] * kMicrometresPerMm, info.spacing_mm[1] * kMicrometresPerMm,
-                                 info.spacing_mm[0] * kMicrometresPerMm};
-  if (H5Aexists(data_set, kElementSize) > 0) H5Adelete(data_set, kElementSize);
-  const Id attribute(H5Acreate2(data_set, kElementSize, H5T_NATIVE_DOUBLE, space.get(), H5P_DEFAULT, H5P_DEFAULT));
-  H5Awrite(attribute.get(), H5T_NATIVE_DOUBLE, um.data());
+  if (bytes == 8) return Scalar::Float64;
+  return std::nullopt;
 }
 
 // A data set in memory whose attributes are those of the source's.
@@ -157,7 +81,7 @@ struct Hdf5Header : NativeHeader {
 
   Hdf5Header() = default;
   ~Hdf5Header() override {
-    const std::lock_guard lock(library_lock());
+    const std::lock_guard lock(hdf5_lock());
     attributes = Id();
     file = Id();
   }
@@ -190,14 +114,17 @@ std::vector<Found> data_sets_of(hid_t file) {
     if (about->type != H5O_TYPE_DATASET) return 0;
     const Id data_set(H5Dopen2(root, name, H5P_DEFAULT));
     const Id space(data_set ? H5Dget_space(data_set.get()) : -1);
-    if (space) static_cast<std::vector<Found>*>(list)->push_back({name, H5Sget_simple_extent_ndims(space.get())});
+    if (space)
+      static_cast<std::vector<Found>*>(list)->push_back({name, H5Sget_simple_extent_ndims(space.get())});
     return 0;
   };
   H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &found, H5O_INFO_BASIC);
   return found;
 }
 
-std::string without_slash(const std::string& name) { return name.starts_with('/') ? name.substr(1) : name; }
+std::string without_slash(const std::string& name) {
+  return name.starts_with('/') ? name.substr(1) : name;
+}
 
 // "images" (TomoGAN) and "exchange/data" (DXchange) first, else the only one that can be an image.
 std::string choose(const fs::path& file, const std::vector<Found>& all, const std::string& wanted) {
@@ -205,17 +132,21 @@ std::string choose(const fs::path& file, const std::vector<Found>& all, const st
   for (const Found& found : all) {
     if (found.axes == 2 || found.axes == 3) names.push_back(found.name);
   }
-  const auto has = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  const auto has = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
   if (!wanted.empty()) {
     if (has(without_slash(wanted))) return without_slash(wanted);
     const std::string near = nearest(without_slash(wanted), names);
     throw Error::misuse(fmt::format("{} has no 2D or 3D data set {}", file.string(), wanted),
-                        near.empty() ? fmt::format("it has: {}", fmt::join(names, ", ")) : fmt::format("did you mean {}?", near));
+                        near.empty() ? fmt::format("it has: {}", fmt::join(names, ", "))
+                                     : fmt::format("did you mean {}?", near));
   }
   for (const char* usual : {"images", "exchange/data"}) {
     if (has(usual)) return usual;
   }
-  if (names.empty()) throw Error(file.string() + " has no 2D or 3D data set", "check that it is an image file");
+  if (names.empty())
+    throw Error(file.string() + " has no 2D or 3D data set", "check that it is an image file");
   if (names.size() == 1) return names.front();
   throw Error::misuse(fmt::format("{} has several data sets: {}", file.string(), fmt::join(names, ", ")),
                       fmt::format("name one: {}:/{}", file.filename().string(), names.front()));
@@ -226,19 +157,20 @@ void require_filters(const fs::path& file, hid_t properties) {
     char name[64] = "";
     size_t elements = 0;
     unsigned flags = 0;
-    const H5Z_filter_t filter =
-        H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &elements, nullptr, sizeof name, name, nullptr);
+    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &elements,
+                                               nullptr, sizeof name, name, nullptr);
     if (filter < 0 || H5Zfilter_avail(filter) > 0) continue;
-    throw Error(fmt::format("{} is compressed with the HDF5 filter {} ({}), which is not installed", file.string(),
-                            static_cast<int>(filter), name),
-                "install the HDF5 plugins and set HDF5_PLUGIN_PATH, or rewrite the file with gzip (h5repack -f GZIP=1)");
+    throw Error(fmt::format("{} is compressed with the HDF5 filter {} ({}), which is not installed",
+                            file.string(), static_cast<int>(filter), name),
+                "install the HDF5 plugins and set HDF5_PLUGIN_PATH, or rewrite the file with gzip (h5repack "
+                "-f GZIP=1)");
   }
 }
 
 class Hdf5Source : public ImageSource {
  public:
   Hdf5Source(fs::path file, const std::string& wanted) : file_(std::move(file)) {
-    const std::lock_guard lock(library_lock());
+    const std::lock_guard lock(hdf5_lock());
     silence_hdf5();
     open_file();
     name_ = choose(file_, data_sets_of(handle_.get()), wanted);
@@ -249,7 +181,7 @@ class Hdf5Source : public ImageSource {
     info_.native = keep_header(data_set_.get(), name_, flat_);
   }
   ~Hdf5Source() override {
-    const std::lock_guard lock(library_lock());
+    const std::lock_guard lock(hdf5_lock());
     data_set_ = Id();
     handle_ = Id();
   }
@@ -259,7 +191,7 @@ class Hdf5Source : public ImageSource {
 
   at::Tensor read(const Region& region) override {
     require_inside(region, info_, name());
-    const std::lock_guard lock(library_lock());
+    const std::lock_guard lock(hdf5_lock());
     at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
     std::array<hsize_t, 3> begin{}, size{};
     std::copy(region.begin.begin(), region.begin.end(), begin.begin());
@@ -286,7 +218,9 @@ class Hdf5Source : public ImageSource {
     const Id type(H5Dget_type(data_set_.get())), space(H5Dget_space(data_set_.get()));
     const auto scalar = scalar_of(type.get());
     if (!scalar) {
-      throw Error(fmt::format("the data set {} of {} holds no numbers", name_, file_.string()), "name another data set");
+      throw Error(
+          fmt::format("the data set {} of {} holds no numbers of a usual kind", name_, file_.string()),
+          "name another data set");
     }
     std::array<hsize_t, 3> sizes{1, 1, 1};
     flat_ = H5Sget_simple_extent_ndims(space.get()) == 2;
@@ -296,7 +230,8 @@ class Hdf5Source : public ImageSource {
     info_.format = "HDF5";
     info_.header["data set"] = "/" + name_;
     for (const char* key : {"units", "description", "axes"}) {
-      if (const std::string value = text_attribute(data_set_.get(), key); !value.empty()) info_.header[key] = value;
+      if (const std::string value = text_attribute(data_set_.get(), key); !value.empty())
+        info_.header[key] = value;
     }
     if (info_.header["units"] == to_string(Units::HU)) info_.units = Units::HU;
     if (info_.header["units"] == to_string(Units::PerMm)) info_.units = Units::PerMm;
@@ -309,8 +244,10 @@ class Hdf5Source : public ImageSource {
     const Id properties(H5Dget_create_plist(data_set_.get()));
     require_filters(file_, properties.get());
     const bool filtered = H5Pget_nfilters(properties.get()) > 0;
-    const bool external = H5Pget_external_count(properties.get()) > 0 || H5Pget_layout(properties.get()) == H5D_VIRTUAL;
-    if (external) throw Error(file_.string() + " keeps its voxels in other files", "copy them into one with h5repack");
+    const bool external =
+        H5Pget_external_count(properties.get()) > 0 || H5Pget_layout(properties.get()) == H5D_VIRTUAL;
+    if (external)
+      throw Error(file_.string() + " keeps its voxels in other files", "copy them into one with h5repack");
     require_plausible(file_, info_.shape, info_.scalar, H5Dget_storage_size(data_set_.get()),
                       filtered ? kAnyCodec : 8);  // up to 8: float64 for a smaller type
   }
@@ -331,31 +268,30 @@ Id create_data_set(hid_t file, const std::string& name, const ImageInfo& info, b
   const Id space(H5Screate_simple(static_cast<int>(3 - skipped), sizes.data() + skipped, nullptr));
   const Id links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
-  return Id(H5Dcreate2(file, name.c_str(), native_type(info.scalar), space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT));
+  return Id(H5Dcreate2(file, name.c_str(), native_type(info.scalar), space.get(), links.get(), H5P_DEFAULT,
+                       H5P_DEFAULT));
 }
 
-void write_header(hid_t data_set, const ImageInfo& info, const Hdf5Header* source, const std::string& derivation) {
+void write_header(hid_t data_set, const ImageInfo& info, const Hdf5Header* source,
+                  const std::string& derivation) {
   if (source != nullptr) copy_attributes(source->attributes.get(), data_set);
   write_spacing(data_set, info);
   if (info.units != Units::Unknown) set_text_attribute(data_set, "units", to_string(info.units));
   if (!derivation.empty()) set_text_attribute(data_set, "derivation", derivation);
 }
 
-void encode(const fs::path& pending, const std::string& data_set, const ImageInfo& info, const std::string& derivation,
-            const std::byte* stored) {
-  const std::lock_guard lock(library_lock());
+bool encode(const fs::path& pending, const std::string& data_set, const ImageInfo& info,
+            const std::string& derivation, const std::byte* stored) {
+  const std::lock_guard lock(hdf5_lock());
   silence_hdf5();
   const auto* source = dynamic_cast<const Hdf5Header*>(info.native.get());
   const bool flat = source != nullptr && source->flat && info.shape[0] == 1;
   const Id file(H5Fcreate(pending.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   const Id target = file ? create_data_set(file.get(), data_set, info, flat) : Id();
-  bool written = static_cast<bool>(target);
-  if (written) {
-    write_header(target.get(), info, source, derivation);
-    written = H5Dwrite(target.get(), native_type(info.scalar), H5S_ALL, H5S_ALL, H5P_DEFAULT, stored) >= 0 &&
-              H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
-  }
-  if (!written) throw Error("cannot write " + pending.string(), "check that the disk has space left");
+  if (!target) return false;
+  write_header(target.get(), info, source, derivation);
+  return H5Dwrite(target.get(), native_type(info.scalar), H5S_ALL, H5S_ALL, H5P_DEFAULT, stored) >= 0 &&
+         H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
 }
 
 }  // namespace
@@ -364,14 +300,15 @@ std::unique_ptr<ImageSource> open_hdf5(const fs::path& file, const std::string& 
   return std::make_unique<Hdf5Source>(file, data_set);
 }
 
-std::unique_ptr<ImageSink> create_hdf5(const fs::path& file, const std::string& data_set, const ImageInfo& info,
-                                       const Derivation& derivation) {
+std::unique_ptr<ImageSink> create_hdf5(const fs::path& file, const std::string& data_set,
+                                       const ImageInfo& info, const Derivation& derivation) {
   const auto* source = dynamic_cast<const Hdf5Header*>(info.native.get());
   const std::string name = !data_set.empty() ? data_set : source != nullptr ? source->data_set : "images";
   const ImageInfo stored_info = without_calibration(info);
-  return staged_sink(file, stored_info, [=, text = derivation.description](const fs::path& pending, const std::byte* stored) {
-    encode(pending, name, stored_info, text, stored);
-  });
+  return staged_sink(file, stored_info,
+                     [=, text = derivation.description](const fs::path& pending, const std::byte* stored) {
+                       return encode(pending, name, stored_info, text, stored);
+                     });
 }
 
 }  // namespace lucivox::formats

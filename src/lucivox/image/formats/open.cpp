@@ -1,5 +1,3 @@
-#include <lucivox/image/formats/open.h>
-
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -12,6 +10,7 @@
 #include <lucivox/base/text.h>
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
+#include <lucivox/image/formats/open.h>
 
 namespace fs = std::filesystem;
 
@@ -28,9 +27,9 @@ struct Extension {
 };
 
 constexpr Extension kExtensions[] = {
-    {".dcm", Kind::Dicom},  {".nii", Kind::Nifti},     {".nii.gz", Kind::Nifti}, {".nrrd", Kind::Nrrd},
-    {".nhdr", Kind::Nrrd},  {".mha", Kind::MetaImage}, {".mhd", Kind::MetaImage}, {".png", Kind::Png},
-    {".tif", Kind::Tiff},   {".tiff", Kind::Tiff},     {".h5", Kind::Hdf5},      {".hdf5", Kind::Hdf5},
+    {".dcm", Kind::Dicom}, {".nii", Kind::Nifti},     {".nii.gz", Kind::Nifti},  {".nrrd", Kind::Nrrd},
+    {".nhdr", Kind::Nrrd}, {".mha", Kind::MetaImage}, {".mhd", Kind::MetaImage}, {".png", Kind::Png},
+    {".tif", Kind::Tiff},  {".tiff", Kind::Tiff},     {".h5", Kind::Hdf5},       {".hdf5", Kind::Hdf5},
     {".hdf", Kind::Hdf5}};
 
 std::string extension_of(const fs::path& path) {
@@ -58,7 +57,8 @@ std::optional<Kind> kind_by_content(const fs::path& path) {
   if (begins("NRRD"sv)) return Kind::Nrrd;
   if (head.size() > nifti_magic_at && (head.substr(nifti_magic_at) == "n+1\0"sv)) return Kind::Nifti;
   if (begins("\x1f\x8b"sv) && extension_of(path) == ".nii.gz") return Kind::Nifti;
-  if (head.find("NDims") != std::string::npos && kind_by_name(path) == Kind::MetaImage) return Kind::MetaImage;
+  if (head.find("NDims") != std::string::npos && kind_by_name(path) == Kind::MetaImage)
+    return Kind::MetaImage;
   if (looks_like_dicom(path)) return Kind::Dicom;
   return std::nullopt;
 }
@@ -70,7 +70,8 @@ std::vector<std::string> known_extensions() {
 }
 
 std::string list_of_kinds() {
-  return fmt::format("known are {} and, without extension, a folder of DICOM slices", fmt::join(known_extensions(), ", "));
+  return fmt::format("known are {} and, without extension, a folder of DICOM slices",
+                     fmt::join(known_extensions(), ", "));
 }
 
 // "scan.h5:/exchange/data" -> the file and the data set in it.
@@ -88,13 +89,20 @@ Place split(const fs::path& path) {
 
 std::unique_ptr<ImageSource> open_kind(Kind kind, const Place& place) {
   switch (kind) {
-    case Kind::Dicom: return open_dicom(place.file);
-    case Kind::Nifti: return open_itk(place.file, ItkKind::Nifti);
-    case Kind::Nrrd: return open_itk(place.file, ItkKind::Nrrd);
-    case Kind::MetaImage: return open_itk(place.file, ItkKind::MetaImage);
-    case Kind::Png: return open_itk(place.file, ItkKind::Png);
-    case Kind::Tiff: return open_tiff(place.file);
-    case Kind::Hdf5: break;
+    case Kind::Dicom:
+      return open_dicom(place.file);
+    case Kind::Nifti:
+      return open_nifti(place.file);
+    case Kind::Nrrd:
+      return open_itk(place.file, ItkKind::Nrrd);
+    case Kind::MetaImage:
+      return open_itk(place.file, ItkKind::MetaImage);
+    case Kind::Png:
+      return open_png(place.file);
+    case Kind::Tiff:
+      return open_tiff(place.file);
+    case Kind::Hdf5:
+      break;
   }
   return open_hdf5(place.file, place.data_set);
 }
@@ -102,13 +110,20 @@ std::unique_ptr<ImageSource> open_kind(Kind kind, const Place& place) {
 std::unique_ptr<ImageSink> create_kind(Kind kind, const Place& place, const ImageInfo& info,
                                        const Derivation& derivation) {
   switch (kind) {
-    case Kind::Dicom: return create_dicom(place.file, info, derivation);
-    case Kind::Nifti: return create_itk(place.file, ItkKind::Nifti, info, derivation);
-    case Kind::Nrrd: return create_itk(place.file, ItkKind::Nrrd, info, derivation);
-    case Kind::MetaImage: return create_itk(place.file, ItkKind::MetaImage, info, derivation);
-    case Kind::Png: return create_itk(place.file, ItkKind::Png, info, derivation);
-    case Kind::Tiff: return create_tiff(place.file, info, derivation);
-    case Kind::Hdf5: break;
+    case Kind::Dicom:
+      return create_dicom(place.file, info, derivation);
+    case Kind::Nifti:
+      return create_nifti(place.file, info, derivation);
+    case Kind::Nrrd:
+      return create_itk(place.file, ItkKind::Nrrd, info, derivation);
+    case Kind::MetaImage:
+      return create_itk(place.file, ItkKind::MetaImage, info, derivation);
+    case Kind::Png:
+      return create_png(place.file, info);
+    case Kind::Tiff:
+      return create_tiff(place.file, info, derivation);
+    case Kind::Hdf5:
+      break;
   }
   return create_hdf5(place.file, place.data_set, info, derivation);
 }
@@ -133,7 +148,9 @@ Kind kind_to_create(const fs::path& path) {
 
 void require_sound(const fs::path& path, Kind kind, const ImageInfo& info) {
   for (const int64_t length : info.shape) {
-    if (length < 1) throw Error(fmt::format("{} would be an image of [{}] voxels", path.string(), fmt::join(info.shape, ", ")));
+    if (length < 1)
+      throw Error(
+          fmt::format("{} would be an image of [{}] voxels", path.string(), fmt::join(info.shape, ", ")));
   }
   if (kind != Kind::Dicom && fs::is_directory(path)) {
     throw Error::misuse(path.string() + " is a folder", "name a file in it");

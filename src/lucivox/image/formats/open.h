@@ -18,7 +18,8 @@ struct Derivation {
 //   a folder                        one DICOM series
 //   .dcm, or a DICOM by content     that slice
 //   .nii .nii.gz .nrrd .nhdr .mha .mhd  volumes
-//   .tif .tiff                      grey pages of one size; the calibration "c0=", "c1=" of an ImageDescription is applied:
+//   .tif .tiff                      grey pages of one size; the calibration "c0=", "c1=" of an
+//   ImageDescription is applied:
 //                                   value = c0 + c1 * stored
 //   .png                            grey slice
 //   .h5 .hdf5 .hdf                  the data set "images", "/exchange/data", or the only 2D or 3D one;

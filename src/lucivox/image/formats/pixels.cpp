@@ -1,9 +1,9 @@
-#include <lucivox/image/formats/pixels.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
+
+#include <lucivox/image/formats/pixels.h>
 
 namespace lucivox::formats {
 namespace {
@@ -12,19 +12,29 @@ namespace {
 template <typename Body>
 auto with_type(Scalar scalar, const Body& body) {
   switch (scalar) {
-    case Scalar::UInt8: return body(uint8_t{});
-    case Scalar::Int8: return body(int8_t{});
-    case Scalar::UInt16: return body(uint16_t{});
-    case Scalar::Int16: return body(int16_t{});
-    case Scalar::UInt32: return body(uint32_t{});
-    case Scalar::Int32: return body(int32_t{});
-    case Scalar::Float64: return body(double{});
-    case Scalar::Float32: break;
+    case Scalar::UInt8:
+      return body(uint8_t{});
+    case Scalar::Int8:
+      return body(int8_t{});
+    case Scalar::UInt16:
+      return body(uint16_t{});
+    case Scalar::Int16:
+      return body(int16_t{});
+    case Scalar::UInt32:
+      return body(uint32_t{});
+    case Scalar::Int32:
+      return body(int32_t{});
+    case Scalar::Float64:
+      return body(double{});
+    case Scalar::Float32:
+      break;
   }
   return body(float{});
 }
 
-bool is_whole(double number) { return std::nearbyint(number) == number; }
+bool is_whole(double number) {
+  return std::nearbyint(number) == number;
+}
 
 }  // namespace
 
@@ -39,13 +49,17 @@ StoredRange range_of(Scalar scalar) {
   });
 }
 
-bool is_float(Scalar scalar) { return scalar == Scalar::Float32 || scalar == Scalar::Float64; }
+bool is_float(Scalar scalar) {
+  return scalar == Scalar::Float32 || scalar == Scalar::Float64;
+}
 
-void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count, float* values) {
+void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count,
+               float* values) {
   with_type(scalar, [&](auto zero) {
     const auto* from = static_cast<const decltype(zero)*>(stored);
     for (int64_t i = 0; i < count; ++i) {
-      values[i] = static_cast<float>(calibration.slope * static_cast<double>(from[i]) + calibration.intercept);
+      values[i] =
+          static_cast<float>(calibration.slope * static_cast<double>(from[i]) + calibration.intercept);
     }
   });
 }
@@ -65,8 +79,8 @@ void to_stored(const float* values, int64_t count, const Calibration& calibratio
 
 ImageInfo without_calibration(ImageInfo info) {
   if (is_identity(calibration_of(info))) return info;
-  const bool whole_hu = info.units == Units::HU && !is_float(info.scalar) && bytes_per_voxel(info.scalar) <= 2 &&
-                        is_whole(info.slope) && is_whole(info.intercept);
+  const bool whole_hu = info.units == Units::HU && !is_float(info.scalar) &&
+                        bytes_per_voxel(info.scalar) <= 2 && is_whole(info.slope) && is_whole(info.intercept);
   if (!is_float(info.scalar)) info.scalar = whole_hu ? Scalar::Int16 : Scalar::Float32;
   info.slope = 1;
   info.intercept = 0;

@@ -14,8 +14,12 @@ struct Calibration {
   bool operator==(const Calibration&) const = default;
 };
 
-inline Calibration calibration_of(const ImageInfo& info) { return {info.slope, info.intercept}; }
-inline bool is_identity(const Calibration& calibration) { return calibration == Calibration{}; }
+inline Calibration calibration_of(const ImageInfo& info) {
+  return {info.slope, info.intercept};
+}
+inline bool is_identity(const Calibration& calibration) {
+  return calibration == Calibration{};
+}
 
 // The smallest and largest number that a type holds; for floating point the largest finite ones.
 struct StoredRange {
@@ -27,14 +31,16 @@ StoredRange range_of(Scalar scalar);
 bool is_float(Scalar scalar);
 
 // `stored`: `count` scalars in this machine's byte order, aligned.
-void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count, float* values);
+void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count,
+               float* values);
 
 // Integers are rounded to the nearest and saturated to `range`; `values` must be finite.
 void to_stored(const float* values, int64_t count, const Calibration& calibration, Scalar scalar,
                const StoredRange& range, void* stored);
 
-// `info` for a format that has no place for slope and intercept: the stored numbers are the values themselves, in a
-// type that holds them. Hounsfield units of 8 or 16 bit scanners go to int16, other calibrated integers to float32.
+// `info` for a format that has no place for slope and intercept: the stored numbers are the values
+// themselves, in a type that holds them. Hounsfield units of 8 or 16 bit scanners go to int16, other
+// calibrated integers to float32.
 ImageInfo without_calibration(ImageInfo info);
 
 }  // namespace lucivox::formats

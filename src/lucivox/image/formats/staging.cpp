@@ -1,5 +1,3 @@
-#include <lucivox/image/formats/staging.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -16,26 +14,27 @@
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 #include <lucivox/image/formats/pixels.h>
+#include <lucivox/image/formats/staging.h>
+#include <lucivox/image/formats/volume.h>
 
 namespace lucivox::formats {
 namespace {
 
-int64_t voxel_count(const ImageInfo& info) { return info.shape[0] * info.shape[1] * info.shape[2]; }
-
 // A mapped file without a name.
 class Staging {
  public:
-  Staging(const std::filesystem::path& beside, size_t bytes) : bytes_(bytes) {
-    std::string name = (beside.parent_path() / ".lucivox-XXXXXX").string();
+  Staging(const PendingPath& target, size_t bytes) : bytes_(bytes) {
+    std::string name = (target.path().parent_path() / ".lucivox-XXXXXX").string();
     const int file = ::mkostemp(name.data(), O_CLOEXEC);
-    if (file < 0) throw cannot_stage(beside, errno);
+    if (file < 0) throw cannot_stage(target, errno);
     ::unlink(name.c_str());
     // reserved now, so that a full disk is an error here and not a signal when a page is touched
     const int failed = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
-    void* mapped = failed != 0 ? MAP_FAILED : ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void* mapped =
+        failed != 0 ? MAP_FAILED : ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     const int code = failed != 0 ? failed : errno;
     ::close(file);
-    if (mapped == MAP_FAILED) throw cannot_stage(beside, code);
+    if (mapped == MAP_FAILED) throw cannot_stage(target, code);
     data_ = static_cast<std::byte*>(mapped);
   }
   ~Staging() { ::munmap(data_, bytes_); }
@@ -45,9 +44,9 @@ class Staging {
   std::byte* data() const { return data_; }
 
  private:
-  Error cannot_stage(const std::filesystem::path& beside, int code) const {
-    return Error(fmt::format("cannot write {} ({}): {}", beside.string(), human_bytes(static_cast<double>(bytes_)),
-                             std::strerror(code)),
+  Error cannot_stage(const PendingPath& target, int code) const {
+    return Error(fmt::format("cannot write {} ({}): {}", target.final_path().string(),
+                             human_bytes(static_cast<double>(bytes_)), std::strerror(code)),
                  "choose a folder that is writable and has space left");
   }
 
@@ -61,7 +60,7 @@ class StagedSink : public ImageSink {
       : pending_(path),
         info_(info),
         encode_(std::move(encode)),
-        staging_(pending_.path(), static_cast<size_t>(voxel_count(info) * bytes_per_voxel(info.scalar))) {}
+        staging_(pending_, static_cast<size_t>(voxel_count(info) * bytes_per_voxel(info.scalar))) {}
 
   void write(const Region& region, const at::Tensor& values) override {
     const std::string name = pending_.final_path().string();
@@ -85,7 +84,10 @@ class StagedSink : public ImageSink {
       throw Error(fmt::format("{} is not whole: {} of {} voxels were written", pending_.final_path().string(),
                               written_.load(), voxel_count(info_)));
     }
-    encode_(pending_.path(), staging_.data());
+    if (!encode_(pending_.path(), staging_.data())) {
+      throw Error("cannot write all of " + pending_.final_path().string(),
+                  "check that the disk has space left");
+    }
     pending_.commit();
   }
 
@@ -105,7 +107,8 @@ class StagedSink : public ImageSink {
 
 }  // namespace
 
-std::unique_ptr<ImageSink> staged_sink(const std::filesystem::path& path, const ImageInfo& info, Encode encode) {
+std::unique_ptr<ImageSink> staged_sink(const std::filesystem::path& path, const ImageInfo& info,
+                                       Encode encode) {
   return std::make_unique<StagedSink>(path, info, std::move(encode));
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdarg>
 #include <mutex>
 
 #include <ATen/ops/empty.h>
@@ -21,8 +22,14 @@ struct CloseTiff {
 };
 using Tiff = std::unique_ptr<TIFF, CloseTiff>;
 
+// libtiff tells a broken chain of pages from its end by a message only: it is noted instead of printed.
+thread_local bool told_error = false;
+void note_error(const char*, const char*, va_list) {
+  told_error = true;
+}
+
 Tiff open_file(const fs::path& file, const char* mode) {
-  TIFFSetErrorHandler(nullptr);
+  TIFFSetErrorHandler(note_error);
   TIFFSetWarningHandler(nullptr);
   return Tiff(TIFFOpen(file.c_str(), mode));
 }
@@ -95,13 +102,14 @@ Page read_page(TIFF* tiff, const fs::path& file) {
 void require_readable(TIFF* tiff, const Page& page, const fs::path& file) {
   const std::optional<Scalar> scalar = scalar_of(page);
   if (!scalar) {
-    throw Error(fmt::format("{} has pixels of {} bits in a type that is not supported", file.string(), page.bits),
-                "save it with 8, 16 or 32 bit integers, or 32 or 64 bit floating point");
+    throw Error(
+        fmt::format("{} has pixels of {} bits in a type that is not supported", file.string(), page.bits),
+        "save it with 8, 16 or 32 bit integers, or 32 or 64 bit floating point");
   }
   const auto compression = field<uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
   if (TIFFIsCODECConfigured(compression) == 0) {
-    throw Error(fmt::format("{} is compressed in a way (TIFF code {}) that this libtiff does not know", file.string(),
-                            compression),
+    throw Error(fmt::format("{} is compressed in a way (TIFF code {}) that this libtiff does not know",
+                            file.string(), compression),
                 "save it without compression, or with deflate");
   }
   const double expansion = compression == COMPRESSION_NONE ? kUncompressed : kAnyCodec;
@@ -112,25 +120,29 @@ void require_readable(TIFF* tiff, const Page& page, const fs::path& file) {
 // All pages of full resolution.
 std::vector<Page> read_pages(TIFF* tiff, const fs::path& file) {
   std::vector<Page> pages;
+  told_error = false;
   do {
     const bool thumbnail = (field<uint32_t>(tiff, TIFFTAG_SUBFILETYPE, 0) & FILETYPE_REDUCEDIMAGE) != 0;
     if (thumbnail && !pages.empty()) continue;
     pages.push_back(read_page(tiff, file));
     require_readable(tiff, pages.back(), file);
     if (pages.back().same_size(pages.front())) continue;
-    throw Error(fmt::format("the pages of {} differ in size or type: page {} has {} x {} pixels, the first {} x {}",
-                            file.string(), pages.size(), pages.back().width, pages.back().height, pages.front().width,
-                            pages.front().height),
-                "split it into files of one size each");
+    throw Error(
+        fmt::format("the pages of {} differ in size or type: page {} has {} x {} pixels, the first {} x {}",
+                    file.string(), pages.size(), pages.back().width, pages.back().height, pages.front().width,
+                    pages.front().height),
+        "split it into files of one size each");
   } while (TIFFReadDirectory(tiff) != 0);
-  if (TIFFLastDirectory(tiff) == 0) throw damaged(file, fmt::format("its directory of pages breaks off after {}", pages.size()));
+  if (told_error) throw damaged(file, fmt::format("it breaks off after page {}", pages.size()));
   return pages;
 }
 
-// Millimetres a pixel from pixels a unit. Printing resolutions that programs write unasked say nothing of a specimen.
+// Millimetres a pixel from pixels a unit. Printing resolutions that programs write unasked say nothing of a
+// specimen.
 std::optional<double> pixel_mm(float resolution, const TiffHeader& header, std::optional<double> unit_mm) {
-  const bool default_dpi = header.resolution_unit == RESUNIT_INCH &&
-                           (resolution == 72 || resolution == 96 || resolution == 150 || resolution == 300 || resolution == 1);
+  const bool default_dpi =
+      header.resolution_unit == RESUNIT_INCH &&
+      (resolution == 72 || resolution == 96 || resolution == 150 || resolution == 300 || resolution == 1);
   if (!unit_mm && header.resolution_unit == RESUNIT_CENTIMETER && resolution != 1) unit_mm = 10;
   if (!unit_mm && header.resolution_unit == RESUNIT_INCH && !default_dpi) unit_mm = 25.4;
   if (!unit_mm || !(resolution > 0) || !std::isfinite(resolution)) return std::nullopt;
@@ -142,7 +154,8 @@ void describe_spacing(const std::map<std::string, std::string>& entries, TiffHea
   header.spacing_mm[0] = pixel_mm(header.x_resolution, header, unit_mm).value_or(1);
   header.spacing_mm[1] = pixel_mm(header.y_resolution, header, unit_mm).value_or(header.spacing_mm[0]);
   const auto spacing = entries.find("spacing");
-  if (unit_mm && spacing != entries.end()) header.spacing_mm[2] = *unit_mm * std::abs(std::atof(spacing->second.c_str()));
+  if (unit_mm && spacing != entries.end())
+    header.spacing_mm[2] = *unit_mm * std::abs(std::atof(spacing->second.c_str()));
   if (!(header.spacing_mm[2] > 0)) header.spacing_mm[2] = 1;
 }
 
@@ -159,8 +172,10 @@ TiffHeader read_header(TIFF* tiff) {
 // ImageJ writes stacks of more than 4 GB as one page with all slices behind it.
 void require_pages(const fs::path& file, const std::map<std::string, std::string>& entries, size_t pages) {
   const auto images = entries.find("images");
-  if (images == entries.end() || pages != 1 || std::atoll(images->second.c_str()) <= 1) return;
-  throw Error(fmt::format("{} holds {} images behind one page, which only ImageJ can read", file.string(), images->second),
+  if (images == entries.end() || std::atoll(images->second.c_str()) <= static_cast<long long>(pages)) return;
+  if (pages > 1) throw damaged(file, fmt::format("it has {} pages of {} images", pages, images->second));
+  throw Error(fmt::format("{} holds {} images behind one page, which only ImageJ can read", file.string(),
+                          images->second),
               "save it as BigTIFF or HDF5");
 }
 
@@ -201,13 +216,16 @@ class TiffSource : public ImageSource {
  private:
   void read_page_region(int64_t z, const Region& region, float* slice) {
     const Page& page = pages_[static_cast<size_t>(z)];
-    if (TIFFSetSubDirectory(tiff_.get(), page.offset) == 0) throw damaged(file_, fmt::format("page {} is damaged", z + 1));
+    if (TIFFSetSubDirectory(tiff_.get(), page.offset) == 0)
+      throw damaged(file_, fmt::format("page {} is damaged", z + 1));
     const int64_t across = (page.width + page.block_width - 1) / page.block_width;
     const auto bytes = page.tiled ? TIFFTileSize64(tiff_.get()) : TIFFStripSize64(tiff_.get());
     std::vector<char> block(static_cast<size_t>(bytes));
     const auto first = [](int64_t begin, int64_t length) { return begin / length; };
-    for (int64_t j = first(region.begin[1], page.block_height); j * page.block_height < region.begin[1] + region.size[1]; ++j) {
-      for (int64_t i = first(region.begin[2], page.block_width); i * page.block_width < region.begin[2] + region.size[2]; ++i) {
+    for (int64_t j = first(region.begin[1], page.block_height);
+         j * page.block_height < region.begin[1] + region.size[1]; ++j) {
+      for (int64_t i = first(region.begin[2], page.block_width);
+           i * page.block_width < region.begin[2] + region.size[2]; ++i) {
         decode(page, z, static_cast<uint32_t>(j * across + i), block);
         copy_overlap(page, region, i * page.block_width, j * page.block_height, block, slice);
       }
@@ -220,19 +238,20 @@ class TiffSource : public ImageSource {
     const uint64_t end = TIFFGetStrileOffset(tiff, index) + TIFFGetStrileByteCount(tiff, index);
     const auto size = static_cast<tmsize_t>(block.size());
     const bool inside = TIFFGetStrileByteCount(tiff, index) > 0 && end <= fs::file_size(file_);
-    const tmsize_t done = !inside ? -1
+    const tmsize_t done = !inside      ? -1
                           : page.tiled ? TIFFReadEncodedTile(tiff, index, block.data(), size)
                                        : TIFFReadEncodedStrip(tiff, index, block.data(), size);
-    const int64_t rows = page.tiled ? page.block_height
-                                    : std::min(page.block_height, page.height - int64_t{index} * page.block_height);
+    const int64_t rows = page.tiled
+                             ? page.block_height
+                             : std::min(page.block_height, page.height - int64_t{index} * page.block_height);
     if (done < rows * page.block_width * bytes_per_voxel(info_.scalar)) {
       throw damaged(file_, fmt::format("page {} is truncated or damaged", z + 1));
     }
   }
 
   // Copies the part of a block at column `left`, row `top` of the page that lies in the region.
-  void copy_overlap(const Page& page, const Region& region, int64_t left, int64_t top, const std::vector<char>& block,
-                    float* slice) const {
+  void copy_overlap(const Page& page, const Region& region, int64_t left, int64_t top,
+                    const std::vector<char>& block, float* slice) const {
     const int64_t x0 = std::max(left, region.begin[2]);
     const int64_t x1 = std::min({left + page.block_width, page.width, region.begin[2] + region.size[2]});
     const int64_t y0 = std::max(top, region.begin[1]);
@@ -240,7 +259,8 @@ class TiffSource : public ImageSource {
     for (int64_t y = y0; y < y1; ++y) {
       const int64_t from = (y - top) * page.block_width + x0 - left;
       float* row = slice + (y - region.begin[1]) * region.size[2] + x0 - region.begin[2];
-      to_values(block.data() + from * bytes_per_voxel(info_.scalar), info_.scalar, calibration_of(info_), x1 - x0, row);
+      to_values(block.data() + from * bytes_per_voxel(info_.scalar), info_.scalar, calibration_of(info_),
+                x1 - x0, row);
     }
   }
 
@@ -294,38 +314,45 @@ bool write_page(TIFF* tiff, const ImageInfo& info, const std::byte* stored) {
   const int64_t strip_rows = rows_per_strip(info);
   for (int64_t row = 0; row < info.shape[1]; row += strip_rows) {
     const int64_t rows = std::min(strip_rows, info.shape[1] - row);
-    auto* strip = const_cast<std::byte*>(stored + row * row_bytes);  // libtiff does not write to it: our byte order
-    if (TIFFWriteEncodedStrip(tiff, static_cast<uint32_t>(row / strip_rows), strip, rows * row_bytes) < 0) return false;
+    auto* strip =
+        const_cast<std::byte*>(stored + row * row_bytes);  // libtiff does not write to it: our byte order
+    if (TIFFWriteEncodedStrip(tiff, static_cast<uint32_t>(row / strip_rows), strip, rows * row_bytes) < 0)
+      return false;
   }
   return TIFFWriteDirectory(tiff) != 0;
 }
 
-void encode(const fs::path& pending, const ImageInfo& info, const std::string& derivation, const std::byte* stored) {
+bool encode(const fs::path& pending, const ImageInfo& info, const std::string& derivation,
+            const std::byte* stored) {
   const auto* source = dynamic_cast<const TiffHeader*>(info.native.get());
   const int64_t page_bytes = info.shape[1] * info.shape[2] * bytes_per_voxel(info.scalar);
-  constexpr int64_t classic_limit = int64_t{4'000'000'000};  // offsets have 32 bits; the rest is for directories
+  constexpr int64_t classic_limit =
+      int64_t{4'000'000'000};  // offsets have 32 bits; the rest is for directories
   const Tiff tiff = open_file(pending, info.shape[0] * (page_bytes + 1024) > classic_limit ? "w8" : "w");
   bool written = tiff != nullptr;
   for (int64_t z = 0; written && z < info.shape[0]; ++z) {
     set_layout(tiff.get(), info);
     set_resolution(tiff.get(), info, source);
-    const std::string text = z > 0 ? "" : description_for(info, source == nullptr ? "" : source->description, derivation);
+    const std::string text =
+        z > 0 ? "" : description_for(info, source == nullptr ? "" : source->description, derivation);
     if (!text.empty()) TIFFSetField(tiff.get(), TIFFTAG_IMAGEDESCRIPTION, text.c_str());
     written = write_page(tiff.get(), info, stored + z * page_bytes);
   }
-  if (!written || TIFFFlush(tiff.get()) == 0) {
-    throw Error("cannot write " + pending.string(), "check that the disk has space left");
-  }
+  return written && TIFFFlush(tiff.get()) != 0;
 }
 
 }  // namespace
 
-std::unique_ptr<ImageSource> open_tiff(const fs::path& file) { return std::make_unique<TiffSource>(file); }
+std::unique_ptr<ImageSource> open_tiff(const fs::path& file) {
+  return std::make_unique<TiffSource>(file);
+}
 
-std::unique_ptr<ImageSink> create_tiff(const fs::path& file, const ImageInfo& info, const Derivation& derivation) {
-  return staged_sink(file, info, [info, text = derivation.description](const fs::path& pending, const std::byte* stored) {
-    encode(pending, info, text, stored);
-  });
+std::unique_ptr<ImageSink> create_tiff(const fs::path& file, const ImageInfo& info,
+                                       const Derivation& derivation) {
+  return staged_sink(file, info,
+                     [info, text = derivation.description](const fs::path& pending, const std::byte* stored) {
+                       return encode(pending, info, text, stored);
+                     });
 }
 
 }  // namespace lucivox::formats

@@ -1,5 +1,3 @@
-#include <lucivox/image/formats/tiff_description.h>
-
 #include <cmath>
 #include <cstdlib>
 #include <set>
@@ -8,11 +6,13 @@
 #include <fmt/format.h>
 
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/tiff_description.h>
 
 namespace lucivox::formats {
 namespace {
 
-std::optional<double> finite_number(const std::map<std::string, std::string>& entries, const std::string& key) {
+std::optional<double> finite_number(const std::map<std::string, std::string>& entries,
+                                    const std::string& key) {
   const auto found = entries.find(key);
   if (found == entries.end()) return std::nullopt;
   char* end = nullptr;
@@ -44,7 +44,8 @@ std::map<std::string, std::string> described_entries(const std::string& descript
   std::istringstream lines(description);
   for (std::string line; std::getline(lines, line);) {
     const size_t sign = line.find('=');
-    if (sign != std::string::npos && sign > 0) entries[clean_text(line.substr(0, sign))] = clean_text(line.substr(sign + 1));
+    if (sign != std::string::npos && sign > 0)
+      entries[clean_text(line.substr(0, sign))] = clean_text(line.substr(sign + 1));
   }
   return entries;
 }
@@ -56,8 +57,8 @@ Calibration described_calibration(const std::map<std::string, std::string>& entr
 
 std::optional<double> described_unit_mm(const std::map<std::string, std::string>& entries) {
   static const std::map<std::string, double> known = {
-      {"mm", 1},       {"millimeter", 1},  {"cm", 10},        {"m", 1000},      {"um", 1e-3},     {"\\u00B5m", 1e-3},
-      {"µm", 1e-3},    {"micron", 1e-3},   {"microns", 1e-3}, {"nm", 1e-6},     {"inch", 25.4},   {"in", 25.4}};
+      {"mm", 1},    {"millimeter", 1}, {"cm", 10},        {"m", 1000},  {"um", 1e-3},   {"\\u00B5m", 1e-3},
+      {"µm", 1e-3}, {"micron", 1e-3},  {"microns", 1e-3}, {"nm", 1e-6}, {"inch", 25.4}, {"in", 25.4}};
   const auto named = entries.find("unit");
   if (named == entries.end()) return std::nullopt;
   const auto found = known.find(named->second);
@@ -65,7 +66,10 @@ std::optional<double> described_unit_mm(const std::map<std::string, std::string>
 }
 
 std::string description_for(const ImageInfo& info, const std::string& kept, const std::string& derivation) {
-  static const std::set<std::string> replaced = {"images", "slices", "cf", "c0", "c1", "unit", "spacing", "derivation"};
+  // what is written is a plain stack: a source's channels and frames become slices
+  static const std::set<std::string> replaced = {"images",     "slices",  "channels",  "frames",
+                                                 "hyperstack", "cf",      "c0",        "c1",
+                                                 "unit",       "spacing", "derivation"};
   const std::map<std::string, std::string> ours = entries_for(info, derivation);
   std::string description;
   std::istringstream lines(kept);
