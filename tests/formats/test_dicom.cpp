@@ -257,9 +257,9 @@ void encode_as(const fs::path& path, gdcm::TransferSyntax::TSType syntax) {
 
 TEST_F(ScannerSeries, InOtherTransferSyntaxesReadsAlikeAndIsWrittenExplicit) {
   using gdcm::TransferSyntax;
-  for (const auto syntax : {TransferSyntax::ImplicitVRLittleEndian, TransferSyntax::RLELossless,
-                            TransferSyntax::JPEGLosslessProcess14_1, TransferSyntax::JPEGLSLossless,
-                            TransferSyntax::JPEG2000Lossless}) {
+  for (const auto syntax : {TransferSyntax::ImplicitVRLittleEndian, TransferSyntax::ExplicitVRBigEndian,
+                            TransferSyntax::RLELossless, TransferSyntax::JPEGLosslessProcess14_1,
+                            TransferSyntax::JPEGLSLossless, TransferSyntax::JPEG2000Lossless}) {
     write_series();
     for (const fs::path& path : slices(series)) encode_as(path, syntax);
     const auto source = open(series);
@@ -284,6 +284,32 @@ TEST_F(ScannerSeries, CompressedAndCutAnywhereIsAnError) {
     write_file(folder / "cut.dcm", bytes.substr(0, i < 19 ? bytes.size() * i / 19 : bytes.size() - 8));
     EXPECT_THROW(load(folder / "cut.dcm"), Error) << i;
   }
+}
+
+TEST_F(ScannerSeries, CompressedImageOfAnotherSizeThanItsHeaderIsAnError) {
+  const fs::path slice = series / "slice_0001.dcm";
+  encode_as(slice, gdcm::TransferSyntax::JPEGLSLossless);
+  change(slice, [](gdcm::DataSet& set) { formats::set_binary(set, tag::rows(), 80); });
+  EXPECT_THAT(error_of([&] { load(slice); }), HasSubstr("not the one that its header describes"));
+}
+
+TEST_F(ScannerSeries, NamesInLatin1BecomeUtf8) {
+  change(series / "slice_0001.dcm", [](gdcm::DataSet& set) {
+    formats::set_text(set, {0x0008, 0x0005}, VR::CS, "ISO_IR 100");
+    formats::set_text(set, {0x0010, 0x0010}, VR::PN, "M\xFCller");
+  });
+  EXPECT_EQ(open(series)->info().header.at("PatientName"), "Müller");
+}
+
+TEST_F(ScannerSeries, WithASliceMissingSaysSoAndKeepsItsSpacing) {
+  info.shape[0] = 5;
+  info.spacing_mm[2] = 2.5;
+  values = counting(info, 0, 0.5);
+  write_series();
+  EXPECT_FALSE(open(series)->info().header.contains("SliceGaps"));
+  fs::remove(series / "slice_0003.dcm");
+  EXPECT_NEAR(open(series)->info().spacing_mm[2], 2.5, 1e-9);
+  EXPECT_EQ(open(series)->info().header.at("SliceGaps"), "irregular, 2.5 to 5 mm");
 }
 
 TEST_F(ScannerSeries, WithoutPreambleIsStillDicom) {

@@ -9,7 +9,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
-#include <lucivox/base/text.h>
+#include <lucivox/nn/batch_norm.h>
 
 namespace lucivox {
 namespace {
@@ -87,8 +87,10 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
     return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1), 1, conv->kernel / 2);
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
-    return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3), mode == Mode::Training,
-                          norm->momentum, norm->eps, false);
+    const BatchNormWeights weights{weight_at(0), weight_at(1), weight_at(2), weight_at(3)};
+    if (mode == Mode::Training) return batch_norm_training(inputs[0], weights, *norm);
+    return at::batch_norm(inputs[0], weights.weight, weights.bias, weights.running_mean, weights.running_var, false, norm->momentum,
+                          norm->eps, false);
   }
   if (const auto* relu = std::get_if<LeakyRelu>(&node.operation)) return at::leaky_relu(inputs[0], relu->slope);
   if (const auto* pool = std::get_if<MaxPool>(&node.operation)) {

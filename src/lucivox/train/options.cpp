@@ -16,6 +16,7 @@ void check(const TrainOptions& o) {
   require(o.learning_rate > 0 && o.learning_rate < 1, fmt::format("a learning rate of {}", o.learning_rate), "the paper's is 0.0001");
   require(o.decay > 0 && o.decay <= 1, fmt::format("a decay of {} an epoch", o.decay), "the paper's is 0.95");
   require(o.crop == 0 || o.crop >= 16, fmt::format("crops of {} pixels", o.crop), "give 0 for whole slices or at least 16");
+  require(o.freeze_norms_after >= 0, fmt::format("freeze_norms_after = {}", o.freeze_norms_after), "give an epoch, or 0 for never");
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
   require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0, "the loss has no positive weight",
           "the paper's is mse 1 with ms_ssim 0.1");
@@ -39,6 +40,7 @@ TrainOptions train_options_from_json(const Json& json) {
   table.read("decay", o.decay);
   table.read("crop", o.crop);
   table.read("seed", o.seed);
+  table.read("freeze_norms_after", o.freeze_norms_after);
   table.read("checkpoint_minutes", o.checkpoint_minutes);
   ConfigTable loss(table.table("loss"), "train.loss");
   loss.read("mse", o.loss.mse);
@@ -61,6 +63,7 @@ Json to_json(const TrainOptions& o) {
           {"decay", o.decay},
           {"crop", o.crop},
           {"seed", o.seed},
+          {"freeze_norms_after", o.freeze_norms_after},
           {"checkpoint_minutes", o.checkpoint_minutes},
           {"loss", {{"mse", o.loss.mse}, {"ms_ssim", o.loss.ms_ssim}}},
           {"sparsity",

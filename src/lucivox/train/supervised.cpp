@@ -38,7 +38,9 @@ class Supervised final : public TrainingTask {
 
   double gradients(Network& network, int64_t epoch, int64_t step) override {
     const Batch batch = to(training_batch(epoch, step), network);
-    const Loss loss = ddnet_loss(network.forward(batch.low, Mode::Training), batch.full, options_.loss);
+    const bool frozen = options_.freeze_norms_after > 0 && epoch >= options_.freeze_norms_after;
+    const at::Tensor output = network.forward(batch.low, frozen ? Mode::Evaluation : Mode::Training);
+    const Loss loss = ddnet_loss(output, batch.full, options_.loss);
     loss.total.backward();
     return loss.total.item<double>();
   }

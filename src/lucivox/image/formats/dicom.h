@@ -40,6 +40,9 @@ struct DicomSlice {
   const gdcm::DataSet& set() const { return file->GetDataSet(); }
 };
 
+// The unit vector across the slices: row direction x column direction.
+std::array<double, 3> normal_of(const std::array<double, 6>& orientation);
+
 // Reads the header of a slice; nothing when the file is DICOM but no image. Throws Error when it is damaged,
 // in colour or of several frames.
 std::optional<DicomSlice> read_slice(const std::filesystem::path& path);

@@ -23,10 +23,6 @@ double dot(const Vector& a, const Vector& b) {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 }
 
-Vector normal_of(const std::array<double, 6>& o) {
-  return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
-}
-
 // ---- a series ----
 
 std::vector<fs::path> visible_files(const fs::path& folder) {
@@ -141,15 +137,26 @@ double positive_or(std::optional<double> value, double otherwise) {
   return value && *value > 0 ? *value : otherwise;
 }
 
-// The median of the gaps, so that one missing slice does not change the scale of the whole.
-double slice_spacing(const DicomSlice& slice, const std::vector<double>& places) {
-  const double said = positive_or(number(slice.set(), tag::spacing_between_slices()),
-                                  positive_or(number(slice.set(), tag::slice_thickness()), 1));
-  if (places.size() < 2 || !slice.position_mm) return said;
+std::vector<double> sorted_gaps(const std::vector<double>& places) {
   std::vector<double> gaps;
   for (size_t i = 1; i < places.size(); ++i) gaps.push_back(places[i] - places[i - 1]);
-  std::nth_element(gaps.begin(), gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2), gaps.end());
-  return gaps[gaps.size() / 2];
+  std::sort(gaps.begin(), gaps.end());
+  return gaps;
+}
+
+// The median of the gaps, so that one missing slice does not change the scale of the whole; a person is told
+// of it.
+double slice_spacing(ImageInfo& info, const DicomSlice& slice, const std::vector<double>& places) {
+  const std::vector<double> gaps = sorted_gaps(places);
+  if (gaps.empty() || !slice.position_mm) {
+    return positive_or(number(slice.set(), tag::spacing_between_slices()),
+                       positive_or(number(slice.set(), tag::slice_thickness()), 1));
+  }
+  constexpr double uneven = 1.1;  // rounded positions differ by less
+  if (gaps.back() > uneven * gaps.front()) {
+    info.header["SliceGaps"] = fmt::format("irregular, {:.6g} to {:.6g} mm", gaps.front(), gaps.back());
+  }
+  return gaps[(gaps.size() - 1) / 2];
 }
 
 void describe_geometry(ImageInfo& info, const DicomSlice& first, const std::vector<double>& places) {
@@ -157,7 +164,7 @@ void describe_geometry(ImageInfo& info, const DicomSlice& first, const std::vect
   if (pixel.size() != 2) pixel = numbers(first.set(), tag::imager_pixel_spacing());
   pixel.resize(2, 1.0);
   // PixelSpacing is (between rows, between columns): Y before X
-  info.spacing_mm = {positive_or(pixel[1], 1), positive_or(pixel[0], 1), slice_spacing(first, places)};
+  info.spacing_mm = {positive_or(pixel[1], 1), positive_or(pixel[0], 1), slice_spacing(info, first, places)};
   info.origin_mm = first.position_mm.value_or(Vector{0, 0, 0});
   const Vector normal = normal_of(first.orientation);
   for (size_t i = 0; i < 3; ++i) {

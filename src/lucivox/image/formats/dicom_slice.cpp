@@ -12,6 +12,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/codestream.h>
 #include <lucivox/image/formats/dicom.h>
 #include <lucivox/image/formats/dicom_tags.h>
 #include <lucivox/image/formats/formats.h>
@@ -67,6 +68,18 @@ void require_grey_single_frame(const fs::path& path, const gdcm::DataSet& set) {
   }
 }
 
+// The usual axial plane where the header names none, or directions that span none.
+std::array<double, 6> read_orientation(const gdcm::DataSet& set) {
+  std::array<double, 6> orientation{1, 0, 0, 0, 1, 0};
+  const std::vector<double> axes = numbers(set, tag::orientation());
+  if (axes.size() != 6) return orientation;
+  std::array<double, 6> said{};
+  std::copy(axes.begin(), axes.end(), said.begin());
+  const std::array<double, 3> normal = normal_of(said);
+  const double squares = normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2];
+  return std::abs(squares - 1) < 0.01 ? said : orientation;
+}
+
 // ---- pixels ----
 
 // Leaves only the stored bits of each cell, extended by the sign: the others may hold overlays (PS3.5
@@ -100,18 +113,37 @@ void swap_bytes(std::vector<char>& bytes, size_t width) {
   }
 }
 
-std::vector<char> read_raw(const DicomSlice& slice, size_t bytes) {
+// `bytes` from the beginning of the pixel data, as they lie in the file.
+std::vector<char> read_bytes(const DicomSlice& slice, size_t bytes) {
   std::vector<char> stored(bytes);
   std::ifstream file(slice.path, std::ios::binary);
   file.seekg(static_cast<std::streamoff>(slice.structure.pixel_offset));
   if (!file.read(stored.data(), static_cast<std::streamsize>(bytes))) {
     throw damaged(slice.path, "its pixel data is truncated");
   }
+  return stored;
+}
+
+std::vector<char> read_raw(const DicomSlice& slice, size_t bytes) {
+  std::vector<char> stored = read_bytes(slice, bytes);
   if (!slice.structure.little_endian) swap_bytes(stored, static_cast<size_t>(slice.cell.bits_allocated / 8));
   return stored;
 }
 
+// GDCM stops the program at a code stream that is broken or holds less than the DICOM header says.
+void require_same_frame(const DicomSlice& slice) {
+  // the JPEG family; RLE has no frame header, and its decoder looks at lengths itself
+  const std::string syntax = slice.file->GetHeader().GetDataSetTransferSyntax().GetString();
+  if (!syntax.starts_with("1.2.840.10008.1.2.4.")) return;
+  const std::vector<char> bytes = read_bytes(slice, slice.structure.pixel_bytes);
+  const auto frame = coded_frame({bytes.data(), bytes.size()});
+  const bool same = frame && frame->width == slice.columns && frame->height == slice.rows &&
+                    frame->components == 1 && (frame->bits > 8) == (slice.cell.bits_allocated > 8);
+  if (!same) throw damaged(slice.path, "its compressed image is not the one that its header describes");
+}
+
 std::vector<char> decode(const DicomSlice& slice, size_t bytes) {
+  require_same_frame(slice);
   gdcm::ImageReader reader;
   reader.SetFileName(slice.path.c_str());
   if (!reader.Read()) throw damaged(slice.path, "its pixel data is damaged or in an unknown encoding");
@@ -132,6 +164,10 @@ std::vector<char> read_pixels(const DicomSlice& slice) {
 }
 
 }  // namespace
+
+std::array<double, 3> normal_of(const std::array<double, 6>& o) {
+  return {o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]};
+}
 
 Scalar PixelCell::scalar() const {
   if (bits_allocated == 8) return is_signed ? Scalar::Int8 : Scalar::UInt8;
@@ -185,9 +221,7 @@ std::optional<DicomSlice> read_slice(const fs::path& path) {
   if (const auto position = numbers(set, tag::position()); position.size() == 3) {
     slice.position_mm = {position[0], position[1], position[2]};
   }
-  if (const auto axes = numbers(set, tag::orientation()); axes.size() == 6) {
-    std::copy(axes.begin(), axes.end(), slice.orientation.begin());
-  }
+  slice.orientation = read_orientation(set);
   return slice;
 }
 

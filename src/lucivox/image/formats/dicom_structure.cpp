@@ -202,12 +202,18 @@ class Walker {
     return at;
   }
 
+  // The first item is a table of offsets, the second the first fragment (PS3.5 annex A.4).
   uint64_t end_of_fragments(uint64_t at, const Encoding& encoding) {
-    while (true) {
+    for (int item = 0;; ++item) {
       const Element fragment = element_at(at, size_, encoding);
-      if (fragment.tag == kSequenceEnd) return fragment.value;
-      if (fragment.tag != kItem || fragment.length == kUndefinedLength)
+      if (fragment.tag == kSequenceEnd && item > 1) return fragment.value;
+      if (fragment.tag != kItem || fragment.length == kUndefinedLength) {
         fail(at, "its compressed pixel data is damaged");
+      }
+      if (item == 1) {
+        found_.pixel_offset = fragment.value;
+        found_.pixel_bytes = fragment.length;
+      }
       at = fragment.value + fragment.length;
     }
   }

@@ -11,7 +11,7 @@ struct DicomStructure {
   bool has_pixels = false;
   bool encapsulated = false;  // the pixel data is a sequence of compressed fragments
   uint64_t header_bytes = 0;  // what stands in front of the pixel data; all when there is none
-  uint64_t pixel_offset = 0, pixel_bytes = 0;  // of pixel data that is not encapsulated
+  uint64_t pixel_offset = 0, pixel_bytes = 0;  // of the pixels, or of the first fragment when encapsulated
 };
 
 // Walks over all elements (PS3.5 chapter 7) without reading their values, into sequences and fragments.

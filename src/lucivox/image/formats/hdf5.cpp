@@ -11,6 +11,9 @@
 #include <lucivox/image/formats/hdf5_attributes.h>
 #include <lucivox/image/formats/staging.h>
 
+// Data sets of HDF5 files. What is promised for a truncated file holds here too, but HDF5 1.10 itself can
+// crash on metadata that was altered in place (texts of variable length, chunk indices): its old format has
+// no checksums.
 namespace fs = std::filesystem;
 
 namespace lucivox::formats {
