@@ -36,6 +36,14 @@ TEST(PendingPath, ReplacesFileAndFolderWhole) {
   EXPECT_EQ(read_file(folder / "series/1"), "x");
 }
 
+TEST(PendingPath, PutsNoFileInAFoldersPlace) {
+  const TemporaryFolder folder;
+  create_folder(folder / "kept");
+  write_file(folder / "kept/x", "x");
+  EXPECT_THROW(write_file(folder / "kept", "file"), Error);
+  EXPECT_EQ(read_file(folder / "kept/x"), "x");
+}
+
 TEST(PendingPath, NeedsItsFolder) {
   const TemporaryFolder folder;
   EXPECT_THROW(PendingPath(folder / "none/out.tif"), Error);

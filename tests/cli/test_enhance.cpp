@@ -21,7 +21,7 @@ void write_plus_ten(const fs::path& path) {
   Model model{Network(g, 0), {}, "plus-ten", {}, "0"};
   const torch::NoGradGuard no_grad;
   model.network.weight("plus.weight").fill_(1);
-  model.network.weight("plus.bias").fill_(10.0 / 2048);
+  model.network.weight("plus.bias").fill_(10.0 / (model.intensity.high - model.intensity.low));
   save_model(path, model);
 }
 

@@ -7,7 +7,7 @@ namespace lucivox {
 namespace {
 
 TEST(IntensityMapping, WindowIsTheSameForEverySlice) {
-  const at::Tensor hu = torch::tensor({-1024.0F, 0.0F, 1024.0F, 2048.0F}).view({1, 1, 2, 2});
+  const at::Tensor hu = torch::tensor({-1536.0F, 0.0F, 1536.0F, 3072.0F}).view({1, 1, 2, 2});
   const at::Tensor unit = apply_mapping({}, hu).to_unit(hu).flatten();
   EXPECT_TRUE(at::equal(unit, torch::tensor({0.0F, 0.5F, 1.0F, 1.5F})));
 }

@@ -8,10 +8,10 @@
 namespace lucivox {
 namespace {
 
-// 20 HU off everywhere in a range of 2000: mse = 1e-4, hence 40 dB.
+// 20 HU off everywhere in a window of 2000: mse = 1e-4, hence 40 dB.
 TEST(Quality, OfAConstantOffsetIsExact) {
   const at::Tensor truth = torch::rand({32, 32}) * 1000;
-  const Quality q = quality(truth + 20, truth, 2000);
+  const Quality q = quality(truth + 20, truth, {-1000, 1000});
   EXPECT_NEAR(q.rmse, 20, 1e-4);
   EXPECT_NEAR(q.mse, 1e-4, 1e-9);
   EXPECT_NEAR(q.psnr, 40, 1e-4);
@@ -19,10 +19,16 @@ TEST(Quality, OfAConstantOffsetIsExact) {
 
 TEST(Quality, OfEqualImagesIsFinite) {
   const at::Tensor x = torch::rand({32, 32});
-  const Quality q = quality(x, x, 1);
+  const Quality q = quality(x, x);
   EXPECT_EQ(q.mse, 0);
   EXPECT_EQ(q.psnr, 200);
   EXPECT_NEAR(q.ssim, 1, 1e-12);
+}
+
+TEST(Quality, RefusesAnEmptyWindow) {
+  const at::Tensor x = torch::rand({32, 32});
+  EXPECT_THROW(quality(x, x, {1, 1}), Error);
+  EXPECT_THROW(quality(x, x, {NAN, 1}), Error);
 }
 
 TEST(Quality, MeanIsOfEveryField) {

@@ -82,7 +82,10 @@ PendingPath::~PendingPath() {
 void PendingPath::commit() {
   flush_to_disk(pending_);
   std::error_code code;
-  if (fs::is_directory(final_)) fs::remove_all(final_, code);
+  if (fs::is_directory(final_)) {
+    if (!fs::is_directory(pending_)) throw Error(final_.string() + " is a folder", "choose another name for the file");
+    fs::remove_all(final_, code);
+  }
   fs::rename(pending_, final_, code);
   if (code) throw cannot_write(final_, code.value());
   committed_ = true;

@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include <lucivox/base/parallel.h>
+#include <lucivox/program/device.h>
 
 namespace lucivox {
 
@@ -14,7 +14,7 @@ CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, 
   if (flags.json) command->add_flag("--json", context.json, "results as JSON");
   if (flags.device) command->add_option("--device", context.device, "cpu, cuda or cuda:N")->capture_default_str();
   command->callback([&context, body] {
-    if (context.threads > 0) set_threads(context.threads);
+    if (context.threads > 0) use_threads(context.threads);
     if (const int code = body(); code != 0) throw CLI::RuntimeError(code);
   });
   return command;

@@ -1,8 +1,11 @@
 // The lucivox command: parses, calls, reports errors. What it does lives in program/ and below.
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <new>
+
+#include <unistd.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/version.h>
@@ -18,6 +21,15 @@ static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler
 void request_stop(int signal) {
   stop_requested = true;
   std::signal(signal, SIG_DFL);
+}
+
+// Threads that wait for one another spin for milliseconds before they sleep: when other programs share the cores, a
+// training step then takes ten times as long, and on idle cores spinning gains nothing measurable. libgomp reads this
+// once, when it is loaded, so the program starts itself again.
+void wait_without_spinning(char** arguments) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  ::setenv("GOMP_SPINCOUNT", "1000", 1);
+  ::execv("/proc/self/exe", arguments);
 }
 
 int report(const std::string& error, const std::string& hint, int code) {
@@ -55,6 +67,7 @@ int run(int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  wait_without_spinning(arguments);
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
   try {

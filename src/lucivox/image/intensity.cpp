@@ -44,7 +44,7 @@ IntensityMapping mapping_from_json(const Json& json) {
   }
   if (!(mapping.low < mapping.high)) {
     throw Error::misuse(fmt::format("the intensity window {} .. {} is empty", mapping.low, mapping.high),
-                        "give low < high, for chest CT -1024 and 1024");
+                        "give low < high, for chest CT -1536 and 1536");
   }
   return mapping;
 }

@@ -17,8 +17,9 @@ struct IntensityMapping {
     SliceMinMax,
   };
   Kind kind = Kind::Window;
-  // The default window: air to dense bone. Values outside are mapped linearly too, never clipped.
-  double low = -1024, high = 1024;
+  // The default window: water in the middle and air well above 0, because DDNet ends in a leaky ReLU, whose kink at 0
+  // would bias whatever lies near it. Values outside are mapped linearly too, never clipped.
+  double low = -1536, high = 1536;
 };
 
 // The offset and scale of one mapping applied to one batch: unit = (value - offset) / scale.
@@ -35,6 +36,6 @@ AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& 
 
 Json to_json(const IntensityMapping& mapping);
 IntensityMapping mapping_from_json(const Json& json);  // throws Error (empty window, unknown kind)
-std::string describe(const IntensityMapping& mapping);  // "fixed window -1024 .. 1024 HU"
+std::string describe(const IntensityMapping& mapping);  // "fixed window -1536 .. 1536"
 
 }  // namespace lucivox

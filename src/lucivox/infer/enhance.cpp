@@ -11,6 +11,7 @@ namespace {
 // DDNet keeps about 1 kB a pixel while it runs: 4 GB for such a slice.
 constexpr int64_t kWholeSlicePixels = int64_t{2048} * 2048;
 constexpr int64_t kTile = 1024;
+constexpr double kAirHu = -1000;  // what lies where a scanner did not look
 // A pixel hardly depends on others farther away, although the receptive field reaches further; a multiple of 16, so
 // that tiles are pooled on the slice's own grid.
 constexpr int64_t kHalo = 128;
@@ -40,11 +41,10 @@ at::Tensor enhance_slice(Model& model, const at::Tensor& slice_YX) {
 
 void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console, const StopToken& stop) {
   const std::optional<double> padding = source.info().padding;
-  const double air = model.intensity.low;
   const auto compute = [&](const at::Tensor& input, const Tile& tile) {
     require_finite(input, source.name());
     at::Tensor values = input;
-    if (padding) values = values.masked_fill(input == *padding, air);
+    if (padding) values = values.masked_fill(input == *padding, kAirHu);
     const at::Tensor enhanced = output_part(enhance_slice(model, values.squeeze(0)).unsqueeze(0), tile);
     return padding ? enhanced.masked_fill(output_part(input, tile) == *padding, *padding) : enhanced;
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
@@ -15,16 +16,18 @@ constexpr double kMaxPsnr = 200;
 
 }  // namespace
 
-Quality quality(const at::Tensor& image, const at::Tensor& truth, double data_range) {
+Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window) {
+  const double width = window.high - window.low;
+  if (!(width > 0)) throw Error::misuse(fmt::format("an empty window, {} .. {}", window.low, window.high), "for HU -1024,1024 is usual");
   const torch::NoGradGuard no_grad;
-  const auto unit = [&](const at::Tensor& t) { return t.to(at::kDouble).view({1, 1, t.size(0), t.size(1)}) / data_range; };
+  const auto unit = [&](const at::Tensor& t) { return (t.to(at::kDouble).reshape({1, 1, t.size(0), t.size(1)}) - window.low) / width; };
   const at::Tensor a = unit(image), b = unit(truth);
   Quality q;
   q.mse = (a - b).square().mean().item<double>();
   q.psnr = q.mse > 0 ? std::min(-10 * std::log10(q.mse), kMaxPsnr) : kMaxPsnr;
   q.ssim = ssim(a, b).item<double>();
   q.ms_ssim = ms_ssim(a, b).item<double>();
-  q.rmse = std::sqrt(q.mse) * data_range;
+  q.rmse = std::sqrt(q.mse) * width;
   return q;
 }
 

@@ -8,19 +8,23 @@
 
 namespace lucivox {
 
-// How near an image is to the truth. `data_range` is the span that MSE is normalised by and that PSNR and SSIM
-// refer to: for HU images the width of the intensity window (2048 HU).
+// The values that count as 0 and 1 for MSE, PSNR and SSIM (which presumes positive intensities): for HU, air to dense bone.
+struct QualityWindow {
+  double low = -1024, high = 1024;
+};
+
+// How near an image is to the truth.
 struct Quality {
-  double mse = 0;      // of values divided by data_range
+  double mse = 0;      // of values in units of the window
   double psnr = 0;     // dB, 10 log10(1 / mse)
   double ssim = 0;
   double ms_ssim = 0;
   double rmse = 0;     // in the images' own units (HU)
 };
 
-// `image`, `truth`: [Y, X] in the same units; computed in double precision.
+// `image`, `truth`: [Y, X] in the same units; computed in double precision. Nothing is clipped to the window.
 // PSNR of equal images is capped at 200 dB so that means stay finite.
-Quality quality(const at::Tensor& image, const at::Tensor& truth, double data_range);
+Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window = {});
 
 // Of every field; throws Error when empty.
 Quality mean(const std::vector<Quality>& slices);

@@ -58,6 +58,11 @@ at::TensorOptions device_options(const std::string& device) {
   return options.device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
+void use_threads(int count) {
+  set_threads(count);
+  at::set_num_threads(count);  // MKL keeps a count of its own
+}
+
 Json machine_report() {
   return {{"version", version()},
           {"libtorch", TORCH_VERSION},

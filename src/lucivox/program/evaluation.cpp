@@ -21,6 +21,12 @@ std::vector<std::pair<fs::path, fs::path>> images_of(const fs::path& a, const fs
   return folders ? equally_named(a, b) : std::vector<std::pair<fs::path, fs::path>>{{a, b}};
 }
 
+int64_t slices_in(const std::vector<std::pair<fs::path, fs::path>>& images) {
+  int64_t slices = 0;
+  for (const auto& [path, truth] : images) slices += open(path)->info().shape[0];
+  return slices;
+}
+
 // Slice z as float32 [Y, X]; where the truth was not scanned, both are made equal.
 std::pair<at::Tensor, at::Tensor> slices_at(ImageSource& a, ImageSource& b, int64_t z) {
   const auto read = [z](ImageSource& source) {
@@ -43,14 +49,15 @@ Json to_json(const Evaluation& evaluation) {
     line.update(to_json(slice.quality));
     slices.push_back(line);
   }
-  return {{"data_range", evaluation.data_range}, {"mean", to_json(evaluation.mean)}, {"slices", slices}};
+  return {{"window", {evaluation.window.low, evaluation.window.high}}, {"mean", to_json(evaluation.mean)}, {"slices", slices}};
 }
 
-Evaluation evaluate(const fs::path& a, const fs::path& b, double data_range, const Console& console, const StopToken& stop) {
-  if (!(data_range > 0)) throw Error::misuse(fmt::format("a data range of {}", data_range), "for HU images 2048 is usual");
-  Evaluation evaluation{data_range, {}, {}};
+Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& window, const Console& console, const StopToken& stop) {
+  Evaluation evaluation{window, {}, {}};
   std::vector<Quality> all;
-  for (const auto& [path_a, path_b] : images_of(a, b)) {
+  const auto images = images_of(a, b);
+  Progress progress(console, "comparing", slices_in(images), "slices");
+  for (const auto& [path_a, path_b] : images) {
     const auto image = open(path_a), truth = open(path_b);
     if (image->info().shape != truth->info().shape) {
       throw Error(fmt::format("{} has {} pixels and {} has {}", path_a.string(), fmt::join(image->info().shape, "x"),
@@ -58,11 +65,10 @@ Evaluation evaluate(const fs::path& a, const fs::path& b, double data_range, con
                   "only images of one size can be compared");
     }
     const int64_t slices = image->info().shape[0];
-    Progress progress(console, path_a.filename().string(), slices, "slices");
     for (int64_t z = 0; z < slices; ++z) {
       if (stop.stop_requested()) throw Error("stopped before the end");
       const auto [mine, theirs] = slices_at(*image, *truth, z);
-      all.push_back(quality(mine, theirs, data_range));
+      all.push_back(quality(mine, theirs, window));
       const std::string name = path_a.filename().string();
       evaluation.slices.push_back({slices == 1 ? name : fmt::format("{} slice {}", name, z), all.back()});
       progress.advance(fmt::format("PSNR {:.2f} dB", all.back().psnr));

@@ -16,7 +16,7 @@ struct SliceQuality {
 };
 
 struct Evaluation {
-  double data_range = 0;
+  QualityWindow window;
   std::vector<SliceQuality> slices;
   Quality mean;
 };
@@ -26,7 +26,7 @@ Json to_json(const Evaluation& evaluation);
 // How near the image `a` is to the truth `b`, slice by slice: two images, two DICOM series, or two folders with
 // equally named images. Pixels that `b` marks as padding count as equal.
 // Throws Error when sizes differ, files are damaged or values are not finite.
-Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b, double data_range,
+Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b, const QualityWindow& window,
                     const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -54,10 +54,6 @@ Configuration configuration_from(const Json& json) {
   return c;
 }
 
-// The span of intensities that PSNR and SSIM refer to.
-double data_range(const IntensityMapping& intensity) { return intensity.high - intensity.low; }
-
-
 bool pictured(int64_t index, int64_t count) {
   const int64_t wanted = std::min(kPictures, count);
   return index * wanted / count != (index + 1) * wanted / count;
@@ -79,14 +75,13 @@ Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::T
 BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run, const Console& console,
                     std::vector<ReportPicture>& pictures) {
   std::vector<Quality> before, after;
-  const double range = data_range(model.intensity);
   create_folder(run / "pictures");
   Progress progress(console, "enhancing", validation.count(), "slices");
   for (int64_t i = 0; i < validation.count(); ++i) {
     const SlicePair pair = validation.read(i);
     const at::Tensor enhanced = enhance_slice(model, pair.low);
-    before.push_back(quality(pair.low, pair.full, range));
-    after.push_back(quality(enhanced, pair.full, range));
+    before.push_back(quality(pair.low, pair.full));
+    after.push_back(quality(enhanced, pair.full));
     if (pictured(i, validation.count())) {
       const std::string bytes = png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
       write_file(run / "pictures" / fmt::format("slice_{:04}.png", i), bytes);

@@ -54,7 +54,7 @@ class Supervised final : public TrainingTask {
       const Batch batch = to(unit_pair(middle_crop(validation_->read(i))), network);
       const at::Tensor enhanced = network.forward(batch.low, Mode::Evaluation);
       mean_of.loss += ddnet_loss(enhanced, batch.full, options_.loss).total.item<double>();
-      slices.push_back(quality(enhanced.squeeze(), batch.full.squeeze(), 1));
+      slices.push_back(quality(enhanced.squeeze(), batch.full.squeeze(), {0, 1}));
     }
     mean_of.loss /= static_cast<double>(validation_->count());
     mean_of.quality = mean(slices);
