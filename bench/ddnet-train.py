@@ -1,8 +1,8 @@
 """One training step of DDNet (forward, MSE + MS-SSIM loss, backward, Adam) on one 512x512 slice.
 
 The peer is PyTorch as the public reference uses it, with the same weights and the same pictures. The sides agree
-when the first step's output, loss and every gradient are equal in float64, those in float32 as near to that as
-PyTorch's own are, and the loss after three steps still equal.
+when output, loss and every gradient are equal in float64 on a corner of the picture, the gradients in float32 as
+near to those as PyTorch's own are, and output, loss and the loss after three steps equal on the whole.
 """
 
 import math
@@ -45,7 +45,7 @@ def compare(folder):
     agreements = [harness.Agreement(name, harness.relative_error(ours[name], peer[name]), bound) for name, bound in
                   (("output", OUTPUT_BOUND), ("loss", OUTPUT_BOUND), ("loss_after", LOSS_AFTER_BOUND))]
     truth = all_gradients(peer, "exact.grad.")
-    mine, theirs = (harness.relative_error(all_gradients(side, "grad."), truth) for side in (ours, peer))
+    mine, theirs = (harness.relative_error(all_gradients(side, "rounded.grad."), truth) for side in (ours, peer))
     return harness.worst_of(exact) + agreements + [
         harness.Agreement("float32 gradients", mine, GRADIENT_FACTOR * theirs)]
 

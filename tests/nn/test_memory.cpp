@@ -11,11 +11,11 @@ TEST(KeepTensorMemory, GivesALargeTensorThePlaceOfTheLastOne) {
   keep_tensor_memory();
   const void* place = nullptr;
   {
-    const at::Tensor large = torch::ones({1 << 20});
+    const at::Tensor large = torch::ones({3 << 20});
     place = large.const_data_ptr();
     EXPECT_EQ(reinterpret_cast<uintptr_t>(place) % 64, 0U);
   }
-  const at::Tensor next = torch::zeros({(1 << 20) - 1000});
+  const at::Tensor next = torch::zeros({(3 << 20) - 1000});
   EXPECT_EQ(next.const_data_ptr(), place);
   EXPECT_EQ(before.sum().item<float>(), 1 << 20);
 }

@@ -32,7 +32,7 @@ std::vector<ParallelBeam> odd_scans() {
           {angles, 64, 0.5, 20, 31, 1}, {angles, 13, 2.5, 16, 16, 1}, {angles, 97, 1, 64, 64, 1}};
 }
 
-double dot(const at::Tensor& a, const at::Tensor& b) { return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>(); }
+double inner_product(const at::Tensor& a, const at::Tensor& b) { return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>(); }
 
 // Joseph's method once more, one ray and one line at a time, in double.
 at::Tensor plain_projection(const at::Tensor& image, const ParallelBeam& beam) {
@@ -75,7 +75,7 @@ TEST(AdjointProject, IsTheAdjoint) {
   for (const ParallelBeam& beam : odd_scans()) {
     const at::Tensor x = torch::rand({2, beam.rows, beam.columns}), y = torch::rand({2, beam.views(), beam.detectors});
     at_every_vector_length([&] {
-      const double forward = dot(forward_project(x, beam), y), backward = dot(x, adjoint_project(y, beam));
+      const double forward = inner_product(forward_project(x, beam), y), backward = inner_product(x, adjoint_project(y, beam));
       EXPECT_NEAR(forward, backward, 2e-5 * std::abs(forward) + 1e-6);
     });
   }

@@ -14,11 +14,13 @@ namespace lucivox {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kLarge = kHugePage / 2;  // from here on memory is worth keeping
+constexpr size_t kGranule = size_t{64} << 10;  // sizes of large blocks are multiples, so that nearly equal tensors share them
 constexpr size_t kAlignment = 64;  // what libtorch promises its vector loops
 
 // Stands right before a tensor's data.
 struct alignas(kAlignment) Header {
-  size_t block_bytes;  // of the whole block; only blocks of whole huge pages are kept
+  size_t block_bytes;  // of the whole block, the header included
 };
 
 Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
@@ -43,22 +45,22 @@ class KeepingAllocator final : public c10::Allocator {
  private:
   void* take(size_t bytes) {
     const size_t needed = bytes + sizeof(Header);
-    const bool large = needed > kHugePage / 2;
-    const size_t block = large ? (needed + kHugePage - 1) / kHugePage * kHugePage : (needed + kAlignment - 1) / kAlignment * kAlignment;
-    void* memory = large ? take_kept(block) : nullptr;
-    if (memory == nullptr) memory = take_new(block, large);
+    const size_t unit = needed > kLarge ? kGranule : kAlignment;
+    const size_t block = (needed + unit - 1) / unit * unit;
+    void* memory = block > kLarge ? take_kept(block) : nullptr;
+    if (memory == nullptr) memory = take_new(block);
     return static_cast<Header*>(memory) + 1;
   }
 
-  void* take_new(size_t block, bool large) {
-    const size_t alignment = large ? kHugePage : kAlignment;
+  void* take_new(size_t block) {
+    const size_t alignment = block > kLarge ? kHugePage : kAlignment;
     void* memory = std::aligned_alloc(alignment, block);
     if (memory == nullptr) {
       release_kept();
       memory = std::aligned_alloc(alignment, block);
     }
     if (memory == nullptr) throw std::bad_alloc();
-    if (large) ::madvise(memory, block, MADV_HUGEPAGE);
+    if (block > kLarge) ::madvise(memory, block, MADV_HUGEPAGE);
     static_cast<Header*>(memory)->block_bytes = block;
     return memory;
   }
@@ -80,7 +82,7 @@ class KeepingAllocator final : public c10::Allocator {
 
   void keep(Header* block) {
     const size_t bytes = block->block_bytes;
-    if (bytes % kHugePage != 0) return std::free(block);
+    if (bytes <= kLarge) return std::free(block);
     const std::lock_guard lock(mutex_);
     if (kept_bytes_ + bytes > limit_) return std::free(block);
     kept_.emplace(bytes, block);

@@ -1,5 +1,7 @@
 #include <lucivox/program/demo.h>
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -47,6 +49,18 @@ void require_better(const BeforeAfter& quality) {
               "training did not converge; see the loss curves in report.html");
 }
 
+// Enhancement must stay quantitative: a region of one value keeps its HU within this.
+constexpr double kToleranceHu = 40;
+
+void require_quantitative(const Json& constant_regions) {
+  for (const Json& region : constant_regions) {
+    const double error = region.at("error_hu").get<double>();
+    if (std::abs(error) <= kToleranceHu) continue;
+    throw Error(fmt::format("a region of {:g} HU moved by {:.1f} HU, more than {:g}", region.at("hu").get<double>(), error, kToleranceHu),
+                "training did not converge; see the loss curves in report.html");
+  }
+}
+
 }  // namespace
 
 TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop) {
@@ -62,6 +76,7 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   Model model = load_model(options.run / "model.safetensors");
   enhance_files(model, data / "held-out" / "LQ", options.run / "enhanced", Console{true}, stop);
   require_better(*summary.quality);
+  require_quantitative(summary.json.at("constant_regions"));
   return summary;
 }
 

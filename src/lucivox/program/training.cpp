@@ -66,7 +66,7 @@ Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::T
   t.low_dose = pair.low;
   t.enhanced = enhanced;
   t.full_dose = pair.full;
-  t.title = name;
+  t.title = std::filesystem::path(name).filename().string();
   t.captions = {caption(before), caption(after), ""};
   return t;
 }
@@ -85,11 +85,31 @@ BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run,
     if (pictured(i, validation.count())) {
       const std::string bytes = png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
       write_file(run / "pictures" / fmt::format("slice_{:04}.png", i), bytes);
-      pictures.push_back({validation.name(i), bytes});
+      pictures.push_back({std::filesystem::path(validation.name(i)).filename().string(), bytes});
     }
     progress.advance();
   }
   return {mean(before), mean(after), validation.count()};
+}
+
+// What the model makes of slices of one value: HU that it was given and by how much the middle moved.
+Json constant_regions(Model& model) {
+  constexpr int64_t side = 128, margin = 32;
+  Json regions = Json::array();
+  for (const double hu : {-1000.0, -850.0, -500.0, -100.0, 0.0, 50.0, 300.0}) {
+    const at::Tensor enhanced = enhance_slice(model, at::full({side, side}, hu, at::kFloat));
+    const at::Tensor middle = enhanced.slice(0, margin, side - margin).slice(1, margin, side - margin);
+    regions.push_back({{"hu", hu}, {"error_hu", middle.mean().item<double>() - hu}});
+  }
+  return regions;
+}
+
+ReportTable constants_table(const Json& regions) {
+  ReportTable table{"Regions of one value", {"HU", "moved by, HU"}, {}};
+  for (const Json& region : regions) {
+    table.rows.push_back({fmt::format("{:g}", region.at("hu").get<double>()), fmt::format("{:+.1f}", region.at("error_hu").get<double>())});
+  }
+  return table;
 }
 
 ReportTable quality_table(const BeforeAfter& quality) {
@@ -151,6 +171,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   std::vector<ReportPicture> pictures;
   if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
   summary.json = summary_json(model, configuration, summary.result, summary.quality);
+  summary.json["constant_regions"] = constant_regions(model);
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
 
   ReportContent report;
@@ -158,6 +179,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
                                 human_seconds(summary.result.seconds), threads(), version());
   if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
+  report.tables.push_back(constants_table(summary.json.at("constant_regions")));
   report.pictures = std::move(pictures);
   report.charts = training_charts(run.metrics());
   report.configuration = configuration.resolved();

@@ -14,81 +14,66 @@ HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
-using Vec = hn::Vec<Floats>;
 
-// Channels from `c` on, as many as a vector holds; beyond the last one the lanes are idle (masked).
-struct Lanes {
-  Floats f;
-  hn::Mask<Floats> active;
-  bool whole;
-
-  Lanes(int64_t c, int64_t channels)
-      : active(hn::FirstN(f, static_cast<size_t>(channels - c))), whole(channels - c >= static_cast<int64_t>(hn::Lanes(f))) {}
-  Vec load(const float* from) const { return whole ? hn::LoadU(f, from) : hn::MaskedLoad(active, f, from); }
-  void store(Vec values, float* to) const {
-    if (whole) {
-      hn::StoreU(values, f, to);
-    } else {
-      hn::BlendedStore(values, active, f, to);
-    }
-  }
-};
-
-int64_t lane_count() { return static_cast<int64_t>(hn::Lanes(Floats())); }
+// Calls body(tag, c) for channels c, c + 1, ... that a vector of `tag` holds: whole vectors first, then one by one, so
+// that nothing beyond the last channel is touched.
+template <typename Body>
+void over_channels(int64_t channels, const Body& body) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(Floats(), c);
+  for (; c < channels; ++c) body(hn::CappedTag<float, 1>(), c);
+}
 
 // sums[c] = sum over rows of (x - shift); squares[c] likewise of its square. `sums`, `squares`: [channels].
 void block_moments(const float* x, int64_t rows, int64_t channels, const float* shift, float* sums, float* squares) {
-  for (int64_t c = 0; c < channels; c += lane_count()) {
-    const Lanes lanes(c, channels);
-    const Vec origin = lanes.load(shift + c);
-    Vec sum = hn::Zero(lanes.f), square = sum;
+  over_channels(channels, [=](auto f, int64_t c) {
+    const auto origin = hn::LoadU(f, shift + c);
+    auto sum = hn::Zero(f), square = sum;
     for (int64_t r = 0; r < rows; ++r) {
-      const Vec d = hn::Sub(lanes.load(x + r * channels + c), origin);
+      const auto d = hn::Sub(hn::LoadU(f, x + r * channels + c), origin);
       sum = hn::Add(sum, d);
       square = hn::MulAdd(d, d, square);
     }
-    lanes.store(sum, sums + c);
-    lanes.store(square, squares + c);
-  }
+    hn::StoreU(sum, f, sums + c);
+    hn::StoreU(square, f, squares + c);
+  });
 }
 
 // sums[c] = sum over rows of dy; products[c] of dy * (x - mean).
 void block_products(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean, float* sums, float* products) {
-  for (int64_t c = 0; c < channels; c += lane_count()) {
-    const Lanes lanes(c, channels);
-    const Vec origin = lanes.load(mean + c);
-    Vec sum = hn::Zero(lanes.f), product = sum;
+  over_channels(channels, [=](auto f, int64_t c) {
+    const auto origin = hn::LoadU(f, mean + c);
+    auto sum = hn::Zero(f), product = sum;
     for (int64_t r = 0; r < rows; ++r) {
-      const Vec gradient = lanes.load(dy + r * channels + c);
+      const auto gradient = hn::LoadU(f, dy + r * channels + c);
       sum = hn::Add(sum, gradient);
-      product = hn::MulAdd(gradient, hn::Sub(lanes.load(x + r * channels + c), origin), product);
+      product = hn::MulAdd(gradient, hn::Sub(hn::LoadU(f, x + r * channels + c), origin), product);
     }
-    lanes.store(sum, sums + c);
-    lanes.store(product, products + c);
-  }
+    hn::StoreU(sum, f, sums + c);
+    hn::StoreU(product, f, products + c);
+  });
 }
 
 void block_normalise(const float* x, int64_t rows, int64_t channels, const float* mean, const float* scale, const float* shift, float* y) {
-  for (int64_t c = 0; c < channels; c += lane_count()) {
-    const Lanes lanes(c, channels);
-    const Vec m = lanes.load(mean + c), s = lanes.load(scale + c), b = lanes.load(shift + c);
+  over_channels(channels, [=](auto f, int64_t c) {
+    const auto m = hn::LoadU(f, mean + c), s = hn::LoadU(f, scale + c), b = hn::LoadU(f, shift + c);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * channels + c;
-      lanes.store(hn::MulAdd(hn::Sub(lanes.load(x + i), m), s, b), y + i);
+      hn::StoreU(hn::MulAdd(hn::Sub(hn::LoadU(f, x + i), m), s, b), f, y + i);
     }
-  }
+  });
 }
 
 void block_input_gradient(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean, const float* from_dy,
                           const float* from_x, const float* shift, float* dx) {
-  for (int64_t c = 0; c < channels; c += lane_count()) {
-    const Lanes lanes(c, channels);
-    const Vec m = lanes.load(mean + c), a = lanes.load(from_dy + c), b = lanes.load(from_x + c), s = lanes.load(shift + c);
+  over_channels(channels, [=](auto f, int64_t c) {
+    const auto m = hn::LoadU(f, mean + c), a = hn::LoadU(f, from_dy + c), b = hn::LoadU(f, from_x + c), s = hn::LoadU(f, shift + c);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * channels + c;
-      lanes.store(hn::MulAdd(a, lanes.load(dy + i), hn::MulAdd(b, hn::Sub(lanes.load(x + i), m), s)), dx + i);
+      hn::StoreU(hn::MulAdd(a, hn::LoadU(f, dy + i), hn::MulAdd(b, hn::Sub(hn::LoadU(f, x + i), m), s)), f, dx + i);
     }
-  }
+  });
 }
 
 }  // namespace lucivox::cpu::HWY_NAMESPACE

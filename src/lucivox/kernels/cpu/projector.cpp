@@ -8,6 +8,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include <lucivox/base/parallel.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -16,13 +18,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 using Vec = hn::Vec<Floats>;
 
-// Writes the first `count` lanes of `values`.
+// Writes the first `count` lanes of `values` and touches nothing behind them, which another thread may own.
 void store_some(Vec values, float* to, int64_t count) {
   const Floats f;
   if (count >= static_cast<int64_t>(hn::Lanes(f))) {
     hn::StoreU(values, f, to);
   } else {
-    hn::BlendedStore(values, hn::FirstN(f, static_cast<size_t>(count)), f, to);
+    HWY_ALIGN float lanes[hn::MaxLanes(Floats())];
+    hn::Store(values, f, lanes);
+    std::copy_n(lanes, count, to);
   }
 }
 
