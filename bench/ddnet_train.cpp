@@ -38,7 +38,8 @@ class Training {
     write_safetensors(folder_ / "weights.safetensors", {network_.state(), {}});
   }
 
-  // Passes over a corner in float64 and in float32, the first step over the whole, and the loss that is left after kCheckedSteps.
+  // Passes over a corner in float64 and in float32, the first step over the whole, and the loss that is left
+  // after kCheckedSteps.
   void check() {
     load_images();
     NamedTensors results;
@@ -71,13 +72,16 @@ class Training {
     Network network(ddnet(), kSeed);
     network.load_state(network_.state());
     network.to(at::TensorOptions().dtype(type));
-    const auto cut = [type](const at::Tensor& x) { return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type); };
+    const auto cut = [type](const at::Tensor& x) {
+      return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
+    };
     const at::Tensor output = network.forward(cut(input_), Mode::Training);
     const at::Tensor loss = ddnet_loss(output, cut(target_), {}).total;
     loss.backward();
     results.emplace_back(prefix + ".output", output.detach());
     results.emplace_back(prefix + ".loss", loss.detach());
-    for (const auto& [name, weight] : network.parameters()) results.emplace_back(prefix + ".grad." + name, weight.grad());
+    for (const auto& [name, weight] : network.parameters())
+      results.emplace_back(prefix + ".grad." + name, weight.grad());
   }
 
   // Forward and backward; returns the output.

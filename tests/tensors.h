@@ -2,7 +2,8 @@
 
 #include <torch/torch.h>
 
-// |a - b| / |b| over all elements (Euclidean norms); NaN when either holds one, so compare with !(x < limit) in mind.
+// |a - b| / |b| over all elements (Euclidean norms); NaN when either holds one, so compare with !(x < limit)
+// in mind.
 inline double relative_difference(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor truth = b.detach().to(at::kDouble);
   return ((a.detach().to(at::kDouble) - truth).norm() / truth.norm()).item<double>();

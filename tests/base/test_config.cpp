@@ -1,6 +1,6 @@
-#include <lucivox/base/config.h>
-
 #include <gtest/gtest.h>
+
+#include <lucivox/base/config.h>
 
 namespace lucivox {
 namespace {

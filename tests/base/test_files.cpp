@@ -1,9 +1,8 @@
-#include <lucivox/base/files.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 
 #include <lucivox/base/error.h>
-#include <tests/temporary_folder.h>
+#include <lucivox/base/files.h>
 
 namespace fs = std::filesystem;
 

@@ -1,10 +1,10 @@
-#include <lucivox/base/parallel.h>
-
 #include <atomic>
 #include <stdexcept>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <lucivox/base/parallel.h>
 
 namespace lucivox {
 namespace {
@@ -16,7 +16,11 @@ TEST(ParallelFor, VisitsEveryIndexOnce) {
 }
 
 TEST(ParallelFor, RethrowsWhatABodyThrows) {
-  EXPECT_THROW(parallel_for(0, 100, [](int64_t i) { if (i == 37) throw std::runtime_error("37"); }), std::runtime_error);
+  EXPECT_THROW(parallel_for(0, 100,
+                            [](int64_t i) {
+                              if (i == 37) throw std::runtime_error("37");
+                            }),
+               std::runtime_error);
   parallel_for(5, 5, [](int64_t) { FAIL(); });
 }
 

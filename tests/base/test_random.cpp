@@ -1,10 +1,10 @@
-#include <lucivox/base/random.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include <gtest/gtest.h>
+
+#include <lucivox/base/random.h>
 
 namespace lucivox {
 namespace {

@@ -1,6 +1,6 @@
-#include <lucivox/base/text.h>
-
 #include <gtest/gtest.h>
+
+#include <lucivox/base/text.h>
 
 namespace lucivox {
 namespace {

@@ -1,11 +1,10 @@
-#include <tests/cli/command.h>
-
 #include <fstream>
 #include <sstream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
+#include <tests/cli/command.h>
 #include <unistd.h>
 
 namespace lucivox {
@@ -21,8 +20,8 @@ void redirect(int descriptor, const std::filesystem::path& path) {
   ::dup2(file, descriptor);
 }
 
-pid_t start(const std::vector<std::string>& arguments, const std::filesystem::path& folder, const std::filesystem::path& out,
-            const std::filesystem::path& error) {
+pid_t start(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
+            const std::filesystem::path& out, const std::filesystem::path& error) {
   std::vector<std::string> words{LUCIVOX_COMMAND};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -39,7 +38,9 @@ pid_t start(const std::vector<std::string>& arguments, const std::filesystem::pa
 
 }  // namespace
 
-pid_t start_command(const std::vector<std::string>& arguments) { return start(arguments, {}, "/dev/null", "/dev/null"); }
+pid_t start_command(const std::vector<std::string>& arguments) {
+  return start(arguments, {}, "/dev/null", "/dev/null");
+}
 
 int wait_for(pid_t process) {
   int status = 0;

@@ -21,7 +21,8 @@ Outcome run_command(const std::vector<std::string>& arguments, const std::filesy
 pid_t start_command(const std::vector<std::string>& arguments);
 int wait_for(pid_t process);
 
-// Whether this is how the command reports what it cannot do: exit code 1 or 2, one "error:" line, then "hint:".
+// Whether this is how the command reports what it cannot do: exit code 1 or 2, one "error:" line, then
+// "hint:".
 bool is_clear_error(const Outcome& outcome);
 
 }  // namespace lucivox

@@ -1,13 +1,13 @@
 // Whatever a user gives: one clear error with a hint, exit code 1 or 2, nothing half-written.
 #include <gtest/gtest.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/model.h>
-#include <tests/cli/command.h>
-#include <tests/cli/images.h>
-#include <tests/temporary_folder.h>
 
 namespace fs = std::filesystem;
 
@@ -23,7 +23,8 @@ class BadInput : public ::testing::Test {
 
   fs::path model() const { return folder_ / "model.safetensors"; }
 
-  void expect_enhance_fails(const fs::path& in, const std::string& says, const std::string& out = "out.tif") const {
+  void expect_enhance_fails(const fs::path& in, const std::string& says,
+                            const std::string& out = "out.tif") const {
     const Outcome outcome = run_command({"enhance", model().string(), in.string(), (folder_ / out).string()});
     EXPECT_TRUE(is_clear_error(outcome)) << in << ": " << outcome.code << " " << outcome.error;
     EXPECT_NE(outcome.error.find(says), std::string::npos) << outcome.error;
@@ -34,7 +35,9 @@ class BadInput : public ::testing::Test {
   }
 
   void expect_train_fails(const std::vector<std::string>& settings, const std::string& says) const {
-    std::vector<std::string> arguments{"train", "ddnet", "--run", (folder_ / "run").string(), "--set", "data.train=" + (folder_ / "data").string()};
+    std::vector<std::string> arguments{"train", "ddnet",
+                                       "--run", (folder_ / "run").string(),
+                                       "--set", "data.train=" + (folder_ / "data").string()};
     for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
     const Outcome outcome = run_command(arguments);
     EXPECT_TRUE(is_clear_error(outcome)) << outcome.code << " " << outcome.error;
@@ -50,7 +53,9 @@ class BadInput : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-TEST_F(BadInput, MissingImage) { expect_enhance_fails(folder_ / "none.tif", "none.tif"); }
+TEST_F(BadInput, MissingImage) {
+  expect_enhance_fails(folder_ / "none.tif", "none.tif");
+}
 
 TEST_F(BadInput, EmptyFolder) {
   fs::create_directory(folder_ / "empty");
@@ -111,8 +116,11 @@ TEST_F(BadInput, NanPixels) {
 
 TEST_F(BadInput, ColourImage) {
   // a PNG of one red pixel
-  const unsigned char red[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0, 0x90, 0x77, 0x53, 0xde,
-                               0, 0, 0, 12, 'I', 'D', 'A', 'T', 0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0, 0, 3, 1, 1, 0, 0x18, 0xdd, 0x8d, 0xb0, 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  const unsigned char red[] = {
+      0x89, 'P',  'N',  'G', '\r', '\n', 0x1a, '\n', 0,    0,    0,    13,   'I',  'H',  'D',  'R', 0, 0,
+      0,    1,    0,    0,   0,    1,    8,    2,    0,    0,    0,    0x90, 0x77, 0x53, 0xde, 0,   0, 0,
+      12,   'I',  'D',  'A', 'T',  0x08, 0xd7, 0x63, 0xf8, 0xcf, 0xc0, 0,    0,    3,    1,    1,   0, 0x18,
+      0xdd, 0x8d, 0xb0, 0,   0,    0,    0,    'I',  'E',  'N',  'D',  0xae, 0x42, 0x60, 0x82};
   write_file(folder_ / "red.png", std::string(reinterpret_cast<const char*>(red), sizeof red));
   expect_enhance_fails(folder_ / "red.png", "colour", "out.png");
 }
@@ -131,7 +139,9 @@ TEST_F(BadInput, ModelsThatAreNone) {
   EXPECT_FALSE(fs::exists(folder_ / "m.safetensors"));
 }
 
-TEST_F(BadInput, MissingTrainingData) { expect_train_fails({"data.train=" + (folder_ / "none").string()}, "none"); }
+TEST_F(BadInput, MissingTrainingData) {
+  expect_train_fails({"data.train=" + (folder_ / "none").string()}, "none");
+}
 
 TEST_F(BadInput, NamesThatDiffer) {
   fs::rename(folder_ / "data/LQ/1.tif", folder_ / "data/LQ/one.tif");
@@ -163,13 +173,18 @@ TEST_F(BadInput, UnknownAndImpossibleSettings) {
 
 TEST_F(BadInput, BrokenToml) {
   write_file(folder_ / "broken.toml", "[train\nepochs = 3\n");
-  const Outcome outcome = run_command({"train", "ddnet", "--config", (folder_ / "broken.toml").string(), "--run", (folder_ / "run").string()});
+  const Outcome outcome = run_command({"train", "ddnet", "--config", (folder_ / "broken.toml").string(),
+                                       "--run", (folder_ / "run").string()});
   EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
   EXPECT_NE(outcome.error.find("line"), std::string::npos) << outcome.error;
 }
 
 TEST_F(BadInput, CorruptCheckpoint) {
-  const std::vector<std::string> train{"train", "ddnet", "--run", (folder_ / "run").string(), "--set", "data.train=" + (folder_ / "data").string(), "--set", "train.epochs=1", "--set", "network.growth=2"};
+  const std::vector<std::string> train{"train", "ddnet",
+                                       "--run", (folder_ / "run").string(),
+                                       "--set", "data.train=" + (folder_ / "data").string(),
+                                       "--set", "train.epochs=1",
+                                       "--set", "network.growth=2"};
   ASSERT_EQ(run_command(train).code, 0);
   cut(folder_ / "run/checkpoints/last.safetensors");
   const Outcome outcome = run_command({"train", "ddnet", "--resume", "--run", (folder_ / "run").string()});
@@ -180,7 +195,8 @@ TEST_F(BadInput, CorruptCheckpoint) {
 TEST_F(BadInput, FullDisk) {
   const fs::path disk = folder_ / "disk";
   fs::create_directory(disk);
-  if (std::system(fmt::format("mount -t tmpfs -o size=256k tmpfs '{}' 2>/dev/null", disk.string()).c_str()) != 0) {
+  if (std::system(fmt::format("mount -t tmpfs -o size=256k tmpfs '{}' 2>/dev/null", disk.string()).c_str()) !=
+      0) {
     GTEST_SKIP() << "may not mount a small file system here";
   }
   write_image(folder_ / "big.nii", torch::randn({4, 256, 256}));
@@ -188,7 +204,8 @@ TEST_F(BadInput, FullDisk) {
   write_image(folder_ / "big.h5", torch::randn({4, 256, 256}));
   write_image(folder_ / "big", torch::randn({4, 256, 256}));
   for (const char* name : {"big.nii", "big.tif", "big.h5", "big"}) {
-    const Outcome outcome = run_command({"enhance", model().string(), (folder_ / name).string(), (disk / name).string()});
+    const Outcome outcome =
+        run_command({"enhance", model().string(), (folder_ / name).string(), (disk / name).string()});
     EXPECT_TRUE(is_clear_error(outcome)) << name << ": " << outcome.code << " " << outcome.error;
     EXPECT_TRUE(fs::is_empty(disk)) << name;
   }

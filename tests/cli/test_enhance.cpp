@@ -1,13 +1,13 @@
 // What a user of `lucivox enhance`, `evaluate`, `import` and `simulate` does.
 #include <gtest/gtest.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/model.h>
-#include <tests/cli/command.h>
-#include <tests/cli/images.h>
-#include <tests/temporary_folder.h>
 
 namespace fs = std::filesystem;
 
@@ -30,7 +30,8 @@ class EnhanceCommand : public ::testing::Test {
   void SetUp() override { write_plus_ten(folder_ / "model.safetensors"); }
 
   Outcome enhance(const fs::path& in, const fs::path& out) const {
-    return run_command({"enhance", (folder_ / "model.safetensors").string(), in.string(), out.string(), "--quiet"});
+    return run_command(
+        {"enhance", (folder_ / "model.safetensors").string(), in.string(), out.string(), "--quiet"});
   }
 
   TemporaryFolder folder_;
@@ -51,7 +52,11 @@ TEST_F(EnhanceCommand, TakesAFolderOfSingleImages) {
   write_pairs(folder_ / "data", 3, 32);
   const Outcome outcome = enhance(folder_ / "data/LQ", folder_ / "out");
   ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_LT((read_image(folder_ / "out/2.tif") - read_image(folder_ / "data/LQ/2.tif") - 10).abs().max().item<double>(), 1e-3);
+  EXPECT_LT((read_image(folder_ / "out/2.tif") - read_image(folder_ / "data/LQ/2.tif") - 10)
+                .abs()
+                .max()
+                .item<double>(),
+            1e-3);
 }
 
 // Two real neighbouring chest slices: integers out are integers in plus ten, and the padding stays.
@@ -76,7 +81,8 @@ TEST(EvaluateCommand, TellsAKnownDifference) {
   const at::Tensor truth = torch::randn({2, 32, 32}) * 300;
   write_image(folder / "a.nii.gz", truth + 20.48);
   write_image(folder / "b.nii.gz", truth);
-  const Outcome outcome = run_command({"evaluate", (folder / "a.nii.gz").string(), (folder / "b.nii.gz").string(), "--json"});
+  const Outcome outcome =
+      run_command({"evaluate", (folder / "a.nii.gz").string(), (folder / "b.nii.gz").string(), "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   const Json json = Json::parse(outcome.out);
   EXPECT_EQ(json.at("slices").size(), 2U);
@@ -86,18 +92,33 @@ TEST(EvaluateCommand, TellsAKnownDifference) {
 
 TEST(ImportCommand, MakesAModelOfThePublicWeights) {
   const TemporaryFolder folder;
-  const Outcome outcome = run_command({"import", LUCIVOX_GOLDEN "/ddnet.pt", (folder / "m.safetensors").string()});
+  const Outcome outcome =
+      run_command({"import", LUCIVOX_GOLDEN "/ddnet.pt", (folder / "m.safetensors").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().parameter_count(), 566'451);
 }
 
+TEST(SimulateCommand, ScansARealCt) {
+  const TemporaryFolder folder;
+  write_image(folder / "ct.nii.gz", torch::full({2, 32, 32}, 40.0F));
+  const Outcome outcome =
+      run_command({"simulate", "ct", (folder / "data").string(), "--from", (folder / "ct.nii.gz").string()});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(read_image(folder / "data/truth/slice_0001.tif").mean().item<double>(), 40);
+}
+
 TEST(SimulateCommand, WritesPairsThatTrainingReads) {
   const TemporaryFolder folder;
-  const Outcome outcome = run_command({"simulate", "ct", (folder / "data").string(), "--slices", "2", "--size", "64"});
+  const Outcome outcome =
+      run_command({"simulate", "ct", (folder / "data").string(), "--slices", "2", "--size", "64"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   const at::Tensor truth = read_image(folder / "data/truth/slice_0001.tif");
   const auto error = [&](const char* part) {
-    return (read_image(folder / "data" / part / "slice_0001.tif") - truth).square().mean().sqrt().item<double>();
+    return (read_image(folder / "data" / part / "slice_0001.tif") - truth)
+        .square()
+        .mean()
+        .sqrt()
+        .item<double>();
   };
   EXPECT_LT(error("HQ"), error("LQ"));
 }

@@ -1,14 +1,15 @@
 #include <gtest/gtest.h>
+#include <tests/cli/command.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
-#include <tests/cli/command.h>
 
 namespace lucivox {
 namespace {
 
 TEST(Help, EveryCommandExplainsItself) {
-  for (const char* command : {"demo", "simulate", "train", "enhance", "evaluate", "import", "info", "doctor"}) {
+  for (const char* command :
+       {"demo", "simulate", "train", "enhance", "evaluate", "import", "info", "doctor"}) {
     const Outcome outcome = run_command({command, "--help"});
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.out.find("--help"), std::string::npos) << command;
@@ -17,7 +18,13 @@ TEST(Help, EveryCommandExplainsItself) {
 
 TEST(Help, MisuseIsExitCode2) {
   for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{}, {"unheard-of"}, {"enhance"}, {"train"}, {"doctor", "--colour"}, {"demo", "--device", "tpu"}, {"doctor", "--threads", "0"}}) {
+       std::vector<std::vector<std::string>>{{},
+                                             {"unheard-of"},
+                                             {"enhance"},
+                                             {"train"},
+                                             {"doctor", "--colour"},
+                                             {"demo", "--device", "tpu"},
+                                             {"doctor", "--threads", "0"}}) {
     const Outcome outcome = run_command(arguments);
     EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
     EXPECT_EQ(outcome.code, 2);

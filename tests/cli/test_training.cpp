@@ -4,13 +4,13 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
-#include <tests/cli/command.h>
-#include <tests/cli/images.h>
-#include <tests/temporary_folder.h>
 
 namespace fs = std::filesystem;
 
@@ -22,7 +22,8 @@ class TrainCommand : public ::testing::Test {
   void SetUp() override {
     write_pairs(folder_ / "train", 6, 48);
     write_pairs(folder_ / "validation", 2, 48);
-    write_file(folder_ / "ddnet.toml", fmt::format(R"(
+    write_file(folder_ / "ddnet.toml",
+               fmt::format(R"(
 [data]
 train = "{}"
 validation = "{}"
@@ -36,11 +37,14 @@ crop = 32
 criterion = "structured"
 dense_epochs = 2
 )",
-                                                   (folder_ / "train").string(), (folder_ / "validation").string()));
+                           (folder_ / "train").string(), (folder_ / "validation").string()));
   }
 
   std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments{"train", "ddnet", "--config", (folder_ / "ddnet.toml").string(), "--run", (folder_ / run).string(), "--threads", "2"};
+    std::vector<std::string> arguments{"train",     "ddnet",
+                                       "--config",  (folder_ / "ddnet.toml").string(),
+                                       "--run",     (folder_ / run).string(),
+                                       "--threads", "2"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -48,9 +52,12 @@ dense_epochs = 2
   // Waits until the run has recorded `count` epochs and has a checkpoint; false when it ended before.
   bool reaches_epoch(const std::string& run, int64_t count, pid_t process) const {
     while (::kill(process, 0) == 0) {
-      const std::string metrics = fs::exists(folder_ / run / "metrics.jsonl") ? read_file(folder_ / run / "metrics.jsonl") : "";
+      const std::string metrics =
+          fs::exists(folder_ / run / "metrics.jsonl") ? read_file(folder_ / run / "metrics.jsonl") : "";
       int64_t epochs = 0;
-      for (size_t at = metrics.find("\"epoch\",\"step\""); at != std::string::npos; at = metrics.find("\"epoch\",\"step\"", at + 1)) ++epochs;
+      for (size_t at = metrics.find("\"epoch\",\"step\""); at != std::string::npos;
+           at = metrics.find("\"epoch\",\"step\"", at + 1))
+        ++epochs;
       if (epochs >= count && fs::exists(folder_ / run / "checkpoints/last.safetensors")) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -58,8 +65,10 @@ dense_epochs = 2
   }
 
   void expect_same_model(const std::string& a, const std::string& b) const {
-    const Model model_a = load_model(folder_ / a / "model.safetensors"), model_b = load_model(folder_ / b / "model.safetensors");
-    for (const auto& [name, value] : model_a.network.state()) EXPECT_TRUE(at::equal(value, model_b.network.weight(name))) << name;
+    const Model model_a = load_model(folder_ / a / "model.safetensors"),
+                model_b = load_model(folder_ / b / "model.safetensors");
+    for (const auto& [name, value] : model_a.network.state())
+      EXPECT_TRUE(at::equal(value, model_b.network.weight(name))) << name;
   }
 
   TemporaryFolder folder_;
@@ -72,7 +81,8 @@ TEST_F(TrainCommand, LeavesAModelMetricsPicturesAndAReport) {
   EXPECT_EQ(summary.at("steps"), 24);
   EXPECT_GT(summary.at("sparsity").get<double>(), 0.3);
   EXPECT_EQ(summary, Json::parse(read_file(folder_ / "run/summary.json")));
-  for (const char* file : {"model.safetensors", "report.html", "metrics.jsonl", "checkpoints/last.safetensors", "pictures/slice_0000.png"}) {
+  for (const char* file : {"model.safetensors", "report.html", "metrics.jsonl",
+                           "checkpoints/last.safetensors", "pictures/slice_0000.png"}) {
     EXPECT_TRUE(fs::exists(folder_ / "run" / file)) << file;
   }
   const Outcome info = run_command({"info", "--json", (folder_ / "run/model.safetensors").string()});
@@ -89,7 +99,8 @@ TEST_F(TrainCommand, ResumesBitIdenticallyAfterKill9) {
     ::kill(process, SIGKILL);
     EXPECT_EQ(wait_for(process), 128 + SIGKILL);
     EXPECT_FALSE(fs::exists(folder_ / run / "model.safetensors"));
-    const Outcome resumed = run_command({"train", "ddnet", "--resume", "--run", (folder_ / run).string(), "--threads", "2"});
+    const Outcome resumed =
+        run_command({"train", "ddnet", "--resume", "--run", (folder_ / run).string(), "--threads", "2"});
     ASSERT_EQ(resumed.code, 0) << resumed.error;
     expect_same_model(run, "straight");
   }
@@ -120,8 +131,11 @@ TEST_F(TrainCommand, TakesPairsOfVolumes) {
   const at::Tensor full = torch::randn({3, 32, 32}) * 100, low = full + 50;
   write_image(folder_ / "low.nii.gz", low);
   write_image(folder_ / "full.nii.gz", full);
-  const Outcome outcome = run_command({"train", "ddnet", "--run", (folder_ / "volumes").string(), "--set", "train.epochs=1", "--set", "network.growth=2",
-                                       "--set", fmt::format(R"(data.train=[{{"low":"{}","full":"{}"}}])", (folder_ / "low.nii.gz").string(), (folder_ / "full.nii.gz").string())});
+  const Outcome outcome =
+      run_command({"train", "ddnet", "--run", (folder_ / "volumes").string(), "--set", "train.epochs=1",
+                   "--set", "network.growth=2", "--set",
+                   fmt::format(R"(data.train=[{{"low":"{}","full":"{}"}}])",
+                               (folder_ / "low.nii.gz").string(), (folder_ / "full.nii.gz").string())});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_TRUE(fs::exists(folder_ / "volumes/model.safetensors"));
 }

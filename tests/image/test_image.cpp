@@ -1,9 +1,8 @@
-#include <lucivox/image/image.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/image/image.h>
 
 namespace lucivox {
 namespace {
@@ -12,7 +11,8 @@ TEST(MemorySource, ReadsRegions) {
   const at::Tensor volume = torch::arange(60, at::kFloat).view({3, 4, 5});
   const auto source = memory_source(volume);
   EXPECT_EQ(source->info().shape, (std::array<int64_t, 3>{3, 4, 5}));
-  EXPECT_TRUE(at::equal(source->read({{1, 1, 2}, {2, 3, 2}}), volume.narrow(0, 1, 2).narrow(1, 1, 3).narrow(2, 2, 2)));
+  EXPECT_TRUE(at::equal(source->read({{1, 1, 2}, {2, 3, 2}}),
+                        volume.narrow(0, 1, 2).narrow(1, 1, 3).narrow(2, 2, 2)));
 }
 
 TEST(MemorySource, RefusesRegionsOutside) {

@@ -1,7 +1,7 @@
-#include <lucivox/image/intensity.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+
+#include <lucivox/image/intensity.h>
 
 namespace lucivox {
 namespace {
@@ -22,8 +22,10 @@ TEST(IntensityMapping, BackGivesTheHuAgain) {
 
 // The public code: 1 - (v - min) / (max - min), each slice by itself.
 TEST(IntensityMapping, SliceMinMaxInvertsAsTheReferenceDoes) {
-  const at::Tensor hu = torch::tensor({-1000.0F, 0.0F, 500.0F, 1000.0F, 0.0F, 0.0F, 0.0F, 10.0F}).view({2, 1, 2, 2});
-  const at::Tensor unit = apply_mapping({.kind = IntensityMapping::Kind::SliceMinMax}, hu).to_unit(hu).flatten();
+  const at::Tensor hu =
+      torch::tensor({-1000.0F, 0.0F, 500.0F, 1000.0F, 0.0F, 0.0F, 0.0F, 10.0F}).view({2, 1, 2, 2});
+  const at::Tensor unit =
+      apply_mapping({.kind = IntensityMapping::Kind::SliceMinMax}, hu).to_unit(hu).flatten();
   EXPECT_TRUE(at::allclose(unit, torch::tensor({1.0F, 0.5F, 0.25F, 0.0F, 1.0F, 1.0F, 1.0F, 0.0F})));
 }
 

@@ -9,11 +9,13 @@ namespace lucivox {
 // A sink that keeps what is written; NaN where nothing was.
 class MemorySink : public ImageSink {
  public:
-  explicit MemorySink(const std::array<int64_t, 3>& shape) : values(torch::full(at::IntArrayRef(shape), NAN)) {}
+  explicit MemorySink(const std::array<int64_t, 3>& shape)
+      : values(torch::full(at::IntArrayRef(shape), NAN)) {}
 
   void write(const Region& region, const at::Tensor& part) override {
     at::Tensor to = values;
-    for (size_t axis = 0; axis < 3; ++axis) to = to.narrow(static_cast<int64_t>(axis), region.begin[axis], region.size[axis]);
+    for (size_t axis = 0; axis < 3; ++axis)
+      to = to.narrow(static_cast<int64_t>(axis), region.begin[axis], region.size[axis]);
     to.copy_(part);
   }
   void commit() override {}

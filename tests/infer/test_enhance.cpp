@@ -1,12 +1,11 @@
-#include <lucivox/infer/enhance.h>
-
 #include <gtest/gtest.h>
+#include <tests/infer/memory_sink.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/infer/engine.h>
+#include <lucivox/infer/enhance.h>
 #include <lucivox/nn/ddnet.h>
-#include <tests/infer/memory_sink.h>
 
 namespace lucivox {
 namespace {
@@ -25,7 +24,8 @@ Model identity_model() {
 
 TEST(Enhance, MapsToTheNetworkAndBack) {
   Model model = identity_model();
-  for (const IntensityMapping::Kind kind : {IntensityMapping::Kind::Window, IntensityMapping::Kind::SliceMinMax}) {
+  for (const IntensityMapping::Kind kind :
+       {IntensityMapping::Kind::Window, IntensityMapping::Kind::SliceMinMax}) {
     model.intensity.kind = kind;
     const at::Tensor hu = torch::randn({17, 31}) * 500;
     // float32 of a range of 2048 HU keeps about 1e-4 HU
@@ -36,7 +36,8 @@ TEST(Enhance, MapsToTheNetworkAndBack) {
 TEST(Engine, TakesSlicesOfAnySize) {
   Network network(ddnet({.growth = 2}), 1);
   Engine engine(network);
-  for (const auto& [rows, columns] : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 16}, {17, 33}, {30, 7}}) {
+  for (const auto& [rows, columns] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 16}, {17, 33}, {30, 7}}) {
     const at::Tensor out = engine.run(torch::rand({rows, columns}));
     EXPECT_EQ(out.sizes(), (at::IntArrayRef{rows, columns}));
     EXPECT_TRUE(at::isfinite(out).all().item<bool>());
@@ -48,7 +49,8 @@ TEST(Engine, EqualsTheNetworkWhereNoPaddingIsNeeded) {
   Network network(ddnet({.growth = 2}), 1);
   const at::Tensor x = torch::rand({32, 48});
   const torch::NoGradGuard no_grad;
-  EXPECT_TRUE(at::equal(Engine(network).run(x), network.forward(x.view({1, 1, 32, 48}), Mode::Evaluation).view({32, 48})));
+  EXPECT_TRUE(at::equal(Engine(network).run(x),
+                        network.forward(x.view({1, 1, 32, 48}), Mode::Evaluation).view({32, 48})));
 }
 
 TEST(Enhance, LeavesPaddingAsItWas) {

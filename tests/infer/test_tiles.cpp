@@ -1,10 +1,9 @@
-#include <lucivox/infer/tiles.h>
-
 #include <gtest/gtest.h>
+#include <tests/infer/memory_sink.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
-#include <tests/infer/memory_sink.h>
+#include <lucivox/infer/tiles.h>
 
 namespace lucivox {
 namespace {
@@ -14,7 +13,8 @@ const Console kQuiet{true};
 at::Tensor inner(const at::Tensor& input, const Tile& tile) {
   at::Tensor part = input;
   for (size_t axis = 0; axis < 3; ++axis) {
-    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis], tile.output.size[axis]);
+    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis],
+                       tile.output.size[axis]);
   }
   return part;
 }
@@ -23,7 +23,8 @@ at::Tensor inner(const at::Tensor& input, const Tile& tile) {
 TEST(Tiles, IdentityGivesTheVolumeBack) {
   for (const std::array<int64_t, 3> shape : {std::array<int64_t, 3>{1, 1, 1}, {3, 7, 11}, {2, 16, 33}}) {
     const at::Tensor volume = torch::randn(at::IntArrayRef(shape));
-    for (const Tiling& tiling : {Tiling{{1, 4, 4}, {0, 2, 3}}, Tiling{{2, 16, 5}, {1, 0, 9}}, Tiling{{9, 99, 99}, {1, 1, 1}}}) {
+    for (const Tiling& tiling :
+         {Tiling{{1, 4, 4}, {0, 2, 3}}, Tiling{{2, 16, 5}, {1, 0, 9}}, Tiling{{9, 99, 99}, {1, 1, 1}}}) {
       const auto source = memory_source(volume);
       MemorySink sink(shape);
       run_tiles(*source, sink, tiling, inner, kQuiet, {});
@@ -36,10 +37,13 @@ TEST(Tiles, IdentityGivesTheVolumeBack) {
 TEST(Tiles, HaloIsMadeOfRealNeighbours) {
   const at::Tensor volume = torch::randn({1, 20, 23});
   const at::Tensor kernel = torch::ones({1, 1, 3, 3}) / 9;
-  const auto filter = [&](const at::Tensor& x) { return at::conv2d(x.unsqueeze(0), kernel, {}, 1, 1).squeeze(0); };
+  const auto filter = [&](const at::Tensor& x) {
+    return at::conv2d(x.unsqueeze(0), kernel, {}, 1, 1).squeeze(0);
+  };
   const auto source = memory_source(volume);
   MemorySink sink({1, 20, 23});
-  run_tiles(*source, sink, {{1, 8, 8}, {0, 1, 1}}, [&](const at::Tensor& in, const Tile& tile) { return inner(filter(in), tile); }, kQuiet, {});
+  run_tiles(*source, sink, {{1, 8, 8}, {0, 1, 1}},
+            [&](const at::Tensor& in, const Tile& tile) { return inner(filter(in), tile); }, kQuiet, {});
   EXPECT_LT((sink.values - filter(volume)).abs().max().item<double>(), 1e-6);
 }
 

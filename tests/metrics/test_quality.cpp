@@ -1,9 +1,8 @@
-#include <lucivox/metrics/quality.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/metrics/quality.h>
 
 namespace lucivox {
 namespace {

@@ -1,11 +1,10 @@
-#include <lucivox/metrics/ssim.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/metrics/ssim.h>
 #include <lucivox/nn/safetensors.h>
 
 namespace lucivox {
@@ -57,7 +56,8 @@ TEST(MsSsim, IsOfEachImageAlone) {
   const at::Tensor a = torch::rand({3, 1, 32, 32}, at::kDouble), b = a + 0.1 * torch::rand_like(a);
   const at::Tensor together = ms_ssim(a, b);
   for (int64_t i = 0; i < 3; ++i) {
-    EXPECT_NEAR(together[i].item<double>(), ms_ssim(a.narrow(0, i, 1), b.narrow(0, i, 1)).item<double>(), 1e-12);
+    EXPECT_NEAR(together[i].item<double>(), ms_ssim(a.narrow(0, i, 1), b.narrow(0, i, 1)).item<double>(),
+                1e-12);
   }
 }
 

@@ -1,11 +1,10 @@
-#include <lucivox/nn/batch_norm.h>
-
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/parallel.h>
-#include <tests/tensors.h>
+#include <lucivox/nn/batch_norm.h>
 
 namespace lucivox {
 namespace {
@@ -19,14 +18,17 @@ Result pass(const at::Tensor& input, const at::Tensor& dy) {
   const at::TensorOptions type = input.options();
   const int64_t channels = input.size(1);
   const at::Tensor x = input.detach().clone().requires_grad_();
-  const at::Tensor weight = (torch::arange(channels, type) * 0.1 + 0.5).requires_grad_(), bias = (torch::arange(channels, type) * -0.2).requires_grad_();
+  const at::Tensor weight = (torch::arange(channels, type) * 0.1 + 0.5).requires_grad_(),
+                   bias = (torch::arange(channels, type) * -0.2).requires_grad_();
   const at::Tensor running_mean = torch::zeros({channels}, type), running_var = torch::ones({channels}, type);
-  const at::Tensor y = batch_norm_training(x, {weight, bias, running_mean, running_var}, {.channels = channels});
+  const at::Tensor y =
+      batch_norm_training(x, {weight, bias, running_mean, running_var}, {.channels = channels});
   y.backward(dy);
   return {y.detach(), x.grad(), weight.grad(), bias.grad(), running_mean, running_var};
 }
 
-// libtorch's own in float64 is the truth; ours in float32 rounds each number at 6e-8, and a normalised one again.
+// libtorch's own in float64 is the truth; ours in float32 rounds each number at 6e-8, and a normalised one
+// again.
 void expect_near_float64(const at::Tensor& x, const std::string& what) {
   const at::Tensor dy = torch::randn_like(x);
   const Result mine = pass(x, dy), truth = pass(x.to(at::kDouble), dy.to(at::kDouble));
@@ -35,7 +37,8 @@ void expect_near_float64(const at::Tensor& x, const std::string& what) {
   EXPECT_LT(relative_difference(mine.dweight, truth.dweight), 5e-6) << what;
   EXPECT_LT(relative_difference(mine.dbias, truth.dbias), 5e-6) << what;
   // a mean near 0 is as right as the numbers it is a mean of
-  EXPECT_LT(largest_difference(mine.running_mean, truth.running_mean), 1e-7 * x.abs().max().item<double>()) << what;
+  EXPECT_LT(largest_difference(mine.running_mean, truth.running_mean), 1e-7 * x.abs().max().item<double>())
+      << what;
   EXPECT_LT(relative_difference(mine.running_var, truth.running_var), 1e-6) << what;
 }
 
@@ -45,7 +48,8 @@ TEST(BatchNormTraining, IsThatOfFloat64AtEveryVectorLength) {
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     for (const int64_t channels : {1, 2, 3, 4, 7, 8, 15, 16, 17, 32, 80}) {
-      expect_near_float64(torch::randn({2, channels, 9, 7}), fmt::format("{} with {} channels", hwy::TargetName(target), channels));
+      expect_near_float64(torch::randn({2, channels, 9, 7}),
+                          fmt::format("{} with {} channels", hwy::TargetName(target), channels));
     }
   }
   hwy::SetSupportedTargetsForTest(0);
@@ -58,7 +62,8 @@ TEST(BatchNormTraining, KeepsItsDigitsOverManyPixels) {
   expect_near_float64(x, "mean 0");
   const at::Tensor dy = torch::randn_like(x);
   // a value of 10 itself is rounded at 1e-6, a hundred-thousandth of the deviation
-  EXPECT_LT(relative_difference(pass(x + 10, dy).y, pass((x + 10).to(at::kDouble), dy.to(at::kDouble)).y), 1e-5);
+  EXPECT_LT(relative_difference(pass(x + 10, dy).y, pass((x + 10).to(at::kDouble), dy.to(at::kDouble)).y),
+            1e-5);
 }
 
 TEST(BatchNormTraining, DoesNotDependOnTheNumberOfThreads) {

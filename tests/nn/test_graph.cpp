@@ -1,9 +1,8 @@
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/graph.h>
-
 #include <gtest/gtest.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/graph.h>
 
 namespace lucivox {
 namespace {
@@ -18,17 +17,20 @@ TEST(Ddnet, HasTheReferencesLayersAndParameters) {
 TEST(Ddnet, CarriesTheReferencesNames) {
   std::vector<std::string> names;
   for (const WeightSpec& weight : ddnet().weights()) names.push_back(weight.name);
-  for (const char* name : {"batch1.running_mean", "conv1.weight", "dnet1.conv1_0.weight", "dnet4.batch_norm2_3.running_var", "conv5.bias",
-                           "convT1.weight", "batch13.bias", "convT8.bias"}) {
+  for (const char* name :
+       {"batch1.running_mean", "conv1.weight", "dnet1.conv1_0.weight", "dnet4.batch_norm2_3.running_var",
+        "conv5.bias", "convT1.weight", "batch13.bias", "convT8.bias"}) {
     EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
   }
 }
 
 // Four poolings by 2.
-TEST(Ddnet, NeedsSidesOfMultiplesOf16) { EXPECT_EQ(ddnet().size_multiple(), 16); }
+TEST(Ddnet, NeedsSidesOfMultiplesOf16) {
+  EXPECT_EQ(ddnet().size_multiple(), 16);
+}
 
-// The stem alone is 2 * 49 * 16 operations a pixel; the whole network about 40 GFLOP for 512x512 by the paper's count
-// of multiplications and additions.
+// The stem alone is 2 * 49 * 16 operations a pixel; the whole network about 40 GFLOP for 512x512 by the
+// paper's count of multiplications and additions.
 TEST(Ddnet, CostsWhatThePaperSays) {
   const double gflop = ddnet().flops(512, 512) / 1e9;
   EXPECT_GT(gflop, 35);

@@ -1,7 +1,7 @@
-#include <lucivox/nn/memory.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+
+#include <lucivox/nn/memory.h>
 
 namespace lucivox {
 namespace {

@@ -1,18 +1,19 @@
-#include <lucivox/nn/model.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/model.h>
 #include <lucivox/nn/safetensors.h>
-#include <tests/temporary_folder.h>
 
 namespace lucivox {
 namespace {
 
-Model small_model() { return {Network(ddnet({.growth = 2}), 1), {.low = -500, .high = 700}, "small", {{"epochs", 3}}, "0"}; }
+Model small_model() {
+  return {Network(ddnet({.growth = 2}), 1), {.low = -500, .high = 700}, "small", {{"epochs", 3}}, "0"};
+}
 
 TEST(Model, KeepsNetworkMappingAndHistory) {
   const TemporaryFolder folder;
@@ -26,7 +27,8 @@ TEST(Model, KeepsNetworkMappingAndHistory) {
   EXPECT_EQ(to_json(read.network.graph()), to_json(model.network.graph()));
   const torch::NoGradGuard no_grad;
   const at::Tensor x = torch::randn({1, 1, 16, 16});
-  EXPECT_TRUE(at::equal(read.network.forward(x, Mode::Evaluation), model.network.forward(x, Mode::Evaluation)));
+  EXPECT_TRUE(
+      at::equal(read.network.forward(x, Mode::Evaluation), model.network.forward(x, Mode::Evaluation)));
 }
 
 TEST(Model, RefusesWeightsWithoutADescription) {

@@ -1,11 +1,10 @@
-#include <lucivox/nn/network.h>
-
 #include <gtest/gtest.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
-#include <tests/tensors.h>
+#include <lucivox/nn/network.h>
 
 namespace lucivox {
 namespace {
@@ -21,14 +20,16 @@ Graph every_operation() {
   return g;
 }
 
-// Directional derivatives of a random projection of the output against central differences, in double precision.
+// Directional derivatives of a random projection of the output against central differences, in double
+// precision.
 TEST(Network, GradientsAreThoseOfFiniteDifferences) {
   torch::manual_seed(1);
   Network network(every_operation(), 7);
   network.to(at::TensorOptions().dtype(at::kDouble));
   const torch::NoGradGuard no_grad;
   for (const auto& [name, weight] : network.parameters()) weight.add_(torch::randn_like(weight) * 0.3);
-  const at::Tensor x = torch::randn({2, 1, 8, 8}, at::kDouble), probe = torch::randn({2, 1, 8, 8}, at::kDouble);
+  const at::Tensor x = torch::randn({2, 1, 8, 8}, at::kDouble),
+                   probe = torch::randn({2, 1, 8, 8}, at::kDouble);
   const auto value = [&] { return (network.forward(x, Mode::Training) * probe).sum(); };
   {
     const torch::AutoGradMode grad(true);
@@ -47,13 +48,15 @@ TEST(Network, GradientsAreThoseOfFiniteDifferences) {
   }
 }
 
-// Stride 1 makes a transposed convolution an ordinary one with the kernel flipped; libtorch has the former itself.
+// Stride 1 makes a transposed convolution an ordinary one with the kernel flipped; libtorch has the former
+// itself.
 TEST(Network, TransposedConvolutionEqualsLibtorchs) {
   Graph g;
   g.transposed_convolution(g.input(3), "t", 2, 5);
   Network network(g, 3);
   const at::Tensor x = torch::randn({1, 3, 9, 11});
-  const at::Tensor truth = at::conv_transpose2d(x, network.weight("t.weight"), network.weight("t.bias"), 1, 2);
+  const at::Tensor truth =
+      at::conv_transpose2d(x, network.weight("t.weight"), network.weight("t.bias"), 1, 2);
   EXPECT_LT(relative_difference(network.forward(x, Mode::Evaluation), truth), 1e-6);
 }
 

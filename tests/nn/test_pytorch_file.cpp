@@ -1,14 +1,13 @@
-#include <lucivox/nn/pytorch_file.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
-#include <tests/temporary_folder.h>
-#include <tests/tensors.h>
 
 namespace lucivox {
 namespace {

@@ -1,18 +1,19 @@
-#include <lucivox/nn/safetensors.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/random.h>
-#include <tests/temporary_folder.h>
+#include <lucivox/nn/safetensors.h>
 
 namespace lucivox {
 namespace {
 
 TensorFile small_file() {
-  return {{{"a", torch::arange(6, at::kFloat).view({2, 3})}, {"b", torch::tensor({int64_t{-5}})}, {"s", torch::tensor(2.5, at::kDouble)}},
+  return {{{"a", torch::arange(6, at::kFloat).view({2, 3})},
+           {"b", torch::tensor({int64_t{-5}})},
+           {"s", torch::tensor(2.5, at::kDouble)}},
           {{"note", "with \"quotes\""}}};
 }
 
@@ -23,7 +24,8 @@ TEST(Safetensors, GivesBackWhatWasWritten) {
   EXPECT_EQ(read.metadata.at("note"), "with \"quotes\"");
   ASSERT_EQ(read.tensors.size(), 3U);
   for (const auto& [name, tensor] : small_file().tensors) {
-    const auto found = std::find_if(read.tensors.begin(), read.tensors.end(), [&n = name](const auto& t) { return t.first == n; });
+    const auto found = std::find_if(read.tensors.begin(), read.tensors.end(),
+                                    [&n = name](const auto& t) { return t.first == n; });
     ASSERT_NE(found, read.tensors.end()) << name;
     EXPECT_TRUE(at::equal(found->second, tensor)) << name;
     EXPECT_EQ(found->second.scalar_type(), tensor.scalar_type()) << name;
@@ -41,7 +43,8 @@ TEST(Safetensors, WritesTransposedTensorsInOrder) {
 // Written by Hugging Face's own safetensors package (tests/golden/make_ddnet.py).
 TEST(Safetensors, ReadsThePublicPackagesFiles) {
   const TensorFile file = read_safetensors(LUCIVOX_GOLDEN "/ddnet.safetensors");
-  const auto input = std::find_if(file.tensors.begin(), file.tensors.end(), [](const auto& t) { return t.first == "input"; });
+  const auto input = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                  [](const auto& t) { return t.first == "input"; });
   ASSERT_NE(input, file.tensors.end());
   EXPECT_EQ(input->second.dim(), 4);
 }
@@ -64,7 +67,8 @@ TEST(Safetensors, SurvivesDamage) {
   Random random(3);
   for (int i = 0; i < 300; ++i) {
     std::string damaged = bytes;
-    damaged[static_cast<size_t>(random.integer(static_cast<int64_t>(bytes.size())))] = static_cast<char>(random.integer(256));
+    damaged[static_cast<size_t>(random.integer(static_cast<int64_t>(bytes.size())))] =
+        static_cast<char>(random.integer(256));
     write_file(folder / "d.safetensors", damaged);
     try {
       read_safetensors(folder / "d.safetensors");

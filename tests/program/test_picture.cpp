@@ -59,7 +59,9 @@ TEST(Png, ColourPixelsComeBackAsTheyWereFromAnyMemoryLayout) {
   EXPECT_TRUE(torch::equal(decode(png(picture)), picture));
 }
 
-TEST(Png, EmptyPictureIsAnError) { EXPECT_THROW(png(torch::empty({0, 4}, at::kByte)), Error); }
+TEST(Png, EmptyPictureIsAnError) {
+  EXPECT_THROW(png(torch::empty({0, 4}, at::kByte)), Error);
+}
 
 TEST(Window, IsBlackAtItsLowerEdgeAndWhiteAtItsUpper) {
   const HuWindow lung;  // -600 +- 750
@@ -129,7 +131,9 @@ TEST(Triptych, ShowsImagesAboveAndDifferencesBelow) {
   const at::Tensor figure = triptych(t);
   ASSERT_EQ(figure.scalar_type(), at::kByte);
   ASSERT_EQ(figure.size(2), 3);
-  const auto count = [&](const at::Tensor& colour) { return (figure == colour).all(2).sum().item<int64_t>(); };
+  const auto count = [&](const at::Tensor& colour) {
+    return (figure == colour).all(2).sum().item<int64_t>();
+  };
   // a panel of 400 x 400 of each image's grey (colours of the bar may add a few)
   for (const at::Tensor& panel : {t.low_dose, t.enhanced, t.full_dose}) {
     EXPECT_GE(count(grey(panel, t.window)[0][0].expand({3})), 400 * 400);

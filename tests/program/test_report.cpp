@@ -1,12 +1,11 @@
-#include <lucivox/program/report.h>
-
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/program/chart.h>
-#include <tests/temporary_folder.h>
+#include <lucivox/program/report.h>
 
 namespace lucivox {
 namespace {
@@ -24,7 +23,8 @@ TEST(LineChart, LeavesOutWhatIsNoNumber) {
 }
 
 TEST(LineChart, DrawsDegenerateSeries) {
-  for (const Series& series : {Series{"none", {}}, Series{"one", {{3, 5}}}, Series{"alike", {{0, 2}, {1, 2}, {2, 2}}}}) {
+  for (const Series& series :
+       {Series{"none", {}}, Series{"one", {{3, 5}}}, Series{"alike", {{0, 2}, {1, 2}, {2, 2}}}}) {
     for (const bool logarithmic : {false, true}) {
       const std::string svg = line_chart({"t", "x", {series}, {}, logarithmic});
       EXPECT_EQ(svg.find("nan"), std::string::npos) << svg;
@@ -46,7 +46,11 @@ TEST(LineChart, PutsLargerValuesHigher) {
 
 TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
   const std::vector<Json> metrics{{{"kind", "step"}, {"step", 1}, {"loss", 0.5}},
-                                  {{"kind", "epoch"}, {"step", 1}, {"loss", 0.5}, {"validation", {{"psnr", 30.0}, {"loss", 0.4}}}, {"learning_rate", 1e-3}},
+                                  {{"kind", "epoch"},
+                                   {"step", 1},
+                                   {"loss", 0.5},
+                                   {"validation", {{"psnr", 30.0}, {"loss", 0.4}}},
+                                   {"learning_rate", 1e-3}},
                                   {{"kind", "event"}, {"step", 1}, {"text", "pruned 40 %"}}};
   const auto charts = training_charts(metrics);
   ASSERT_FALSE(charts.empty());
@@ -56,7 +60,12 @@ TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
 
 TEST(Report, OpensWithNoNetworkAndRunsNoScript) {
   const TemporaryFolder folder;
-  write_report(folder.path(), {"<script>alert(1)</script>", "a & b", {{"t", {"h"}, {{"<b>"}}}}, {{"\"caption\"", "png"}}, {line_chart({"c", "x", {}, {}})}, {{"key", "</pre>"}}});
+  write_report(folder.path(), {"<script>alert(1)</script>",
+                               "a & b",
+                               {{"t", {"h"}, {{"<b>"}}}},
+                               {{"\"caption\"", "png"}},
+                               {line_chart({"c", "x", {}, {}})},
+                               {{"key", "</pre>"}}});
   const std::string html = read_file(folder / "report.html");
   EXPECT_EQ(html.find("<script>"), std::string::npos);
   EXPECT_EQ(count(html, "</pre>"), 1U);

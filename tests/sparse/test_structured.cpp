@@ -1,10 +1,9 @@
-#include <lucivox/sparse/structured.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/sparse/structured.h>
 
 namespace lucivox {
 namespace {
@@ -26,7 +25,8 @@ at::Tensor mask_of(const Masks& masks, const std::string& name) {
 TEST(StructuredMasks, TakeTheSmallestFiltersWithTheirChannels) {
   const torch::NoGradGuard no_grad;
   Network network(two_convolutions(), 1);
-  for (int64_t f = 0; f < 4; ++f) network.weight("a.weight")[f].fill_(std::array{0.3, -0.1, 0.2, 0.4}[static_cast<size_t>(f)]);
+  for (int64_t f = 0; f < 4; ++f)
+    network.weight("a.weight")[f].fill_(std::array{0.3, -0.1, 0.2, 0.4}[static_cast<size_t>(f)]);
   const Masks masks = structured_masks(network, 0.5);
   const at::Tensor kept = torch::tensor({1.0F, 0.0F, 0.0F, 1.0F});
   EXPECT_TRUE(at::equal(mask_of(masks, "a.weight").select(1, 0).select(1, 0).select(1, 0), kept));
@@ -37,7 +37,8 @@ TEST(StructuredMasks, TakeTheSmallestFiltersWithTheirChannels) {
   EXPECT_FALSE(mask_of(masks, "b.bias").defined()) << "the output's own filter is not free";
 }
 
-// Pruned filters must be removable without changing the output: noise in what the masks took must not be seen.
+// Pruned filters must be removable without changing the output: noise in what the masks took must not be
+// seen.
 TEST(StructuredMasks, PrunedFiltersNoLongerMatter) {
   const torch::NoGradGuard no_grad;
   Network network(ddnet({.growth = 4}), 1);
@@ -47,7 +48,8 @@ TEST(StructuredMasks, PrunedFiltersNoLongerMatter) {
   const at::Tensor before = network.forward(x, Mode::Evaluation);
   for (const auto& [name, mask] : masks) {
     // filters may come back to life as long as the channels that read them are pruned
-    if (name.find("conv1_") != std::string::npos && name.ends_with(".bias")) network.weight(name).add_(1 - mask);
+    if (name.find("conv1_") != std::string::npos && name.ends_with(".bias"))
+      network.weight(name).add_(1 - mask);
   }
   EXPECT_TRUE(at::equal(network.forward(x, Mode::Evaluation), before));
 }

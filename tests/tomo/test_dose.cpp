@@ -1,5 +1,3 @@
-#include <lucivox/tomo/dose.h>
-
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -7,17 +5,20 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
+#include <lucivox/tomo/dose.h>
 
 namespace lucivox {
 namespace {
 
 TEST(HounsfieldUnits, OfWaterAndAir) {
-  const at::Tensor per_mm = torch::tensor({0.0F, static_cast<float>(kWaterPerMm), static_cast<float>(2 * kWaterPerMm)});
+  const at::Tensor per_mm =
+      torch::tensor({0.0F, static_cast<float>(kWaterPerMm), static_cast<float>(2 * kWaterPerMm)});
   EXPECT_TRUE(at::allclose(attenuation_to_hu(per_mm), torch::tensor({-1000.0F, 0.0F, 1000.0F}), 0, 1e-3));
   EXPECT_TRUE(at::allclose(hu_to_attenuation(attenuation_to_hu(per_mm)), per_mm));
 }
 
-// N = photons exp(-p): the variance of -log(N / photons) is (N + sigma^2) / N^2 to first order, its mean p + half of that.
+// N = photons exp(-p): the variance of -log(N / photons) is (N + sigma^2) / N^2 to first order, its mean p +
+// half of that.
 TEST(Measure, HasPoissonsNoise) {
   constexpr int64_t rays = 200'000;
   for (const double p : {0.0, 1.0, 3.0}) {

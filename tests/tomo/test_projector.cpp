@@ -1,16 +1,15 @@
-#include <lucivox/tomo/project.h>
-
 #include <cmath>
 #include <functional>
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/tensors.h>
+#include <tests/tomo/discs.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
-#include <tests/tensors.h>
-#include <tests/tomo/discs.h>
+#include <lucivox/tomo/project.h>
 
 namespace lucivox {
 namespace {
@@ -25,34 +24,45 @@ void at_every_vector_length(const std::function<void()>& test) {
   hwy::SetSupportedTargetsForTest(0);
 }
 
-// Angles off every grid, images not square, detectors finer and coarser than pixels, wider and narrower than the image.
+// Angles off every grid, images not square, detectors finer and coarser than pixels, wider and narrower than
+// the image.
 std::vector<ParallelBeam> odd_scans() {
-  const std::vector<double> angles{0.0, 0.1, 0.7853981633974483, 0.9, 1.5707963267948966, 2.2, 3.0, -1.3, 6.0};
-  return {{angles, 1, 1, 1, 1, 1},     {angles, 5, 0.7, 3, 7, 1.3},   {angles, 33, 1, 33, 17, 1},
+  const std::vector<double> angles{0.0,  0.1, 0.7853981633974483, 0.9, 1.5707963267948966, 2.2, 3.0,
+                                   -1.3, 6.0};
+  return {{angles, 1, 1, 1, 1, 1},      {angles, 5, 0.7, 3, 7, 1.3},  {angles, 33, 1, 33, 17, 1},
           {angles, 64, 0.5, 20, 31, 1}, {angles, 13, 2.5, 16, 16, 1}, {angles, 97, 1, 64, 64, 1}};
 }
 
-double inner_product(const at::Tensor& a, const at::Tensor& b) { return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>(); }
+double inner_product(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) * b.to(at::kDouble)).sum().item<double>();
+}
 
 // Joseph's method once more, one ray and one line at a time, in double.
 at::Tensor plain_projection(const at::Tensor& image, const ParallelBeam& beam) {
   at::Tensor sino = torch::zeros({1, beam.views(), beam.detectors}, at::kDouble);
   const auto pixels = image.to(at::kDouble)[0];
   const auto values = pixels.accessor<double, 2>();
-  const auto at = [&](int64_t y, int64_t x) { return y >= 0 && y < beam.rows && x >= 0 && x < beam.columns ? values[y][x] : 0.0; };
-  const double middle_x = static_cast<double>(beam.columns - 1) / 2, middle_y = static_cast<double>(beam.rows - 1) / 2;
+  const auto at = [&](int64_t y, int64_t x) {
+    return y >= 0 && y < beam.rows && x >= 0 && x < beam.columns ? values[y][x] : 0.0;
+  };
+  const double middle_x = static_cast<double>(beam.columns - 1) / 2,
+               middle_y = static_cast<double>(beam.rows - 1) / 2;
   for (int64_t v = 0; v < beam.views(); ++v) {
-    const double c = std::cos(beam.angles_rad[static_cast<size_t>(v)]), s = std::sin(beam.angles_rad[static_cast<size_t>(v)]);
+    const double c = std::cos(beam.angles_rad[static_cast<size_t>(v)]),
+                 s = std::sin(beam.angles_rad[static_cast<size_t>(v)]);
     for (int64_t u = 0; u < beam.detectors; ++u) {
-      const double ray = (static_cast<double>(u) - static_cast<double>(beam.detectors - 1) / 2) * beam.detector_mm / beam.pixel_mm;
+      const double ray = (static_cast<double>(u) - static_cast<double>(beam.detectors - 1) / 2) *
+                         beam.detector_mm / beam.pixel_mm;
       double sum = 0;
       const bool by_columns = std::abs(s) > std::abs(c);
       for (int64_t line = 0; line < (by_columns ? beam.columns : beam.rows); ++line) {
         const double along = static_cast<double>(line) - (by_columns ? middle_x : middle_y);
-        const double across = by_columns ? (ray - along * c) / s + middle_y : (ray - along * s) / c + middle_x;
+        const double across =
+            by_columns ? (ray - along * c) / s + middle_y : (ray - along * s) / c + middle_x;
         const double below = std::floor(across), fraction = across - below;
         const auto i = static_cast<int64_t>(below);
-        sum += by_columns ? (1 - fraction) * at(i, line) + fraction * at(i + 1, line) : (1 - fraction) * at(line, i) + fraction * at(line, i + 1);
+        sum += by_columns ? (1 - fraction) * at(i, line) + fraction * at(i + 1, line)
+                          : (1 - fraction) * at(line, i) + fraction * at(line, i + 1);
       }
       sino[0][v][u] = sum * beam.pixel_mm / std::max(std::abs(c), std::abs(s));
     }
@@ -66,16 +76,21 @@ TEST(ForwardProject, IsJosephsMethodAtEveryVectorLength) {
     const at::Tensor image = torch::rand({1, beam.rows, beam.columns});
     const at::Tensor truth = plain_projection(image, beam);
     // positions are float32: 64 pixels keep 18 bits of fraction
-    at_every_vector_length([&] { EXPECT_LT(largest_difference(forward_project(image, beam), truth), 1e-3 * (1 + truth.abs().max().item<double>())); });
+    at_every_vector_length([&] {
+      EXPECT_LT(largest_difference(forward_project(image, beam), truth),
+                1e-3 * (1 + truth.abs().max().item<double>()));
+    });
   }
 }
 
 TEST(AdjointProject, IsTheAdjoint) {
   torch::manual_seed(2);
   for (const ParallelBeam& beam : odd_scans()) {
-    const at::Tensor x = torch::rand({2, beam.rows, beam.columns}), y = torch::rand({2, beam.views(), beam.detectors});
+    const at::Tensor x = torch::rand({2, beam.rows, beam.columns}),
+                     y = torch::rand({2, beam.views(), beam.detectors});
     at_every_vector_length([&] {
-      const double forward = inner_product(forward_project(x, beam), y), backward = inner_product(x, adjoint_project(y, beam));
+      const double forward = inner_product(forward_project(x, beam), y),
+                   backward = inner_product(x, adjoint_project(y, beam));
       EXPECT_NEAR(forward, backward, 2e-5 * std::abs(forward) + 1e-6);
     });
   }
@@ -92,7 +107,8 @@ TEST(ForwardProject, SeesTheChordsOfADisc) {
 // The same whatever the number of threads, bit for bit.
 TEST(ForwardProject, DoesNotDependOnTheNumberOfThreads) {
   const ParallelBeam beam = odd_scans().back();
-  const at::Tensor x = torch::rand({1, beam.rows, beam.columns}), y = torch::rand({1, beam.views(), beam.detectors});
+  const at::Tensor x = torch::rand({1, beam.rows, beam.columns}),
+                   y = torch::rand({1, beam.views(), beam.detectors});
   const int before = threads();
   set_threads(1);
   const at::Tensor forward = forward_project(x, beam), adjoint = adjoint_project(y, beam);

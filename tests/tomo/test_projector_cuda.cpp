@@ -1,13 +1,12 @@
 // The CUDA projectors against their CPU twins.
-#include <gtest/gtest.h>
-
 #include <cuda_runtime.h>
+#include <gtest/gtest.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/kernels/cpu/projector.h>
 #include <lucivox/kernels/cuda/projector.h>
 #include <lucivox/tomo/geometry.h>
-#include <tests/tensors.h>
 
 namespace lucivox {
 namespace {
@@ -16,7 +15,8 @@ using Projector = void (*)(const ParallelScan&, const float*, float*);
 using DeviceProjector = void (*)(const ParallelScan&, const float*, float*, cudaStream_t);
 
 // The device's answer to `input`, by plain CUDA copies, so that libtorch's CUDA half is not needed.
-at::Tensor on_device(DeviceProjector projector, const ParallelScan& scan, const at::Tensor& input, at::IntArrayRef output_shape) {
+at::Tensor on_device(DeviceProjector projector, const ParallelScan& scan, const at::Tensor& input,
+                     at::IntArrayRef output_shape) {
   at::Tensor output = torch::empty(output_shape);
   float *device_input = nullptr, *device_output = nullptr;
   cudaMalloc(reinterpret_cast<void**>(&device_input), input.nbytes());
@@ -35,7 +35,8 @@ TEST(ProjectorCuda, EqualsItsCpuTwin) {
   const ParallelBeam beam{half_turn(37), 91, 0.8, 50, 70, 1.1};
   const ParallelScan scan = scan_of(beam, 2);
   const at::Tensor image = torch::rand({2, 50, 70}), sino = torch::rand({2, 37, 91});
-  const auto compare = [&](Projector cpu, DeviceProjector cuda, const at::Tensor& input, at::IntArrayRef shape) {
+  const auto compare = [&](Projector cpu, DeviceProjector cuda, const at::Tensor& input,
+                           at::IntArrayRef shape) {
     at::Tensor truth = torch::empty(shape);
     cpu(scan, input.const_data_ptr<float>(), truth.mutable_data_ptr<float>());
     // sums of about a hundred float32 terms, in another order

@@ -1,12 +1,11 @@
-#include <lucivox/train/adam.h>
-
 #include <gtest/gtest.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/sparse/structured.h>
-#include <tests/tensors.h>
+#include <lucivox/train/adam.h>
 
 namespace lucivox {
 namespace {
@@ -29,7 +28,8 @@ TEST(Adam, StepsAsLibtorchsDoes) {
     adam.step(1e-3);
     reference.step();
   }
-  for (const auto& [name, weight] : mine.parameters()) EXPECT_LT(largest_difference(weight, theirs.weight(name)), 1e-7) << name;
+  for (const auto& [name, weight] : mine.parameters())
+    EXPECT_LT(largest_difference(weight, theirs.weight(name)), 1e-7) << name;
 }
 
 TEST(Adam, MovesNoPrunedWeight) {

@@ -1,5 +1,7 @@
-// DDNet's forward pass, loss and gradients against PyTorch's on the same weights (tests/golden/make_ddnet.py).
+// DDNet's forward pass, loss and gradients against PyTorch's on the same weights
+// (tests/golden/make_ddnet.py).
 #include <gtest/gtest.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
@@ -7,7 +9,6 @@
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/loss.h>
-#include <tests/tensors.h>
 
 namespace lucivox {
 namespace {
@@ -33,8 +34,9 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
     return network;
   }
 
-  // In float64, 1e-5. In float32 rounding alone moves a training pass by more than that, where a pixel falls on the other
-  // side of a leaky ReLU's or a maximum's kink: there ours may err twice as much as PyTorch's own float32 does.
+  // In float64, 1e-5. In float32 rounding alone moves a training pass by more than that, where a pixel falls
+  // on the other side of a leaky ReLU's or a maximum's kink: there ours may err twice as much as PyTorch's
+  // own float32 does.
   static double tolerance(const std::string& what) {
     return GetParam() == at::kDouble ? 1e-5 : 2 * golden("float32_error." + what).item<double>();
   }
@@ -46,7 +48,8 @@ TEST_P(DdnetGolden, ForwardAgrees) {
   Network net = network();
   const torch::NoGradGuard no_grad;
   EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Evaluation), golden("output_eval")), 1e-5);
-  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")), tolerance("output_train"));
+  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")),
+            tolerance("output_train"));
 }
 
 TEST_P(DdnetGolden, LossAgrees) {
@@ -80,8 +83,9 @@ TEST_P(DdnetGolden, RunningStatisticsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, DdnetGolden, ::testing::Values(at::kDouble, at::kFloat),
-                         [](const auto& instance) { return instance.param == at::kDouble ? "Double" : "Float"; });
+INSTANTIATE_TEST_SUITE_P(, DdnetGolden, ::testing::Values(at::kDouble, at::kFloat), [](const auto& instance) {
+  return instance.param == at::kDouble ? "Double" : "Float";
+});
 
 }  // namespace
 }  // namespace lucivox

@@ -1,8 +1,7 @@
-#include <lucivox/train/options.h>
-
 #include <gtest/gtest.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/train/options.h>
 
 namespace lucivox {
 namespace {
@@ -18,7 +17,9 @@ TEST(TrainOptions, DefaultToThePaper) {
 }
 
 TEST(TrainOptions, SurviveJson) {
-  const Json json = {{"epochs", 3}, {"loss", {{"ms_ssim", 0.2}}}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 1}}}};
+  const Json json = {{"epochs", 3},
+                     {"loss", {{"ms_ssim", 0.2}}},
+                     {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 1}}}};
   const TrainOptions o = train_options_from_json(json);
   EXPECT_EQ(o.loss.ms_ssim, 0.2);
   EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
@@ -36,10 +37,19 @@ TEST(TrainOptions, UnknownKeysAreNamedWithTheNearest) {
 }
 
 TEST(TrainOptions, RefuseNonsense) {
-  for (const Json& json : std::vector<Json>{{{"epochs", 0}}, {{"epochs", 1.5}}, {{"epochs", "3"}}, {{"batch", -1}}, {{"learning_rate", 0}},
-                                            {{"decay", 1.1}}, {{"crop", -16}}, {{"seed", -1}}, {{"loss", {{"mse", -1}}}},
-                                            {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}}, {{"sparsity", {{"criterion", "magic"}}}},
-                                            {{"epochs", 5}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 5}}}}}) {
+  for (const Json& json :
+       std::vector<Json>{{{"epochs", 0}},
+                         {{"epochs", 1.5}},
+                         {{"epochs", "3"}},
+                         {{"batch", -1}},
+                         {{"learning_rate", 0}},
+                         {{"decay", 1.1}},
+                         {{"crop", -16}},
+                         {{"seed", -1}},
+                         {{"loss", {{"mse", -1}}}},
+                         {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}},
+                         {{"sparsity", {{"criterion", "magic"}}}},
+                         {{"epochs", 5}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 5}}}}}) {
     EXPECT_THROW(train_options_from_json(json), Error) << json;
   }
 }

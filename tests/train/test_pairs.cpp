@@ -1,9 +1,8 @@
-#include <lucivox/train/pairs.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/train/pairs.h>
 
 namespace lucivox {
 namespace {
@@ -13,7 +12,8 @@ VolumePair pair_of(const at::Tensor& low, const at::Tensor& full, const std::str
 }
 
 TEST(PairedSlices, CountThroughTheVolumes) {
-  const at::Tensor a = torch::arange(24, at::kFloat).view({2, 3, 4}), b = torch::arange(20, at::kFloat).view({1, 4, 5});
+  const at::Tensor a = torch::arange(24, at::kFloat).view({2, 3, 4}),
+                   b = torch::arange(20, at::kFloat).view({1, 4, 5});
   const auto pairs = paired_slices({pair_of(a, a + 1), pair_of(b, b + 1)});
   EXPECT_EQ(pairs->count(), 3);
   EXPECT_TRUE(at::equal(pairs->read(1).low, a[1]));

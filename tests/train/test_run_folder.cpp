@@ -1,15 +1,16 @@
-#include <lucivox/train/run_folder.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <tests/temporary_folder.h>
+#include <lucivox/train/run_folder.h>
 
 namespace lucivox {
 namespace {
 
-Json step(int64_t n) { return {{"kind", "step"}, {"step", n}, {"loss", 0.5}}; }
+Json step(int64_t n) {
+  return {{"kind", "step"}, {"step", n}, {"loss", 0.5}};
+}
 
 TEST(RunFolder, KeepsItsConfigurationAndMetrics) {
   const TemporaryFolder folder;

@@ -43,21 +43,23 @@ uint64_t little_endian_64(const std::string& bytes) {
 }
 
 TEST(TensorBoard, ChecksumMatchesThePublishedVectors) {
-  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);           // the check value of CRC-32C
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);  // RFC 3720, B.4: 32 bytes of zeros
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);              // the check value of CRC-32C
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);    // RFC 3720, B.4: 32 bytes of zeros
   EXPECT_EQ(crc32c(std::string(32, '\xFF')), 0x62A8AB43u);  // RFC 3720, B.4: 32 bytes of ones
   EXPECT_EQ(crc32c(""), 0u);
 }
 
 // The bytes that tensorboard 2.21 writes for
 //   Event(wall_time=1700000000.25, file_version="brain.Event:2") and
-//   Event(wall_time=1700000000.25, step=300, summary=Summary(value=[Value(tag="train/loss", simple_value=0.125)]))
+//   Event(wall_time=1700000000.25, step=300, summary=Summary(value=[Value(tag="train/loss",
+//   simple_value=0.125)]))
 // through tensorboard.summary.writer.record_writer.RecordWriter.
 TEST(TensorBoard, RecordsAreThoseThatTensorBoardWrites) {
   EXPECT_EQ(hex(tf_record(version_event(1700000000.25))),
             "1800000000000000a37f4b220900001040fc54d9411a0d627261696e2e4576656e743a32338d2fe9");
-  EXPECT_EQ(hex(tf_record(scalar_event(1700000000.25, 300, "train/loss", 0.125f))),
-            "2100000000000000017becf60900001040fc54d94110ac022a130a110a0a747261696e2f6c6f7373150000003e3b6f9b6d");
+  EXPECT_EQ(
+      hex(tf_record(scalar_event(1700000000.25, 300, "train/loss", 0.125f))),
+      "2100000000000000017becf60900001040fc54d94110ac022a130a110a0a747261696e2f6c6f7373150000003e3b6f9b6d");
 }
 
 TEST(TensorBoard, EveryPointIsOnDiskAsSoonAsItIsWritten) {

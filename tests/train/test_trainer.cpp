@@ -1,13 +1,12 @@
-#include <lucivox/train/trainer.h>
-
 #include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/train/supervised.h>
-#include <tests/temporary_folder.h>
+#include <lucivox/train/trainer.h>
 
 namespace lucivox {
 namespace {
@@ -18,7 +17,8 @@ std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices, int64_t side) {
   const at::Tensor coarse = torch::randn({slices, 1, side / 8, side / 8}) * 300;
   const at::Tensor full = at::upsample_bilinear2d(coarse, {side, side}, true).squeeze(1);
   const at::Tensor low = full + 80 * torch::randn_like(full);
-  return paired_slices({{[low] { return memory_source(low, {}, "low"); }, [full] { return memory_source(full, {}, "full"); }}});
+  return paired_slices({{[low] { return memory_source(low, {}, "low"); },
+                         [full] { return memory_source(full, {}, "full"); }}});
 }
 
 TrainOptions short_training() {
@@ -35,14 +35,18 @@ struct Setting {
   std::unique_ptr<PairedSlices> training = noisy_pairs(6, 48), validation = noisy_pairs(2, 48);
   Console quiet{true};
 
-  TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start, const StopToken& stop = {}) {
+  TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start,
+                  const StopToken& stop = {}) {
     const auto task = supervised(*training, validation.get(), {}, options, network.graph());
-    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options)) : RunFolder::resume(folder / name);
+    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
+                                                 : RunFolder::resume(folder / name);
     return train(network, *task, options, run_folder, start, quiet, stop);
   }
 };
 
-Network small_network() { return Network(ddnet({.growth = 4}), 9); }
+Network small_network() {
+  return Network(ddnet({.growth = 4}), 9);
+}
 
 void expect_same_state(const Network& a, const Network& b) {
   for (const auto& [name, value] : a.state()) EXPECT_TRUE(at::equal(value, b.weight(name))) << name;
@@ -51,7 +55,8 @@ void expect_same_state(const Network& a, const Network& b) {
 // Sets its flag once the run has recorded `steps` steps.
 class StopAfter : public TrainingTask {
  public:
-  StopAfter(std::unique_ptr<TrainingTask> task, int64_t steps, std::atomic<bool>& flag) : task_(std::move(task)), left_(steps), flag_(flag) {}
+  StopAfter(std::unique_ptr<TrainingTask> task, int64_t steps, std::atomic<bool>& flag)
+      : task_(std::move(task)), left_(steps), flag_(flag) {}
   int64_t steps_per_epoch() const override { return task_->steps_per_epoch(); }
   double gradients(Network& network, int64_t epoch, int64_t step) override {
     if (--left_ == 0) flag_ = true;
@@ -111,9 +116,11 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
     std::atomic<bool> flag{false};
     {
       Network stopped = small_network();
-      StopAfter task(supervised(*setting.training, setting.validation.get(), {}, options, stopped.graph()), stop_after, flag);
+      StopAfter task(supervised(*setting.training, setting.validation.get(), {}, options, stopped.graph()),
+                     stop_after, flag);
       RunFolder run = RunFolder::create(setting.folder / name, to_json(options));
-      const TrainResult result = train(stopped, task, options, run, Start::Fresh, setting.quiet, StopToken(flag));
+      const TrainResult result =
+          train(stopped, task, options, run, Start::Fresh, setting.quiet, StopToken(flag));
       EXPECT_FALSE(result.finished);
       EXPECT_EQ(result.steps, stop_after);
     }

@@ -1,11 +1,10 @@
-#include <lucivox/base/config.h>
-
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <lucivox/base/config.h>
 #include <lucivox/base/text.h>
 
 namespace lucivox {
@@ -33,7 +32,8 @@ void ConfigTable::finish() const {
 }
 
 Error ConfigTable::wrong_type(const std::string& key) const {
-  return Error::misuse(fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()));
+  return Error::misuse(
+      fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()));
 }
 
 void set_value(Json& config, const std::string& assignment) {

@@ -1,6 +1,6 @@
-#include <lucivox/base/error.h>
-
 #include <utility>
+
+#include <lucivox/base/error.h>
 
 namespace lucivox {
 

@@ -1,5 +1,3 @@
-#include <lucivox/base/files.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 
 namespace fs = std::filesystem;
@@ -20,11 +19,15 @@ namespace {
 
 std::string hint_for(int code) {
   switch (code) {
-    case ENOSPC: return "the disk is full: free some space or choose another folder";
+    case ENOSPC:
+      return "the disk is full: free some space or choose another folder";
     case EACCES:
-    case EROFS: return "no permission to write there: choose another folder";
-    case ENOENT: return "the folder does not exist: create it first";
-    default: return "check that the folder exists, is writable and has space left";
+    case EROFS:
+      return "no permission to write there: choose another folder";
+    case ENOENT:
+      return "the folder does not exist: create it first";
+    default:
+      return "check that the folder exists, is writable and has space left";
   }
 }
 
@@ -62,8 +65,9 @@ PendingPath::PendingPath(fs::path final_path) : final_(std::move(final_path)) {
   if (!final_.has_filename()) final_ = final_.parent_path();  // "series/" names the folder "series"
   const fs::path folder = final_.has_parent_path() ? final_.parent_path() : fs::path(".");
   if (!fs::is_directory(folder)) {
-    throw Error(fmt::format("cannot write {}: the folder {} does not exist", final_.string(), folder.string()),
-                "create the folder first");
+    throw Error(
+        fmt::format("cannot write {}: the folder {} does not exist", final_.string(), folder.string()),
+        "create the folder first");
   }
   // "scan.nii.gz" keeps its whole ".nii.gz"
   const std::string name = final_.filename().string();
@@ -83,7 +87,8 @@ void PendingPath::commit() {
   flush_to_disk(pending_);
   std::error_code code;
   if (fs::is_directory(final_)) {
-    if (!fs::is_directory(pending_)) throw Error(final_.string() + " is a folder", "choose another name for the file");
+    if (!fs::is_directory(pending_))
+      throw Error(final_.string() + " is a folder", "choose another name for the file");
     fs::remove_all(final_, code);
   }
   fs::rename(pending_, final_, code);
@@ -97,7 +102,9 @@ void write_file(const fs::path& path, std::string_view bytes) {
   pending.commit();
 }
 
-void append_file(const fs::path& path, std::string_view bytes) { write_all(path, bytes, O_APPEND); }
+void append_file(const fs::path& path, std::string_view bytes) {
+  write_all(path, bytes, O_APPEND);
+}
 
 std::string read_file(const fs::path& path, uint64_t limit) {
   require_exists(path, "file");

@@ -19,7 +19,8 @@ class PendingPath {
 
   const std::filesystem::path& path() const { return pending_; }
   const std::filesystem::path& final_path() const { return final_; }
-  // Flushes to the disk and renames; replaces what had the final name, but never a folder by a file. Throws Error.
+  // Flushes to the disk and renames; replaces what had the final name, but never a folder by a file. Throws
+  // Error.
   void commit();
 
  private:

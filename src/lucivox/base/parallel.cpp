@@ -1,14 +1,18 @@
-#include <lucivox/base/parallel.h>
-
 #include <exception>
 #include <mutex>
 
 #include <omp.h>
 
+#include <lucivox/base/parallel.h>
+
 namespace lucivox {
 
-void set_threads(int count) { omp_set_num_threads(count); }
-int threads() { return omp_get_max_threads(); }
+void set_threads(int count) {
+  omp_set_num_threads(count);
+}
+int threads() {
+  return omp_get_max_threads();
+}
 
 void parallel_for(int64_t begin, int64_t end, const std::function<void(int64_t)>& body) {
   std::exception_ptr first;

@@ -1,11 +1,10 @@
-#include <lucivox/base/progress.h>
-
 #include <cstdio>
 #include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <lucivox/base/progress.h>
 #include <lucivox/base/text.h>
 
 namespace lucivox {
@@ -21,7 +20,9 @@ void Console::note(const std::string& line) const {
   if (!quiet) fmt::print(stderr, "{}\n", line);
 }
 
-void Console::warn(const std::string& line) const { fmt::print(stderr, "warning: {}\n", line); }
+void Console::warn(const std::string& line) const {
+  fmt::print(stderr, "warning: {}\n", line);
+}
 
 Progress::Progress(const Console& console, std::string title, int64_t total, std::string unit)
     : shown_(!console.quiet),
@@ -43,7 +44,8 @@ void Progress::advance(const std::string& detail) {
   detail_ = detail;
   if (!shown_) return;
   const auto now = Clock::now();
-  if (done_ < total_ && now - drawn_ >= (terminal_ ? Clock::duration(kTerminalPeriod) : kLogPeriod)) draw(now);
+  if (done_ < total_ && now - drawn_ >= (terminal_ ? Clock::duration(kTerminalPeriod) : kLogPeriod))
+    draw(now);
 }
 
 void Progress::draw(Clock::time_point now) {
@@ -57,9 +59,10 @@ void Progress::draw(Clock::time_point now) {
                                : "took " + human_seconds(elapsed);
   constexpr int kWidth = 24;
   const int filled = total_ > 0 ? static_cast<int>(kWidth * done_ / total_) : 0;
-  const std::string bar = std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), '.');
-  fmt::print(stderr, "{}{:<22} [{}] {}/{} {}, {}, {}{}{}", terminal_ ? "\r\033[K" : "", title_, bar, done_, total_,
-             unit_, speed, time, detail_.empty() ? "" : "  " + detail_, terminal_ ? "" : "\n");
+  const std::string bar =
+      std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(kWidth - filled), '.');
+  fmt::print(stderr, "{}{:<22} [{}] {}/{} {}, {}, {}{}{}", terminal_ ? "\r\033[K" : "", title_, bar, done_,
+             total_, unit_, speed, time, detail_.empty() ? "" : "  " + detail_, terminal_ ? "" : "\n");
   std::fflush(stderr);
 }
 

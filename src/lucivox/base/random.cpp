@@ -1,10 +1,10 @@
-#include <lucivox/base/random.h>
-
 #include <cmath>
 #include <numbers>
 #include <numeric>
 #include <random>
 #include <utility>
+
+#include <lucivox/base/random.h>
 
 namespace lucivox {
 namespace {
@@ -41,7 +41,9 @@ double Random::uniform() {
   return static_cast<double>((high << 32 | low) >> 11) * 0x1p-53;
 }
 
-double Random::uniform(double low, double high) { return low + (high - low) * uniform(); }
+double Random::uniform(double low, double high) {
+  return low + (high - low) * uniform();
+}
 
 int64_t Random::integer(int64_t count) {
   return static_cast<int64_t>(uniform() * static_cast<double>(count));

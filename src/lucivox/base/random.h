@@ -20,10 +20,10 @@ class Random {
   static constexpr result_type max() { return std::numeric_limits<uint32_t>::max(); }
   result_type operator()();
 
-  double uniform();                        // [0, 1)
+  double uniform();                         // [0, 1)
   double uniform(double low, double high);  // [low, high)
-  int64_t integer(int64_t count);          // 0 .. count-1, count > 0
-  double normal();                         // mean 0, variance 1
+  int64_t integer(int64_t count);           // 0 .. count-1, count > 0
+  double normal();                          // mean 0, variance 1
   double normal(double mean, double sigma) { return mean + sigma * normal(); }
   // Number of events where `mean` are expected; mean >= 0.
   double poisson(double mean);

@@ -1,5 +1,3 @@
-#include <lucivox/base/text.h>
-
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -7,6 +5,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <lucivox/base/text.h>
 
 namespace lucivox {
 namespace {

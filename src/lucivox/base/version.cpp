@@ -2,6 +2,8 @@
 
 namespace lucivox {
 
-std::string version() { return LUCIVOX_VERSION; }
+std::string version() {
+  return LUCIVOX_VERSION;
+}
 
 }  // namespace lucivox

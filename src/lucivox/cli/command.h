@@ -28,8 +28,8 @@ struct Flags {
 };
 
 // Adds a command; `body` runs once its options are parsed, and gives the exit code.
-CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what, const Flags& flags,
-                      const std::function<int()>& body);
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what,
+                      const Flags& flags, const std::function<int()>& body);
 
 // To standard output: `json` itself with --json, else `text`.
 void print(const Context& context, const Json& json, const std::string& text);

@@ -1,11 +1,10 @@
-#include <lucivox/cli/configuration.h>
-
 #include <sstream>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <lucivox/base/files.h>
+#include <lucivox/cli/configuration.h>
 
 namespace lucivox {
 namespace {
@@ -18,8 +17,9 @@ Json table_from_toml(const std::filesystem::path& path) {
     json << toml::json_formatter(toml::parse(read_file(path, kMaxBytes), path.string()));
     return Json::parse(json.str());
   } catch (const toml::parse_error& error) {
-    throw Error::misuse(fmt::format("{}, line {}: {}", path.string(), error.source().begin.line, error.description()),
-                        "see examples/ for configurations that work");
+    throw Error::misuse(
+        fmt::format("{}, line {}: {}", path.string(), error.source().begin.line, error.description()),
+        "see examples/ for configurations that work");
   }
 }
 

@@ -1,9 +1,8 @@
-#include <lucivox/program/enhancement.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/cli/command.h>
 #include <lucivox/program/device.h>
+#include <lucivox/program/enhancement.h>
 
 namespace lucivox {
 
@@ -12,15 +11,21 @@ void add_enhance(CLI::App& app, Context& context) {
     std::filesystem::path model, in, out;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "enhance", "an image or series through a trained model", Flags{.device = true}, [&context, options] {
-    Model model = load_model(options->model);
-    model.network.to(device_options(context.device));
-    enhance_files(model, options->in, options->out, context.console, context.stop);
-    print(context, {}, "enhanced " + options->out.string());
-    return 0;
-  });
+  CLI::App* command =
+      add_command(app, context, "enhance", "an image or series through a trained model",
+                  Flags{.device = true}, [&context, options] {
+                    Model model = load_model(options->model);
+                    model.network.to(device_options(context.device));
+                    enhance_files(model, options->in, options->out, context.console, context.stop);
+                    print(context, {}, "enhanced " + options->out.string());
+                    return 0;
+                  });
   command->add_option("MODEL", options->model, "model.safetensors of a training")->required();
-  command->add_option("IN", options->in, "DICOM series (folder) or slice, NIfTI, NRRD, MetaImage, TIFF, HDF5, PNG, or a folder of such files")->required();
+  command
+      ->add_option("IN", options->in,
+                   "DICOM series (folder) or slice, NIfTI, NRRD, MetaImage, TIFF, HDF5, PNG, or a folder of "
+                   "such files")
+      ->required();
   command->add_option("OUT", options->out, "the same kind; metadata are kept")->required();
 }
 

@@ -1,16 +1,16 @@
-#include <lucivox/program/description.h>
-
 #include <lucivox/cli/command.h>
+#include <lucivox/program/description.h>
 
 namespace lucivox {
 
 void add_info(CLI::App& app, Context& context) {
   auto path = std::make_shared<std::filesystem::path>();
-  CLI::App* command = add_command(app, context, "info", "what a model file or an image is", Flags{.json = true}, [&context, path] {
-    const Json json = describe_file(*path);
-    print(context, json, as_text(json));
-    return 0;
-  });
+  CLI::App* command = add_command(app, context, "info", "what a model file or an image is",
+                                  Flags{.json = true}, [&context, path] {
+                                    const Json json = describe_file(*path);
+                                    print(context, json, as_text(json));
+                                    return 0;
+                                  });
   command->add_option("FILE", *path, "model.safetensors, image, or DICOM series")->required();
 }
 

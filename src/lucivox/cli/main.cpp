@@ -23,9 +23,9 @@ void request_stop(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-// Threads that wait for one another spin for milliseconds before they sleep: when other programs share the cores, a
-// training step then takes ten times as long, and on idle cores spinning gains nothing measurable. libgomp reads this
-// once, when it is loaded, so the program starts itself again.
+// Threads that wait for one another spin for milliseconds before they sleep: when other programs share the
+// cores, a training step then takes ten times as long, and on idle cores spinning gains nothing measurable.
+// libgomp reads this once, when it is loaded, so the program starts itself again.
 void wait_without_spinning(char** arguments) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 1);
@@ -42,7 +42,8 @@ int run(int count, char** arguments) {
   lucivox::keep_tensor_memory();
   lucivox::Context context;
   context.stop = lucivox::StopToken(stop_requested);
-  CLI::App app("lucivox: makes poor tomographic and biomedical images good, fast. Research use only.", "lucivox");
+  CLI::App app("lucivox: makes poor tomographic and biomedical images good, fast. Research use only.",
+               "lucivox");
   app.set_version_flag("--version", "lucivox " + lucivox::version());
   app.require_subcommand(1);
   lucivox::add_demo(app, context);
@@ -79,6 +80,8 @@ int main(int count, char** arguments) {
   } catch (const std::exception& error) {
     // libtorch's messages carry a stack trace behind the first line
     const std::string what = error.what();
-    return report(what.substr(0, what.find('\n')), "this may be a fault of lucivox itself: please report it with the command that led here", 1);
+    return report(what.substr(0, what.find('\n')),
+                  "this may be a fault of lucivox itself: please report it with the command that led here",
+                  1);
   }
 }

@@ -1,8 +1,7 @@
-#include <lucivox/cli/training_text.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/text.h>
+#include <lucivox/cli/training_text.h>
 
 namespace lucivox {
 namespace {
@@ -11,7 +10,8 @@ std::string quality_text(const BeforeAfter& q) {
   const auto row = [](const char* name, double before, double after, int digits) {
     return fmt::format("{:<10}{:>12.{}f}{:>12.{}f}\n", name, before, digits, after, digits);
   };
-  return fmt::format("{} unseen slices against full dose\n{:<10}{:>12}{:>12}\n", q.slices, "", "low dose", "enhanced") +
+  return fmt::format("{} unseen slices against full dose\n{:<10}{:>12}{:>12}\n", q.slices, "", "low dose",
+                     "enhanced") +
          row("RMSE, HU", q.before.rmse, q.after.rmse, 2) + row("MSE", q.before.mse, q.after.mse, 6) +
          row("PSNR, dB", q.before.psnr, q.after.psnr, 2) + row("SSIM", q.before.ssim, q.after.ssim, 4) +
          row("MS-SSIM", q.before.ms_ssim, q.after.ms_ssim, 4);

@@ -1,5 +1,3 @@
-#include <lucivox/image/image.h>
-
 #include <utility>
 
 #include <fmt/format.h>
@@ -7,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/image/image.h>
 
 namespace lucivox {
 namespace {
@@ -39,23 +38,34 @@ class MemorySource : public ImageSource {
 
 std::string to_string(Scalar scalar) {
   switch (scalar) {
-    case Scalar::UInt8: return "uint8";
-    case Scalar::Int8: return "int8";
-    case Scalar::UInt16: return "uint16";
-    case Scalar::Int16: return "int16";
-    case Scalar::UInt32: return "uint32";
-    case Scalar::Int32: return "int32";
-    case Scalar::Float32: return "float32";
-    case Scalar::Float64: return "float64";
+    case Scalar::UInt8:
+      return "uint8";
+    case Scalar::Int8:
+      return "int8";
+    case Scalar::UInt16:
+      return "uint16";
+    case Scalar::Int16:
+      return "int16";
+    case Scalar::UInt32:
+      return "uint32";
+    case Scalar::Int32:
+      return "int32";
+    case Scalar::Float32:
+      return "float32";
+    case Scalar::Float64:
+      return "float64";
   }
   return "unknown";
 }
 
 std::string to_string(Units units) {
   switch (units) {
-    case Units::HU: return "HU";
-    case Units::PerMm: return "1/mm";
-    case Units::Unknown: break;
+    case Units::HU:
+      return "HU";
+    case Units::PerMm:
+      return "1/mm";
+    case Units::Unknown:
+      break;
   }
   return "unknown";
 }
@@ -79,7 +89,8 @@ void require_finite(const at::Tensor& values, const std::string& image) {
 
 void require_inside(const Region& region, const ImageInfo& info, const std::string& image) {
   for (size_t axis = 0; axis < 3; ++axis) {
-    if (region.begin[axis] < 0 || region.size[axis] < 1 || region.begin[axis] + region.size[axis] > info.shape[axis]) {
+    if (region.begin[axis] < 0 || region.size[axis] < 1 ||
+        region.begin[axis] + region.size[axis] > info.shape[axis]) {
       throw Error(fmt::format("the region [{}] + [{}] lies outside of {}, which has [{}] voxels (Z, Y, X)",
                               fmt::join(region.begin, ", "), fmt::join(region.size, ", "), image,
                               fmt::join(info.shape, ", ")));

@@ -31,9 +31,9 @@ struct NativeHeader {
 
 // Everything a file says besides its voxel values. Physical space is LPS, as in DICOM and ITK.
 struct ImageInfo {
-  std::array<int64_t, 3> shape{1, 1, 1};                  // Z, Y, X
-  std::array<double, 3> spacing_mm{1, 1, 1};              // X, Y, Z
-  std::array<double, 3> origin_mm{0, 0, 0};               // centre of the first voxel
+  std::array<int64_t, 3> shape{1, 1, 1};                       // Z, Y, X
+  std::array<double, 3> spacing_mm{1, 1, 1};                   // X, Y, Z
+  std::array<double, 3> origin_mm{0, 0, 0};                    // centre of the first voxel
   std::array<double, 9> direction{1, 0, 0, 0, 1, 0, 0, 0, 1};  // row-major; columns are the X, Y, Z axes
   Scalar scalar = Scalar::Float32;
   double slope = 1, intercept = 0;  // value = slope * stored + intercept
@@ -49,7 +49,9 @@ struct Region {
   std::array<int64_t, 3> begin{0, 0, 0}, size{0, 0, 0};
 };
 
-inline Region whole(const ImageInfo& info) { return {{0, 0, 0}, info.shape}; }
+inline Region whole(const ImageInfo& info) {
+  return {{0, 0, 0}, info.shape};
+}
 inline Region slice(const ImageInfo& info, int64_t z) {
   return {{z, 0, 0}, {1, info.shape[1], info.shape[2]}};
 }
@@ -76,7 +78,8 @@ class ImageSink {
 };
 
 // A source over voxels in memory: phantoms, tests. `voxels`: float32 [Z, Y, X]; info.shape is set from it.
-std::unique_ptr<ImageSource> memory_source(at::Tensor voxels, ImageInfo info = {}, std::string name = "memory");
+std::unique_ptr<ImageSource> memory_source(at::Tensor voxels, ImageInfo info = {},
+                                           std::string name = "memory");
 
 // Throws Error naming `image` when a value is NaN or infinite, with the count and the first place.
 void require_finite(const at::Tensor& values, const std::string& image);

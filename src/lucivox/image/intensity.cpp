@@ -1,9 +1,8 @@
-#include <lucivox/image/intensity.h>
-
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/image/intensity.h>
 
 namespace lucivox {
 namespace {
@@ -12,12 +11,17 @@ constexpr double kReferenceFloor = -1024;  // HU; the public code raises what li
 
 }  // namespace
 
-at::Tensor AppliedMapping::to_unit(const at::Tensor& values) const { return (values - offset) / scale; }
-at::Tensor AppliedMapping::from_unit(const at::Tensor& unit) const { return unit * scale + offset; }
+at::Tensor AppliedMapping::to_unit(const at::Tensor& values) const {
+  return (values - offset) / scale;
+}
+at::Tensor AppliedMapping::from_unit(const at::Tensor& unit) const {
+  return unit * scale + offset;
+}
 
 AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& values) {
   if (mapping.kind == IntensityMapping::Kind::Window) {
-    return {torch::full({}, mapping.low, values.options()), torch::full({}, mapping.high - mapping.low, values.options())};
+    return {torch::full({}, mapping.low, values.options()),
+            torch::full({}, mapping.high - mapping.low, values.options())};
   }
   const at::Tensor low = values.amin({1, 2, 3}, true).clamp_min(kReferenceFloor);
   const at::Tensor high = values.amax({1, 2, 3}, true);
@@ -40,7 +44,8 @@ IntensityMapping mapping_from_json(const Json& json) {
   if (kind == "slice-min-max") {
     mapping.kind = IntensityMapping::Kind::SliceMinMax;
   } else if (kind != "window") {
-    throw Error::misuse(fmt::format("unknown intensity mapping '{}'", kind), "use 'window' or 'slice-min-max'");
+    throw Error::misuse(fmt::format("unknown intensity mapping '{}'", kind),
+                        "use 'window' or 'slice-min-max'");
   }
   if (!(mapping.low < mapping.high)) {
     throw Error::misuse(fmt::format("the intensity window {} .. {} is empty", mapping.low, mapping.high),

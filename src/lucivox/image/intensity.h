@@ -11,14 +11,14 @@ namespace lucivox {
 // How physical values become the numbers a network sees, and back. Stored in every model file.
 struct IntensityMapping {
   enum class Kind {
-    Window,       // (value - low) / (high - low), the same for every image: enhancement stays quantitative
-    // 1 - (value - min) / (max - min) with each slice's own minimum (at least -1024) and maximum, as the public
-    // DDNet code does (utils/image_read.py, data_loader/custom_load.py); for imported weights only.
+    Window,  // (value - low) / (high - low), the same for every image: enhancement stays quantitative
+    // 1 - (value - min) / (max - min) with each slice's own minimum (at least -1024) and maximum, as the
+    // public DDNet code does (utils/image_read.py, data_loader/custom_load.py); for imported weights only.
     SliceMinMax,
   };
   Kind kind = Kind::Window;
-  // The default window: water in the middle and air well above 0, because DDNet ends in a leaky ReLU, whose kink at 0
-  // would bias whatever lies near it. Values outside are mapped linearly too, never clipped.
+  // The default window: water in the middle and air well above 0, because DDNet ends in a leaky ReLU, whose
+  // kink at 0 would bias whatever lies near it. Values outside are mapped linearly too, never clipped.
   double low = -1536, high = 1536;
 };
 
@@ -35,7 +35,7 @@ struct AppliedMapping {
 AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& values);
 
 Json to_json(const IntensityMapping& mapping);
-IntensityMapping mapping_from_json(const Json& json);  // throws Error (empty window, unknown kind)
+IntensityMapping mapping_from_json(const Json& json);   // throws Error (empty window, unknown kind)
 std::string describe(const IntensityMapping& mapping);  // "fixed window -1536 .. 1536"
 
 }  // namespace lucivox

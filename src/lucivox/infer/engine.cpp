@@ -1,6 +1,6 @@
-#include <lucivox/infer/engine.h>
-
 #include <torch/torch.h>
+
+#include <lucivox/infer/engine.h>
 
 namespace lucivox {
 
@@ -12,7 +12,12 @@ at::Tensor Engine::run(const at::Tensor& unit_YX) {
   const at::Tensor image = unit_YX.unsqueeze(0).unsqueeze(0).to(network_.state().front().second.options());
   const at::Tensor padded = at::replication_pad2d(image, {0, missing(columns), 0, missing(rows)});
   const at::Tensor output = network_.forward(padded, Mode::Evaluation);
-  return output.narrow(2, 0, rows).narrow(3, 0, columns).squeeze(0).squeeze(0).to(at::kCPU, at::kFloat).contiguous();
+  return output.narrow(2, 0, rows)
+      .narrow(3, 0, columns)
+      .squeeze(0)
+      .squeeze(0)
+      .to(at::kCPU, at::kFloat)
+      .contiguous();
 }
 
 }  // namespace lucivox

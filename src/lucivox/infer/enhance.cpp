@@ -1,8 +1,7 @@
-#include <lucivox/infer/enhance.h>
-
 #include <torch/torch.h>
 
 #include <lucivox/infer/engine.h>
+#include <lucivox/infer/enhance.h>
 #include <lucivox/infer/tiles.h>
 
 namespace lucivox {
@@ -12,13 +11,14 @@ namespace {
 constexpr int64_t kWholeSlicePixels = int64_t{2048} * 2048;
 constexpr int64_t kTile = 1024;
 constexpr double kAirHu = -1000;  // what lies where a scanner did not look
-// A pixel hardly depends on others farther away, although the receptive field reaches further; a multiple of 16, so
-// that tiles are pooled on the slice's own grid.
+// A pixel hardly depends on others farther away, although the receptive field reaches further; a multiple of
+// 16, so that tiles are pooled on the slice's own grid.
 constexpr int64_t kHalo = 128;
 
 Tiling tiling_for(const Model& model, const ImageInfo& info) {
   const auto [slices, rows, columns] = info.shape;
-  const bool whole = rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
+  const bool whole =
+      rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
   return whole ? Tiling{{1, rows, columns}, {0, 0, 0}} : Tiling{{1, kTile, kTile}, {0, kHalo, kHalo}};
 }
 
@@ -26,7 +26,8 @@ Tiling tiling_for(const Model& model, const ImageInfo& info) {
 at::Tensor output_part(const at::Tensor& values, const Tile& tile) {
   at::Tensor part = values;
   for (size_t axis = 0; axis < 3; ++axis) {
-    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis], tile.output.size[axis]);
+    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis],
+                       tile.output.size[axis]);
   }
   return part;
 }
@@ -39,7 +40,8 @@ at::Tensor enhance_slice(Model& model, const at::Tensor& slice_YX) {
   return mapping.from_unit(Engine(model.network).run(unit).unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
 }
 
-void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console, const StopToken& stop) {
+void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console,
+             const StopToken& stop) {
   const std::optional<double> padding = source.info().padding;
   const auto compute = [&](const at::Tensor& input, const Tile& tile) {
     require_finite(input, source.name());

@@ -7,13 +7,15 @@
 
 namespace lucivox {
 
-// One slice, float32 [Y, X] in physical units, through the model: mapped to unit range, enhanced, mapped back.
+// One slice, float32 [Y, X] in physical units, through the model: mapped to unit range, enhanced, mapped
+// back.
 at::Tensor enhance_slice(Model& model, const at::Tensor& slice_YX);
 
-// Every slice of `source`, written to `sink` (which is not committed). Pixels that the scanner marked as padding
-// take part as air and are written as they were. Slices of more than about 2048 x 2048
-// pixels are computed in tiles with a halo of real neighbours when the model's mapping is the same everywhere.
-// Throws Error for NaN in the source and as source and sink do.
-void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console, const StopToken& stop);
+// Every slice of `source`, written to `sink` (which is not committed). Pixels that the scanner marked as
+// padding take part as air and are written as they were. Slices of more than about 2048 x 2048 pixels are
+// computed in tiles with a halo of real neighbours when the model's mapping is the same everywhere. Throws
+// Error for NaN in the source and as source and sink do.
+void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console,
+             const StopToken& stop);
 
 }  // namespace lucivox

@@ -1,5 +1,3 @@
-#include <lucivox/infer/tiles.h>
-
 #include <algorithm>
 #include <future>
 
@@ -7,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/infer/tiles.h>
 
 namespace lucivox {
 namespace {
@@ -31,8 +30,9 @@ Tile tile_at(const std::array<int64_t, 3>& begin, const std::array<int64_t, 3>& 
 std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tiling) {
   for (size_t axis = 0; axis < 3; ++axis) {
     if (tiling.size[axis] < 1 || tiling.halo[axis] < 0) {
-      throw Error::misuse(fmt::format("tiles of {} voxels with a halo of {}", tiling.size[axis], tiling.halo[axis]),
-                          "a tile needs at least one voxel, a halo at least none");
+      throw Error::misuse(
+          fmt::format("tiles of {} voxels with a halo of {}", tiling.size[axis], tiling.halo[axis]),
+          "a tile needs at least one voxel, a halo at least none");
     }
   }
   std::vector<Tile> all;

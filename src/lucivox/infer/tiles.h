@@ -24,16 +24,16 @@ struct Tile {
   Region input, output;
 };
 
-// The tiles that cover a volume of `shape` once, in the order Z, Y, X. Throws Error (misuse) for a size below 1 or
-// a negative halo.
+// The tiles that cover a volume of `shape` once, in the order Z, Y, X. Throws Error (misuse) for a size below
+// 1 or a negative halo.
 std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tiling);
 
 // Computes one tile: values of tile.input in, values of tile.output out, both float32 [z, y, x].
 using TileFunction = std::function<at::Tensor(const at::Tensor& input, const Tile& tile)>;
 
-// Runs `compute` on every tile of the source and writes the results to the sink, the next tile being read while
-// one is computed; at most two tiles are in memory. The sink is not committed. Throws what source, sink and
-// `compute` throw, and Error when stopped.
+// Runs `compute` on every tile of the source and writes the results to the sink, the next tile being read
+// while one is computed; at most two tiles are in memory. The sink is not committed. Throws what source, sink
+// and `compute` throw, and Error when stopped.
 void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
                const Console& console, const StopToken& stop);
 

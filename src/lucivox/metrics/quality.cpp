@@ -1,5 +1,3 @@
-#include <lucivox/metrics/quality.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -7,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/metrics/quality.h>
 #include <lucivox/metrics/ssim.h>
 
 namespace lucivox {
@@ -18,9 +17,13 @@ constexpr double kMaxPsnr = 200;
 
 Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window) {
   const double width = window.high - window.low;
-  if (!(width > 0)) throw Error::misuse(fmt::format("an empty window, {} .. {}", window.low, window.high), "for HU -1024,1024 is usual");
+  if (!(width > 0))
+    throw Error::misuse(fmt::format("an empty window, {} .. {}", window.low, window.high),
+                        "for HU -1024,1024 is usual");
   const torch::NoGradGuard no_grad;
-  const auto unit = [&](const at::Tensor& t) { return (t.to(at::kDouble).reshape({1, 1, t.size(0), t.size(1)}) - window.low) / width; };
+  const auto unit = [&](const at::Tensor& t) {
+    return (t.to(at::kDouble).reshape({1, 1, t.size(0), t.size(1)}) - window.low) / width;
+  };
   const at::Tensor a = unit(image), b = unit(truth);
   Quality q;
   q.mse = (a - b).square().mean().item<double>();

@@ -8,18 +8,19 @@
 
 namespace lucivox {
 
-// The values that count as 0 and 1 for MSE, PSNR and SSIM (which presumes positive intensities): for HU, air to dense bone.
+// The values that count as 0 and 1 for MSE, PSNR and SSIM (which presumes positive intensities): for HU, air
+// to dense bone.
 struct QualityWindow {
   double low = -1024, high = 1024;
 };
 
 // How near an image is to the truth.
 struct Quality {
-  double mse = 0;      // of values in units of the window
-  double psnr = 0;     // dB, 10 log10(1 / mse)
+  double mse = 0;   // of values in units of the window
+  double psnr = 0;  // dB, 10 log10(1 / mse)
   double ssim = 0;
   double ms_ssim = 0;
-  double rmse = 0;     // in the images' own units (HU)
+  double rmse = 0;  // in the images' own units (HU)
 };
 
 // `image`, `truth`: [Y, X] in the same units; computed in double precision. Nothing is clipped to the window.

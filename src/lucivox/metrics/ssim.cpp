@@ -1,5 +1,3 @@
-#include <lucivox/metrics/ssim.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -7,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/metrics/ssim.h>
 
 namespace lucivox {
 namespace {
@@ -35,15 +34,20 @@ Similarity similarity(const at::Tensor& a, const at::Tensor& b, const SsimOption
   const double c2 = std::pow(0.03 * options.data_range, 2);
   // one pass over all five products, stacked along the batch
   const auto means = window_mean(at::cat({a, b, a * a, b * b, a * b}), options).chunk(5);
-  const at::Tensor mean_aa = means[0] * means[0], mean_bb = means[1] * means[1], mean_ab = means[0] * means[1];
+  const at::Tensor mean_aa = means[0] * means[0], mean_bb = means[1] * means[1],
+                   mean_ab = means[0] * means[1];
   const at::Tensor var_a = means[2] - mean_aa, var_b = means[3] - mean_bb, covariance = means[4] - mean_ab;
   return {(2 * mean_ab + c1) / (mean_aa + mean_bb + c1), (2 * covariance + c2) / (var_a + var_b + c2)};
 }
 
-at::Tensor image_mean(const at::Tensor& map) { return map.mean({1, 2, 3}); }
+at::Tensor image_mean(const at::Tensor& map) {
+  return map.mean({1, 2, 3});
+}
 
 // Halves an image by 2x2 means; an odd side is padded with a row of zeros that counts, as in pytorch-msssim.
-at::Tensor halve(const at::Tensor& x) { return at::avg_pool2d(x, 2, 2, {x.size(2) % 2, x.size(3) % 2}); }
+at::Tensor halve(const at::Tensor& x) {
+  return at::avg_pool2d(x, 2, 2, {x.size(2) % 2, x.size(3) % 2});
+}
 
 void require_pair(const at::Tensor& a, const at::Tensor& b) {
   if (a.dim() != 4 || a.size(1) != 1 || a.sizes() != b.sizes()) {
@@ -64,8 +68,9 @@ at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions
   require_pair(a, b);
   const size_t scales = options.weights.size();
   if ((std::min(a.size(2), a.size(3)) >> (scales - 1)) < 1) {
-    throw Error(fmt::format("{}x{} pixels are too few for the {} scales of MS-SSIM", a.size(2), a.size(3), scales),
-                "use images of at least 16x16 pixels");
+    throw Error(
+        fmt::format("{}x{} pixels are too few for the {} scales of MS-SSIM", a.size(2), a.size(3), scales),
+        "use images of at least 16x16 pixels");
   }
   const auto normalised = [&](const at::Tensor& s) {
     return options.normalisation == Normalisation::Simple ? (s + 1) / 2 : at::relu(s);

@@ -6,9 +6,9 @@
 
 namespace lucivox {
 
-// Structural similarity, Wang et al., IEEE TIP 13(4), 2004, with the usual constants K1 = 0.01, K2 = 0.03 and a
-// Gaussian window (separable: two passes of `window` products instead of one of window^2).
-// Images narrower than the window get a window of their own size, as in the public DDNet code.
+// Structural similarity, Wang et al., IEEE TIP 13(4), 2004, with the usual constants K1 = 0.01, K2 = 0.03 and
+// a Gaussian window (separable: two passes of `window` products instead of one of window^2). Images narrower
+// than the window get a window of their own size, as in the public DDNet code.
 struct SsimOptions {
   int64_t window = 11;
   double sigma = 1.5;

@@ -1,14 +1,14 @@
-#include <lucivox/nn/ddnet.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
 
 namespace lucivox {
 namespace {
 
 // Every layer of DDNet: batch norm before the convolution, leaky ReLU after it.
-NodeId layer(Graph& g, NodeId x, const std::string& norm, const std::string& conv, int64_t out, int64_t kernel) {
+NodeId layer(Graph& g, NodeId x, const std::string& norm, const std::string& conv, int64_t out,
+             int64_t kernel) {
   return g.leaky_relu(g.convolution(g.batch_norm(x, norm), conv, out, kernel));
 }
 
@@ -20,8 +20,10 @@ NodeId deconvolution_layer(Graph& g, NodeId x, int norm, int conv, int64_t out, 
 // Four times: a 1x1 to 4 growth, a 5x5 to growth, its output joined to all before it.
 NodeId dense_block(Graph& g, NodeId x, const std::string& name, int64_t growth) {
   for (int i = 0; i < 4; ++i) {
-    const NodeId wide = layer(g, x, fmt::format("{}.batch_norm1_{}", name, i), fmt::format("{}.conv1_{}", name, i), 4 * growth, 1);
-    const NodeId grown = layer(g, wide, fmt::format("{}.batch_norm2_{}", name, i), fmt::format("{}.conv2_{}", name, i), growth, 5);
+    const NodeId wide = layer(g, x, fmt::format("{}.batch_norm1_{}", name, i),
+                              fmt::format("{}.conv1_{}", name, i), 4 * growth, 1);
+    const NodeId grown = layer(g, wide, fmt::format("{}.batch_norm2_{}", name, i),
+                               fmt::format("{}.conv2_{}", name, i), growth, 5);
     x = g.concat({x, grown});
   }
   return x;
@@ -31,7 +33,8 @@ NodeId dense_block(Graph& g, NodeId x, const std::string& name, int64_t growth) 
 
 Graph ddnet(const DdnetOptions& options) {
   const int64_t growth = options.growth;
-  if (growth < 1 || growth > 256) throw Error::misuse(fmt::format("ddnet: a growth of {}", growth), "16 is the paper's");
+  if (growth < 1 || growth > 256)
+    throw Error::misuse(fmt::format("ddnet: a growth of {}", growth), "16 is the paper's");
   Graph g("ddnet");
   NodeId x = layer(g, g.input(1), "batch1", "conv1", growth, 7);
 

@@ -1,5 +1,3 @@
-#include <lucivox/nn/graph.h>
-
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -8,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/nn/graph.h>
 
 namespace lucivox {
 namespace {
@@ -24,7 +23,9 @@ template <typename... F>
 Overload(F...) -> Overload<F...>;
 
 void require(bool sound, const Node& node, const std::string& what) {
-  if (!sound) throw Error(fmt::format("network node '{}': {}", node.name, what), "the model file is damaged or made by hand");
+  if (!sound)
+    throw Error(fmt::format("network node '{}': {}", node.name, what),
+                "the model file is damaged or made by hand");
 }
 
 void require_channels(const Node& node, int64_t expected, int64_t got) {
@@ -35,14 +36,17 @@ void require_channels(const Node& node, int64_t expected, int64_t got) {
 int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
   const bool is_input = std::holds_alternative<Input>(node.operation);
   const bool is_concat = std::holds_alternative<Concat>(node.operation);
-  require(is_input ? inputs.empty() : is_concat ? !inputs.empty() : inputs.size() == 1, node,
-          fmt::format("has {} inputs", inputs.size()));
+  require(is_input    ? inputs.empty()
+          : is_concat ? !inputs.empty()
+                      : inputs.size() == 1,
+          node, fmt::format("has {} inputs", inputs.size()));
   const int64_t channels = std::visit(
       Overload{
           [&](const Input& op) { return op.channels; },
           [&](const Convolution& op) {
             require_channels(node, op.in, inputs[0]);
-            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.kernel % 2 == 1, node, "kernel must be odd");
+            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.kernel % 2 == 1, node,
+                    "kernel must be odd");
             return op.out;
           },
           [&](const BatchNorm& op) {
@@ -51,8 +55,8 @@ int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
             return op.channels;
           },
           [&](const MaxPool& op) {
-            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.stride > 0 && op.stride <= 16 && op.padding >= 0 &&
-                        op.padding <= op.kernel / 2,
+            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.stride > 0 && op.stride <= 16 &&
+                        op.padding >= 0 && op.padding <= op.kernel / 2,
                     node, "pooling out of range");
             return inputs[0];
           },
@@ -74,8 +78,10 @@ std::vector<double> reductions(const Graph& graph) {
   for (const Node& node : graph.nodes()) {
     const double before = node.inputs.empty() ? 1 : reduction[static_cast<size_t>(node.inputs[0])];
     double after = before;
-    if (const auto* pool = std::get_if<MaxPool>(&node.operation)) after = before * static_cast<double>(pool->stride);
-    if (const auto* up = std::get_if<Upsample>(&node.operation)) after = before / static_cast<double>(up->factor);
+    if (const auto* pool = std::get_if<MaxPool>(&node.operation))
+      after = before * static_cast<double>(pool->stride);
+    if (const auto* up = std::get_if<Upsample>(&node.operation))
+      after = before / static_cast<double>(up->factor);
     reduction.push_back(after);
   }
   return reduction;
@@ -86,11 +92,14 @@ std::vector<double> reductions(const Graph& graph) {
 NodeId Graph::add(Node node) {
   std::vector<int64_t> inputs;
   for (const NodeId id : node.inputs) {
-    require(id >= 0 && id < static_cast<NodeId>(nodes_.size()), node, "reads a node that does not come before it");
+    require(id >= 0 && id < static_cast<NodeId>(nodes_.size()), node,
+            "reads a node that does not come before it");
     inputs.push_back(channels(id));
   }
-  require(nodes_.empty() == std::holds_alternative<Input>(node.operation), node, "the input must be the first node, and only it");
-  const bool taken = std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& other) { return other.name == node.name; });
+  require(nodes_.empty() == std::holds_alternative<Input>(node.operation), node,
+          "the input must be the first node, and only it");
+  const bool taken =
+      std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& other) { return other.name == node.name; });
   require(!taken && !node.name.empty(), node, "its name is empty or taken");
   channels_.push_back(output_channels(node, inputs));
   nodes_.push_back(std::move(node));
@@ -101,18 +110,30 @@ NodeId Graph::add_numbered(const char* kind, const Operation& operation, std::ve
   return add({fmt::format("{}_{}", kind, nodes_.size()), operation, std::move(inputs)});
 }
 
-NodeId Graph::input(int64_t channels) { return add_numbered("input", Input{channels}, {}); }
+NodeId Graph::input(int64_t channels) {
+  return add_numbered("input", Input{channels}, {});
+}
 NodeId Graph::convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel) {
   return add({name, Convolution{channels(x), out, kernel, false}, {x}});
 }
 NodeId Graph::transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel) {
   return add({name, Convolution{channels(x), out, kernel, true}, {x}});
 }
-NodeId Graph::batch_norm(NodeId x, const std::string& name) { return add({name, BatchNorm{channels(x)}, {x}}); }
-NodeId Graph::leaky_relu(NodeId x, double slope) { return add_numbered("leaky_relu", LeakyRelu{slope}, {x}); }
-NodeId Graph::max_pool(NodeId x, const MaxPool& pool) { return add_numbered("max_pool", pool, {x}); }
-NodeId Graph::upsample(NodeId x, int64_t factor) { return add_numbered("upsample", Upsample{factor}, {x}); }
-NodeId Graph::concat(const std::vector<NodeId>& inputs) { return add_numbered("concat", Concat{}, inputs); }
+NodeId Graph::batch_norm(NodeId x, const std::string& name) {
+  return add({name, BatchNorm{channels(x)}, {x}});
+}
+NodeId Graph::leaky_relu(NodeId x, double slope) {
+  return add_numbered("leaky_relu", LeakyRelu{slope}, {x});
+}
+NodeId Graph::max_pool(NodeId x, const MaxPool& pool) {
+  return add_numbered("max_pool", pool, {x});
+}
+NodeId Graph::upsample(NodeId x, int64_t factor) {
+  return add_numbered("upsample", Upsample{factor}, {x});
+}
+NodeId Graph::concat(const std::vector<NodeId>& inputs) {
+  return add_numbered("concat", Concat{}, inputs);
+}
 
 std::vector<std::vector<NodeId>> Graph::consumers() const {
   std::vector<std::vector<NodeId>> readers(nodes_.size());
@@ -145,7 +166,8 @@ std::vector<WeightSpec> Graph::weights() const {
 int64_t Graph::parameter_count() const {
   int64_t count = 0;
   for (const auto& spec : weights()) {
-    if (spec.trained) count += std::accumulate(spec.shape.begin(), spec.shape.end(), int64_t{1}, std::multiplies<>());
+    if (spec.trained)
+      count += std::accumulate(spec.shape.begin(), spec.shape.end(), int64_t{1}, std::multiplies<>());
   }
   return count;
 }
@@ -180,13 +202,14 @@ int64_t Graph::receptive_radius() const {
     double widest = 0;
     for (const NodeId from : node(id).inputs) widest = std::max(widest, radius[static_cast<size_t>(from)]);
     const double step = reduction[static_cast<size_t>(node(id).inputs[0])];
-    const double reach = std::visit(Overload{
-                                        [](const Convolution& op) { return static_cast<double>(op.kernel / 2); },
-                                        [](const MaxPool& op) { return static_cast<double>(op.kernel - 1 - op.padding); },
-                                        [](const Upsample&) { return 1.0; },
-                                        [](const auto&) { return 0.0; },
-                                    },
-                                    node(id).operation);
+    const double reach =
+        std::visit(Overload{
+                       [](const Convolution& op) { return static_cast<double>(op.kernel / 2); },
+                       [](const MaxPool& op) { return static_cast<double>(op.kernel - 1 - op.padding); },
+                       [](const Upsample&) { return 1.0; },
+                       [](const auto&) { return 0.0; },
+                   },
+                   node(id).operation);
     radius[static_cast<size_t>(id)] = widest + reach * step;
   }
   return static_cast<int64_t>(radius.back());

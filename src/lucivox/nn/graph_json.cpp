@@ -12,19 +12,31 @@ namespace {
 
 constexpr size_t kMaxNodes = 100000;
 
-Json operation_json(const Input& op) { return {{"op", "input"}, {"channels", op.channels}}; }
+Json operation_json(const Input& op) {
+  return {{"op", "input"}, {"channels", op.channels}};
+}
 Json operation_json(const Convolution& op) {
-  return {{"op", "convolution"}, {"in", op.in}, {"out", op.out}, {"kernel", op.kernel}, {"transposed", op.transposed}};
+  return {{"op", "convolution"},
+          {"in", op.in},
+          {"out", op.out},
+          {"kernel", op.kernel},
+          {"transposed", op.transposed}};
 }
 Json operation_json(const BatchNorm& op) {
   return {{"op", "batch_norm"}, {"channels", op.channels}, {"eps", op.eps}, {"momentum", op.momentum}};
 }
-Json operation_json(const LeakyRelu& op) { return {{"op", "leaky_relu"}, {"slope", op.slope}}; }
+Json operation_json(const LeakyRelu& op) {
+  return {{"op", "leaky_relu"}, {"slope", op.slope}};
+}
 Json operation_json(const MaxPool& op) {
   return {{"op", "max_pool"}, {"kernel", op.kernel}, {"stride", op.stride}, {"padding", op.padding}};
 }
-Json operation_json(const Upsample& op) { return {{"op", "upsample"}, {"factor", op.factor}}; }
-Json operation_json(const Concat&) { return {{"op", "concat"}}; }
+Json operation_json(const Upsample& op) {
+  return {{"op", "upsample"}, {"factor", op.factor}};
+}
+Json operation_json(const Concat&) {
+  return {{"op", "concat"}};
+}
 
 Operation operation_from_json(ConfigTable& table) {
   std::string op;
@@ -67,7 +79,8 @@ Operation operation_from_json(ConfigTable& table) {
     return up;
   }
   if (op == "concat") return Concat{};
-  throw Error(fmt::format("unknown network operation '{}'", op), "the model may come from a newer lucivox: update");
+  throw Error(fmt::format("unknown network operation '{}'", op),
+              "the model may come from a newer lucivox: update");
 }
 
 }  // namespace

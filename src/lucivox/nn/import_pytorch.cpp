@@ -25,13 +25,17 @@ NamedTensors with_plain_names(const NamedTensors& tensors) {
 
 Model import_pytorch(const std::filesystem::path& path) {
   const NamedTensors tensors = with_plain_names(read_pytorch_tensors(path));
-  const auto stem = std::find_if(tensors.begin(), tensors.end(), [](const auto& entry) { return entry.first == "conv1.weight"; });
+  const auto stem = std::find_if(tensors.begin(), tensors.end(),
+                                 [](const auto& entry) { return entry.first == "conv1.weight"; });
   if (stem == tensors.end() || stem->second.dim() != 4) {
     throw Error(fmt::format("{} holds no DDNet: it has no conv1.weight", path.string()),
                 "import takes state dicts of the public DDNet reference");
   }
-  Model model{Network(ddnet({.growth = stem->second.size(0)}), 0), {IntensityMapping::Kind::SliceMinMax}, "ddnet-imported",
-              {{"imported_from", path.filename().string()}}, version()};
+  Model model{Network(ddnet({.growth = stem->second.size(0)}), 0),
+              {IntensityMapping::Kind::SliceMinMax},
+              "ddnet-imported",
+              {{"imported_from", path.filename().string()}},
+              version()};
   model.network.load_state(tensors);
   return model;
 }

@@ -1,21 +1,24 @@
-#include <lucivox/nn/memory.h>
-
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <new>
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <lucivox/nn/memory.h>
 
 namespace lucivox {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kLarge = kHugePage / 2;  // from here on memory is worth keeping
-constexpr size_t kGranule = size_t{64} << 10;  // sizes of large blocks are multiples, so that nearly equal tensors share them
+constexpr size_t kGranule =
+    size_t{64} << 10;  // sizes of large blocks are multiples, so that nearly equal tensors share them
 constexpr size_t kAlignment = 64;  // what libtorch promises its vector loops
 
 // Stands right before a tensor's data.
@@ -23,9 +26,13 @@ struct alignas(kAlignment) Header {
   size_t block_bytes;  // of the whole block, the header included
 };
 
-Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
+Header* header_of(void* data) {
+  return static_cast<Header*>(data) - 1;
+}
 
-size_t physical_memory() { return static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGE_SIZE)); }
+size_t physical_memory() {
+  return static_cast<size_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(::sysconf(_SC_PAGE_SIZE));
+}
 
 class KeepingAllocator final : public c10::Allocator {
  public:
@@ -34,7 +41,9 @@ class KeepingAllocator final : public c10::Allocator {
     return {data, data, &KeepingAllocator::give_back, c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &KeepingAllocator::give_back; }
-  void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
 
   static KeepingAllocator& instance() {
     // never destroyed: tensors in static storage may outlive it
@@ -104,6 +113,12 @@ class KeepingAllocator final : public c10::Allocator {
 
 }  // namespace
 
-void keep_tensor_memory() { c10::SetCPUAllocator(&KeepingAllocator::instance()); }
+void keep_tensor_memory() {
+  c10::SetCPUAllocator(&KeepingAllocator::instance());
+  // oneDNN takes its scratch memory from malloc, which by itself would return large pieces to the system
+  // every time
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
 
 }  // namespace lucivox

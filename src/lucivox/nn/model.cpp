@@ -1,5 +1,3 @@
-#include <lucivox/nn/model.h>
-
 #include <functional>
 #include <numeric>
 
@@ -8,6 +6,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/version.h>
+#include <lucivox/nn/model.h>
 #include <lucivox/nn/safetensors.h>
 
 namespace lucivox {
@@ -23,7 +22,8 @@ void require_as_many_weights(const Graph& graph, const NamedTensors& tensors) {
   }
   for (const auto& [name, tensor] : tensors) given += static_cast<double>(tensor.numel());
   if (needed != given) {
-    throw Error(fmt::format("its network has {:.0f} weights and the file {:.0f}", needed, given), "copy the model file again");
+    throw Error(fmt::format("its network has {:.0f} weights and the file {:.0f}", needed, given),
+                "copy the model file again");
   }
 }
 
@@ -51,11 +51,13 @@ Model load_model(const std::filesystem::path& path) {
     const Graph graph = graph_from_json(about.at("graph"));
     require_as_many_weights(graph, file.tensors);
     Model model{Network(graph, 0), mapping_from_json(about.at("intensity")),
-                about.at("name").get<std::string>(), about.at("training"), about.at("version").get<std::string>()};
+                about.at("name").get<std::string>(), about.at("training"),
+                about.at("version").get<std::string>()};
     model.network.load_state(file.tensors);
     return model;
   } catch (const nlohmann::json::exception& error) {
-    throw Error(fmt::format("{}: its description is damaged ({})", path.string(), error.what()), "copy the model file again");
+    throw Error(fmt::format("{}: its description is damaged ({})", path.string(), error.what()),
+                "copy the model file again");
   } catch (const Error& error) {
     throw Error(fmt::format("{}: {}", path.string(), error.what()), error.hint());
   }

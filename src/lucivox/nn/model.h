@@ -13,9 +13,9 @@ namespace lucivox {
 struct Model {
   Network network;
   IntensityMapping intensity;
-  std::string name;      // "ddnet-chest"; shown in derived images
-  Json training;         // how it came to be: data, options, metrics
-  std::string version;   // of the lucivox that wrote it
+  std::string name;     // "ddnet-chest"; shown in derived images
+  Json training;        // how it came to be: data, options, metrics
+  std::string version;  // of the lucivox that wrote it
 };
 
 void save_model(const std::filesystem::path& path, const Model& model);

@@ -1,5 +1,3 @@
-#include <lucivox/nn/network.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +8,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
 #include <lucivox/nn/batch_norm.h>
+#include <lucivox/nn/network.h>
 
 namespace lucivox {
 namespace {
@@ -30,12 +29,15 @@ at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& ran
 }
 
 // A transposed convolution of stride 1 is the convolution with the flipped kernel, its channels exchanged.
-at::Tensor as_convolution(const at::Tensor& weight) { return weight.transpose(0, 1).flip({2, 3}); }
+at::Tensor as_convolution(const at::Tensor& weight) {
+  return weight.transpose(0, 1).flip({2, 3});
+}
 
-// One channel is the same bytes in both layouts; unless its strides tell, a convolution takes the slow layout, which
-// everything behind it then inherits.
+// One channel is the same bytes in both layouts; unless its strides tell, a convolution takes the slow
+// layout, which everything behind it then inherits.
 at::Tensor channels_last(const at::Tensor& x) {
-  return x.size(1) == 1 ? x.squeeze(1).unsqueeze(3).permute({0, 3, 1, 2}) : x.contiguous(at::MemoryFormat::ChannelsLast);
+  return x.size(1) == 1 ? x.squeeze(1).unsqueeze(3).permute({0, 3, 1, 2})
+                        : x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 std::vector<std::vector<NodeId>> last_uses(const Graph& graph) {
@@ -65,8 +67,8 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   const int64_t multiple = graph_.size_multiple();
   const auto channels = std::get<Input>(graph_.node(0).operation).channels;
   if (x.dim() != 4 || x.size(1) != channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
-    throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]", graph_.architecture(),
-                            channels, multiple, fmt::join(x.sizes(), ", ")));
+    throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]",
+                            graph_.architecture(), channels, multiple, fmt::join(x.sizes(), ", ")));
   }
   std::vector<at::Tensor> values(graph_.nodes().size());
   values[0] = x;
@@ -80,7 +82,8 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   return values.back();
 }
 
-at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight, Mode mode) const {
+at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight,
+                        Mode mode) const {
   const auto weight_at = [&](size_t i) -> const at::Tensor& { return state_[first_weight + i].second; };
   if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
     const at::Tensor kernel = conv->transposed ? as_convolution(weight_at(0)) : weight_at(0);
@@ -89,15 +92,17 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
     const BatchNormWeights weights{weight_at(0), weight_at(1), weight_at(2), weight_at(3)};
     if (mode == Mode::Training) return batch_norm_training(inputs[0], weights, *norm);
-    return at::batch_norm(inputs[0], weights.weight, weights.bias, weights.running_mean, weights.running_var, false, norm->momentum,
-                          norm->eps, false);
+    return at::batch_norm(inputs[0], weights.weight, weights.bias, weights.running_mean, weights.running_var,
+                          false, norm->momentum, norm->eps, false);
   }
-  if (const auto* relu = std::get_if<LeakyRelu>(&node.operation)) return at::leaky_relu(inputs[0], relu->slope);
+  if (const auto* relu = std::get_if<LeakyRelu>(&node.operation))
+    return at::leaky_relu(inputs[0], relu->slope);
   if (const auto* pool = std::get_if<MaxPool>(&node.operation)) {
     return at::max_pool2d(inputs[0], pool->kernel, pool->stride, pool->padding);
   }
   if (const auto* up = std::get_if<Upsample>(&node.operation)) {
-    return at::upsample_bilinear2d(inputs[0], {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, true);
+    return at::upsample_bilinear2d(inputs[0],
+                                   {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, true);
   }
   return at::cat(inputs, 1);
 }
@@ -110,7 +115,8 @@ NamedTensors Network::parameters() const {
 }
 
 const at::Tensor& Network::weight(const std::string& name) const {
-  const auto found = std::find_if(state_.begin(), state_.end(), [&](const auto& entry) { return entry.first == name; });
+  const auto found =
+      std::find_if(state_.begin(), state_.end(), [&](const auto& entry) { return entry.first == name; });
   if (found == state_.end()) throw Error(fmt::format("{} has no weight '{}'", graph_.architecture(), name));
   return found->second;
 }
@@ -120,18 +126,22 @@ void Network::load_state(const NamedTensors& state) {
   for (const auto& [name, value] : state) {
     const at::Tensor& mine = weight(name);
     if (mine.sizes() != value.sizes()) {
-      throw Error(fmt::format("weight '{}' has shape [{}], {} needs [{}]", name, fmt::join(value.sizes(), ", "),
-                              graph_.architecture(), fmt::join(mine.sizes(), ", ")),
-                  "these weights belong to another network");
+      throw Error(
+          fmt::format("weight '{}' has shape [{}], {} needs [{}]", name, fmt::join(value.sizes(), ", "),
+                      graph_.architecture(), fmt::join(mine.sizes(), ", ")),
+          "these weights belong to another network");
     }
     if (!at::isfinite(value).all().item<bool>()) {
-      throw Error(fmt::format("weight '{}' holds NaN or infinite values", name), "the training diverged or the file is damaged");
+      throw Error(fmt::format("weight '{}' holds NaN or infinite values", name),
+                  "the training diverged or the file is damaged");
     }
   }
   for (const auto& [name, mine] : state_) {
-    const auto found = std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    const auto found =
+        std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
     if (found == state.end()) {
-      throw Error(fmt::format("weight '{}' of {} is missing", name, graph_.architecture()), "these weights belong to another network");
+      throw Error(fmt::format("weight '{}' of {} is missing", name, graph_.architecture()),
+                  "these weights belong to another network");
     }
     mine.copy_(found->second);
   }

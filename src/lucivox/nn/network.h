@@ -37,18 +37,20 @@ class Network {
   NamedTensors parameters() const;
   // By name; throws Error when there is none.
   const at::Tensor& weight(const std::string& name) const;
-  // Copies values in; throws Error when a name is missing or unknown, a shape differs or a value is not finite.
+  // Copies values in; throws Error when a name is missing or unknown, a shape differs or a value is not
+  // finite.
   void load_state(const NamedTensors& state);
 
   // Changes type and device of all weights.
   void to(const at::TensorOptions& options);
 
  private:
-  at::Tensor run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight, Mode mode) const;
+  at::Tensor run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight,
+                 Mode mode) const;
 
   Graph graph_;
   NamedTensors state_;
-  std::vector<size_t> first_weight_;           // of each node, in state_
+  std::vector<size_t> first_weight_;            // of each node, in state_
   std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
 };
 

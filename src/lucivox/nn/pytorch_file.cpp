@@ -1,5 +1,3 @@
-#include <lucivox/nn/pytorch_file.h>
-
 #include <cstring>
 #include <map>
 #include <memory>
@@ -13,6 +11,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/nn/pytorch_file.h>
 
 namespace lucivox {
 namespace {
@@ -44,7 +43,9 @@ struct Value {
   int64_t integer() const { return as<int64_t>("number"); }
 };
 
-Value sequence_of(Sequence items) { return {std::make_shared<Sequence>(std::move(items))}; }
+Value sequence_of(Sequence items) {
+  return {std::make_shared<Sequence>(std::move(items))};
+}
 
 const Value& item(const Sequence& sequence, size_t i) {
   if (i >= sequence.size()) throw Error("the pickle has too few arguments");
@@ -59,8 +60,9 @@ std::vector<int64_t> integers(const Value& value) {
 
 at::ScalarType storage_type(const std::string& global) {
   static const std::map<std::string, at::ScalarType> types{
-      {"torch.FloatStorage", at::kFloat}, {"torch.DoubleStorage", at::kDouble}, {"torch.HalfStorage", at::kHalf},
-      {"torch.BFloat16Storage", at::kBFloat16}, {"torch.LongStorage", at::kLong}, {"torch.IntStorage", at::kInt}};
+      {"torch.FloatStorage", at::kFloat}, {"torch.DoubleStorage", at::kDouble},
+      {"torch.HalfStorage", at::kHalf},   {"torch.BFloat16Storage", at::kBFloat16},
+      {"torch.LongStorage", at::kLong},   {"torch.IntStorage", at::kInt}};
   const auto found = types.find(global);
   if (found == types.end()) throw Error("tensors of the unknown type " + global);
   return found->second;
@@ -112,77 +114,136 @@ class Unpickler {
   }
   Sequence pop_to_mark() {
     Sequence items;
-    for (Value value = pop(); !std::holds_alternative<Mark>(value.is); value = pop()) items.push_back(std::move(value));
+    for (Value value = pop(); !std::holds_alternative<Mark>(value.is); value = pop())
+      items.push_back(std::move(value));
     return {std::make_move_iterator(items.rbegin()), std::make_move_iterator(items.rend())};
   }
 
   bool push_constant(unsigned char op) {
     switch (op) {
-      case 'N': push({}); return true;
-      case 0x88: push({true}); return true;
-      case 0x89: push({false}); return true;
-      case 'K': push({static_cast<int64_t>(number<uint8_t>())}); return true;
-      case 'M': push({static_cast<int64_t>(number<uint16_t>())}); return true;
-      case 'J': push({static_cast<int64_t>(number<int32_t>())}); return true;
-      case 0x8a: push({long_integer()}); return true;
-      case 'G': push({big_endian_double()}); return true;
-      case 'X': push({std::string(take(number<uint32_t>()))}); return true;
-      case 0x8c: push({std::string(take(number<uint8_t>()))}); return true;
+      case 'N':
+        push({});
+        return true;
+      case 0x88:
+        push({true});
+        return true;
+      case 0x89:
+        push({false});
+        return true;
+      case 'K':
+        push({static_cast<int64_t>(number<uint8_t>())});
+        return true;
+      case 'M':
+        push({static_cast<int64_t>(number<uint16_t>())});
+        return true;
+      case 'J':
+        push({static_cast<int64_t>(number<int32_t>())});
+        return true;
+      case 0x8a:
+        push({long_integer()});
+        return true;
+      case 'G':
+        push({big_endian_double()});
+        return true;
+      case 'X':
+        push({std::string(take(number<uint32_t>()))});
+        return true;
+      case 0x8c:
+        push({std::string(take(number<uint8_t>()))});
+        return true;
       case 'c': {
         const std::string module = line();
         push({Global{module + "." + line()}});
         return true;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
 
   bool build_container(unsigned char op) {
     switch (op) {
-      case '(': push({Mark{}}); return true;
+      case '(':
+        push({Mark{}});
+        return true;
       case ')':
-      case ']': push(sequence_of({})); return true;
-      case '}': push({std::make_shared<Dictionary>()}); return true;
-      case 't': push(sequence_of(pop_to_mark())); return true;
+      case ']':
+        push(sequence_of({}));
+        return true;
+      case '}':
+        push({std::make_shared<Dictionary>()});
+        return true;
+      case 't':
+        push(sequence_of(pop_to_mark()));
+        return true;
       case 0x85:
       case 0x86:
-      case 0x87: push_tuple(op - 0x84U); return true;
-      case 'a': append({pop()}); return true;
-      case 'e': append(pop_to_mark()); return true;
+      case 0x87:
+        push_tuple(op - 0x84U);
+        return true;
+      case 'a':
+        append({pop()});
+        return true;
+      case 'e':
+        append(pop_to_mark());
+        return true;
       case 's': {
         Value value = pop();
         Value key = pop();
         set_items({std::move(key), std::move(value)});
         return true;
       }
-      case 'u': set_items(pop_to_mark()); return true;
-      default: return false;
+      case 'u':
+        set_items(pop_to_mark());
+        return true;
+      default:
+        return false;
     }
   }
 
   bool use_memo(unsigned char op) {
     switch (op) {
-      case 'q': memo_[number<uint8_t>()] = top(); return true;
-      case 'r': memo_[number<uint32_t>()] = top(); return true;
-      case 0x94: memo_.emplace(static_cast<uint32_t>(memo_.size()), top()); return true;
-      case 'h': push(remembered(number<uint8_t>())); return true;
-      case 'j': push(remembered(number<uint32_t>())); return true;
-      default: return false;
+      case 'q':
+        memo_[number<uint8_t>()] = top();
+        return true;
+      case 'r':
+        memo_[number<uint32_t>()] = top();
+        return true;
+      case 0x94:
+        memo_.emplace(static_cast<uint32_t>(memo_.size()), top());
+        return true;
+      case 'h':
+        push(remembered(number<uint8_t>()));
+        return true;
+      case 'j':
+        push(remembered(number<uint32_t>()));
+        return true;
+      default:
+        return false;
     }
   }
 
   void execute(unsigned char op) {
     switch (op) {
-      case 0x80: take(1); return;  // protocol
-      case 0x95: take(8); return;  // frame
-      case 'Q': push(storage(pop())); return;
+      case 0x80:
+        take(1);
+        return;  // protocol
+      case 0x95:
+        take(8);
+        return;  // frame
+      case 'Q':
+        push(storage(pop()));
+        return;
       case 'R': {
         const Value arguments = pop();
         push(call(pop().as<Global>("function").name, arguments.sequence()));
         return;
       }
-      case 'b': pop(); return;  // attributes such as _metadata: not needed
-      default: throw Error(fmt::format("the pickle uses operation 0x{:02x}, which state dicts do not need", op));
+      case 'b':
+        pop();
+        return;  // attributes such as _metadata: not needed
+      default:
+        throw Error(fmt::format("the pickle uses operation 0x{:02x}, which state dicts do not need", op));
     }
   }
 
@@ -225,7 +286,8 @@ class Unpickler {
   // ('storage', type, key, device, count): the bytes lie in the archive under data/KEY.
   static Value storage(const Value& id) {
     const Sequence& parts = id.sequence();
-    return {Storage{item(parts, 2).as<std::string>("key"), storage_type(item(parts, 1).as<Global>("type").name)}};
+    return {
+        Storage{item(parts, 2).as<std::string>("key"), storage_type(item(parts, 1).as<Global>("type").name)}};
   }
 
   Value call(const std::string& function, const Sequence& arguments) {
@@ -278,12 +340,14 @@ NamedTensors read_pytorch_tensors(const std::filesystem::path& path) {
   try {
     caffe2::serialize::PyTorchStreamReader archive(path.string());
     const auto [pickle, size] = archive.getRecord("data.pkl");
-    NamedTensors tensors = state_dict_in(Unpickler(archive, std::string(static_cast<const char*>(pickle.get()), size)).run());
+    NamedTensors tensors =
+        state_dict_in(Unpickler(archive, std::string(static_cast<const char*>(pickle.get()), size)).run());
     if (tensors.empty()) throw Error("it holds no named tensors");
     return tensors;
   } catch (const c10::Error& error) {
-    throw Error(fmt::format("{} is not a whole PyTorch file ({})", path.string(), error.what_without_backtrace()),
-                "write it with torch.save(model.state_dict(), ...) of PyTorch 1.6 or newer");
+    throw Error(
+        fmt::format("{} is not a whole PyTorch file ({})", path.string(), error.what_without_backtrace()),
+        "write it with torch.save(model.state_dict(), ...) of PyTorch 1.6 or newer");
   } catch (const Error& error) {
     throw Error(fmt::format("cannot read {}: {}", path.string(), error.what()),
                 "save the state dict alone: torch.save(model.state_dict(), ...)");

@@ -1,5 +1,3 @@
-#include <lucivox/nn/safetensors.h>
-
 #include <array>
 #include <bit>
 #include <cstring>
@@ -11,6 +9,7 @@
 #include <lucivox/base/config.h>
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/nn/safetensors.h>
 
 namespace lucivox {
 namespace {
@@ -52,10 +51,12 @@ at::Tensor tensor_from(const Json& entry, std::string_view data) {
   const auto [begin, end] = entry.at("data_offsets").get<std::pair<uint64_t, uint64_t>>();
   uint64_t bytes = c10::elementSize(type);
   for (const int64_t n : shape) {
-    if (n < 0 || (n > 0 && bytes > data.size() / static_cast<uint64_t>(n))) throw Error("a shape larger than the file");
+    if (n < 0 || (n > 0 && bytes > data.size() / static_cast<uint64_t>(n)))
+      throw Error("a shape larger than the file");
     bytes *= static_cast<uint64_t>(n);
   }
-  if (begin > end || end > data.size() || end - begin != bytes) throw Error("offsets that do not fit the file");
+  if (begin > end || end > data.size() || end - begin != bytes)
+    throw Error("offsets that do not fit the file");
   at::Tensor tensor = torch::empty(shape, type);
   if (bytes > 0) std::memcpy(tensor.data_ptr(), data.data() + begin, bytes);
   return tensor;
@@ -100,7 +101,9 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
     const at::Tensor plain = tensor.detach().cpu().contiguous();
     const size_t begin = data.size();
     data.append(static_cast<const char*>(plain.data_ptr()), plain.nbytes());
-    header[name] = {{"dtype", name_of(plain.scalar_type())}, {"shape", plain.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
+    header[name] = {{"dtype", name_of(plain.scalar_type())},
+                    {"shape", plain.sizes().vec()},
+                    {"data_offsets", {begin, data.size()}}};
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data, as other readers expect

@@ -17,7 +17,8 @@ struct TensorFile {
 
 // Throws Error when the file is missing, truncated or damaged.
 TensorFile read_safetensors(const std::filesystem::path& path);
-// Written whole or not at all. Tensors of any layout and device; types float16/32/64, bfloat16, int32/64, uint8, bool.
+// Written whole or not at all. Tensors of any layout and device; types float16/32/64, bfloat16, int32/64,
+// uint8, bool.
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 }  // namespace lucivox

@@ -1,17 +1,17 @@
-#include <lucivox/program/chart.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
+
+#include <lucivox/program/chart.h>
 
 namespace lucivox {
 namespace {
 
 constexpr double kWidth = 640, kHeight = 300;
 constexpr double kLeft = 64, kRight = 16, kTop = 34, kBottom = 46;
-constexpr int kTicks = 5;      // about so many on an axis
-constexpr int kColours = 4;    // --line-1 .. --line-4 of the page
+constexpr int kTicks = 5;    // about so many on an axis
+constexpr int kColours = 4;  // --line-1 .. --line-4 of the page
 
 // A range of values and where it lies on the page.
 struct Axis {
@@ -29,10 +29,13 @@ double tick_step(double span) {
   return 10 * power;
 }
 
-double shown(const Chart& chart, double y) { return chart.logarithmic ? std::log10(y) : y; }
+double shown(const Chart& chart, double y) {
+  return chart.logarithmic ? std::log10(y) : y;
+}
 
 bool drawable(const Chart& chart, const std::pair<double, double>& point) {
-  return std::isfinite(point.first) && std::isfinite(shown(chart, point.second)) && !(chart.logarithmic && point.second <= 0);
+  return std::isfinite(point.first) && std::isfinite(shown(chart, point.second)) &&
+         !(chart.logarithmic && point.second <= 0);
 }
 
 // The range of all drawable points, a little wider when they are all alike.
@@ -55,19 +58,24 @@ Axis axis(const Chart& chart, double page_low, double page_high, Value value) {
 }
 
 std::string text(double x, double y, const char* anchor, const std::string& content, const char* style = "") {
-  return fmt::format(R"svg(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" {}>{}</text>)svg", x, y, anchor, style, escape_html(content));
+  return fmt::format(R"svg(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" {}>{}</text>)svg", x, y, anchor,
+                     style, escape_html(content));
 }
 
 std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
   std::string svg;
   const double step_x = tick_step(x.high - x.low), step_y = tick_step(y.high - y.low);
   for (double v = std::ceil(x.low / step_x) * step_x; v <= x.high + 1e-9 * step_x; v += step_x) {
-    svg += text(x.at(v), kHeight - kBottom + 16, "middle", fmt::format("{:g}", std::abs(v) < 1e-9 * step_x ? 0 : v));
+    svg += text(x.at(v), kHeight - kBottom + 16, "middle",
+                fmt::format("{:g}", std::abs(v) < 1e-9 * step_x ? 0 : v));
   }
   for (double v = std::ceil(y.low / step_y) * step_y; v <= y.high + 1e-9 * step_y; v += step_y) {
-    svg += fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}" stroke="var(--grid)"/>)svg", kLeft, kWidth - kRight, y.at(v), y.at(v));
+    svg +=
+        fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}" stroke="var(--grid)"/>)svg",
+                    kLeft, kWidth - kRight, y.at(v), y.at(v));
     const double value = chart.logarithmic ? std::pow(10, v) : v;
-    svg += text(kLeft - 6, y.at(v) + 4, "end", fmt::format("{:.3g}", std::abs(value) < 1e-9 * step_y && !chart.logarithmic ? 0 : value));
+    svg += text(kLeft - 6, y.at(v) + 4, "end",
+                fmt::format("{:.3g}", std::abs(value) < 1e-9 * step_y && !chart.logarithmic ? 0 : value));
   }
   return svg + text((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle", chart.x_label);
 }
@@ -75,10 +83,14 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
 std::string line(const Chart& chart, const Series& series, size_t index, const Axis& x, const Axis& y) {
   std::string points;
   for (const auto& point : series.points) {
-    if (drawable(chart, point)) points += fmt::format("{:.1f},{:.1f} ", x.at(point.first), y.at(shown(chart, point.second)));
+    if (drawable(chart, point))
+      points += fmt::format("{:.1f},{:.1f} ", x.at(point.first), y.at(shown(chart, point.second)));
   }
-  const std::string colour = series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
-  return fmt::format(R"svg(<polyline fill="none" stroke="{}" stroke-width="{}" stroke-linejoin="round" points="{}"/>)svg", colour, series.faint ? 1 : 2, points);
+  const std::string colour =
+      series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
+  return fmt::format(
+      R"svg(<polyline fill="none" stroke="{}" stroke-width="{}" stroke-linejoin="round" points="{}"/>)svg",
+      colour, series.faint ? 1 : 2, points);
 }
 
 std::string legend(const Chart& chart) {
@@ -88,8 +100,11 @@ std::string legend(const Chart& chart) {
   while (index-- > 0) {
     const Series& series = chart.series[index];
     left -= 6.5 * static_cast<double>(series.name.size()) + 28;
-    const std::string colour = series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
-    svg += fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="18" y2="18" stroke="{}" stroke-width="2"/>)svg", left, left + 14, colour);
+    const std::string colour =
+        series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
+    svg +=
+        fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="18" y2="18" stroke="{}" stroke-width="2"/>)svg",
+                    left, left + 14, colour);
     svg += text(left + 18, 22, "start", series.name);
   }
   return svg;
@@ -97,7 +112,9 @@ std::string legend(const Chart& chart) {
 
 std::string marker(const Marker& mark, const Axis& x) {
   const double at = x.at(mark.x);
-  return fmt::format(R"svg(<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" stroke="var(--ink)" stroke-dasharray="4 3"/>)svg", at, kTop, kHeight - kBottom) +
+  return fmt::format(
+             R"svg(<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" stroke="var(--ink)" stroke-dasharray="4 3"/>)svg",
+             at, kTop, kHeight - kBottom) +
          text(at + 5, kTop + 12, "start", mark.label);
 }
 
@@ -107,11 +124,20 @@ std::string escape_html(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      default: escaped += c;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      default:
+        escaped += c;
     }
   }
   return escaped;
@@ -120,8 +146,11 @@ std::string escape_html(const std::string& text) {
 std::string line_chart(const Chart& chart) {
   const Axis x = axis(chart, kLeft, kWidth - kRight, [](const auto& p) { return p.first; });
   const Axis y = axis(chart, kHeight - kBottom, kTop, [&](const auto& p) { return shown(chart, p.second); });
-  std::string svg = fmt::format(R"svg(<svg viewBox="0 0 {} {}" xmlns="http://www.w3.org/2000/svg" role="img" font-size="12" fill="var(--ink)">)svg", kWidth, kHeight);
-  svg += text(kLeft, 22, "start", chart.title, R"svg(font-weight="600" font-size="14")svg") + grid(chart, x, y);
+  std::string svg = fmt::format(
+      R"svg(<svg viewBox="0 0 {} {}" xmlns="http://www.w3.org/2000/svg" role="img" font-size="12" fill="var(--ink)">)svg",
+      kWidth, kHeight);
+  svg +=
+      text(kLeft, 22, "start", chart.title, R"svg(font-weight="600" font-size="14")svg") + grid(chart, x, y);
   for (const Marker& mark : chart.markers) svg += marker(mark, x);
   for (size_t i = 0; i < chart.series.size(); ++i) svg += line(chart, chart.series[i], i, x, y);
   return svg + legend(chart) + "</svg>";

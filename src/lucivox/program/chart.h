@@ -25,7 +25,8 @@ struct Chart {
   bool logarithmic = false;  // the y axis; points of 0 and below are left out
 };
 
-// A line chart as SVG to stand inside a page, whose CSS variables --ink, --faint, --grid, --line-1, ... colour it.
+// A line chart as SVG to stand inside a page, whose CSS variables --ink, --faint, --grid, --line-1, ...
+// colour it.
 std::string line_chart(const Chart& chart);
 
 // For text inside HTML and SVG.

@@ -1,5 +1,3 @@
-#include <lucivox/program/demo.h>
-
 #include <cmath>
 
 #include <fmt/format.h>
@@ -7,6 +5,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/program/demo.h>
 #include <lucivox/program/enhancement.h>
 #include <lucivox/program/simulation.h>
 
@@ -18,7 +17,8 @@ namespace {
 constexpr int64_t kTraining = 128, kHeldOut = 8, kSize = 256;
 constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 
-// Minutes instead of the paper's days: small crops, a higher learning rate, and batch norms that soon keep their statistics.
+// Minutes instead of the paper's days: small crops, a higher learning rate, and batch norms that soon keep
+// their statistics.
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
@@ -34,7 +34,8 @@ Json configuration(const fs::path& data, uint64_t seed) {
 
 void make_room(const fs::path& run) {
   if (fs::exists(run / kMarker)) fs::remove_all(run);
-  if (fs::exists(run)) throw Error::misuse(run.string() + " exists and is no earlier demo", "give another folder with --run");
+  if (fs::exists(run))
+    throw Error::misuse(run.string() + " exists and is no earlier demo", "give another folder with --run");
   create_folder(run);
   write_file(run / kMarker, "{\"demo\": true}\n");
 }
@@ -43,10 +44,12 @@ void require_better(const BeforeAfter& quality) {
   const Quality &b = quality.before, &a = quality.after;
   const bool better = a.mse < b.mse && a.psnr > b.psnr && a.ssim > b.ssim && a.ms_ssim > b.ms_ssim;
   if (better) return;
-  throw Error(fmt::format("the enhanced slices are not better by every metric (PSNR {:.2f} to {:.2f}, SSIM {:.4f} to {:.4f}, "
-                          "MS-SSIM {:.4f} to {:.4f})",
-                          b.psnr, a.psnr, b.ssim, a.ssim, b.ms_ssim, a.ms_ssim),
-              "training did not converge; see the loss curves in report.html");
+  throw Error(
+      fmt::format(
+          "the enhanced slices are not better by every metric (PSNR {:.2f} to {:.2f}, SSIM {:.4f} to {:.4f}, "
+          "MS-SSIM {:.4f} to {:.4f})",
+          b.psnr, a.psnr, b.ssim, a.ssim, b.ms_ssim, a.ms_ssim),
+      "training did not converge; see the loss curves in report.html");
 }
 
 // Enhancement must stay quantitative: a region of one value keeps its HU within this.
@@ -56,7 +59,8 @@ void require_quantitative(const Json& constant_regions) {
   for (const Json& region : constant_regions) {
     const double error = region.at("error_hu").get<double>();
     if (std::abs(error) <= kToleranceHu) continue;
-    throw Error(fmt::format("a region of {:g} HU moved by {:.1f} HU, more than {:g}", region.at("hu").get<double>(), error, kToleranceHu),
+    throw Error(fmt::format("a region of {:g} HU moved by {:.1f} HU, more than {:g}",
+                            region.at("hu").get<double>(), error, kToleranceHu),
                 "training did not converge; see the loss curves in report.html");
   }
 }
@@ -70,7 +74,8 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
   simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
 
-  const TrainingJob job{"ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh, options.device};
+  const TrainingJob job{"ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh,
+                        options.device};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

@@ -8,8 +8,9 @@
 
 namespace lucivox {
 
-// The main job from nothing, in minutes on 2 cores: simulate chest CT at full and at low dose, train DDNet by the hybrid schedule
-// (dense, prune half of the free filters, retrain with the masks held), enhance slices that it has not seen.
+// The main job from nothing, in minutes on 2 cores: simulate chest CT at full and at low dose, train DDNet by
+// the hybrid schedule (dense, prune half of the free filters, retrain with the masks held), enhance slices
+// that it has not seen.
 struct DemoOptions {
   std::filesystem::path run = "runs/demo";
   uint64_t seed = 1;
@@ -17,7 +18,8 @@ struct DemoOptions {
 };
 
 // Replaces an earlier demo in the same folder and nothing else. Throws Error when the enhanced slices are not
-// better than the low-dose ones by every metric, when a region of one value moves by more than 40 HU, and as the parts do.
+// better than the low-dose ones by every metric, when a region of one value moves by more than 40 HU, and as
+// the parts do.
 TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -1,11 +1,10 @@
-#include <lucivox/program/description.h>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/program/description.h>
 
 namespace lucivox {
 namespace {
@@ -58,7 +57,8 @@ std::string as_text(const Json& json, int indent) {
     if (value.is_object() && !value.empty()) {
       text += fmt::format("{:{}}{}\n{}", "", indent, key, as_text(value, indent + 2));
     } else {
-      text += fmt::format("{:{}}{:<36}{}\n", "", indent, key, value.is_string() ? value.get<std::string>() : value.dump());
+      text += fmt::format("{:{}}{:<36}{}\n", "", indent, key,
+                          value.is_string() ? value.get<std::string>() : value.dump());
     }
   }
   return text;

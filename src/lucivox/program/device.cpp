@@ -1,5 +1,3 @@
-#include <lucivox/program/device.h>
-
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -13,6 +11,7 @@
 #include <lucivox/base/parallel.h>
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
+#include <lucivox/program/device.h>
 
 namespace lucivox {
 namespace {
@@ -49,11 +48,13 @@ at::TensorOptions device_options(const std::string& device) {
   int index = 0;
   const std::string number = device.starts_with("cuda:") ? device.substr(5) : "0";
   const auto [end, failure] = std::from_chars(number.data(), number.data() + number.size(), index);
-  if ((device != "cuda" && !device.starts_with("cuda:")) || failure != std::errc() || end != number.data() + number.size()) {
+  if ((device != "cuda" && !device.starts_with("cuda:")) || failure != std::errc() ||
+      end != number.data() + number.size()) {
     throw Error::misuse(fmt::format("unknown device '{}'", device), "use cpu, cuda or cuda:N");
   }
   if (!torch::cuda::is_available() || index < 0 || index >= static_cast<int>(torch::cuda::device_count())) {
-    throw Error::misuse(fmt::format("device {} is not available", device), "`lucivox doctor` lists what this machine and build have");
+    throw Error::misuse(fmt::format("device {} is not available", device),
+                        "`lucivox doctor` lists what this machine and build have");
   }
   return options.device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }

@@ -1,5 +1,3 @@
-#include <lucivox/program/enhancement.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -7,6 +5,7 @@
 #include <lucivox/base/version.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/infer/enhance.h>
+#include <lucivox/program/enhancement.h>
 #include <lucivox/program/image_files.h>
 
 namespace fs = std::filesystem;
@@ -14,12 +13,15 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-void enhance_file(Model& model, const fs::path& in, const fs::path& out, const Console& console, const StopToken& stop) {
+void enhance_file(Model& model, const fs::path& in, const fs::path& out, const Console& console,
+                  const StopToken& stop) {
   const auto source = open(in);
   if (source->info().units == Units::PerMm) {
-    throw Error(in.string() + " holds attenuation in 1/mm, the model was trained on HU", "convert it to HU first");
+    throw Error(in.string() + " holds attenuation in 1/mm, the model was trained on HU",
+                "convert it to HU first");
   }
-  if (source->info().units == Units::Unknown) console.note(in.string() + " does not tell its units: taken as those of the model");
+  if (source->info().units == Units::Unknown)
+    console.note(in.string() + " does not tell its units: taken as those of the model");
   const auto sink = create(out, source->info(),
                            {fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,
                                         model.network.graph().architecture())});
@@ -29,11 +31,13 @@ void enhance_file(Model& model, const fs::path& in, const fs::path& out, const C
 
 }  // namespace
 
-void enhance_files(Model& model, const fs::path& in, const fs::path& out, const Console& console, const StopToken& stop) {
+void enhance_files(Model& model, const fs::path& in, const fs::path& out, const Console& console,
+                   const StopToken& stop) {
   require_exists(in, "image");
   if (!fs::is_directory(in) || !holds_single_images(in)) return enhance_file(model, in, out, console, stop);
   create_folder(out);
-  for (const fs::path& image : images_in(in)) enhance_file(model, image, out / image.filename(), console, stop);
+  for (const fs::path& image : images_in(in))
+    enhance_file(model, image, out / image.filename(), console, stop);
 }
 
 }  // namespace lucivox

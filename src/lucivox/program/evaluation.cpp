@@ -1,5 +1,3 @@
-#include <lucivox/program/evaluation.h>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
@@ -7,6 +5,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/open.h>
+#include <lucivox/program/evaluation.h>
 #include <lucivox/program/image_files.h>
 
 namespace fs = std::filesystem;
@@ -17,7 +16,8 @@ namespace {
 std::vector<std::pair<fs::path, fs::path>> images_of(const fs::path& a, const fs::path& b) {
   require_exists(a, "image");
   require_exists(b, "image");
-  const bool folders = fs::is_directory(a) && fs::is_directory(b) && (holds_single_images(a) || holds_single_images(b));
+  const bool folders =
+      fs::is_directory(a) && fs::is_directory(b) && (holds_single_images(a) || holds_single_images(b));
   return folders ? equally_named(a, b) : std::vector<std::pair<fs::path, fs::path>>{{a, b}};
 }
 
@@ -49,10 +49,13 @@ Json to_json(const Evaluation& evaluation) {
     line.update(to_json(slice.quality));
     slices.push_back(line);
   }
-  return {{"window", {evaluation.window.low, evaluation.window.high}}, {"mean", to_json(evaluation.mean)}, {"slices", slices}};
+  return {{"window", {evaluation.window.low, evaluation.window.high}},
+          {"mean", to_json(evaluation.mean)},
+          {"slices", slices}};
 }
 
-Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& window, const Console& console, const StopToken& stop) {
+Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& window, const Console& console,
+                    const StopToken& stop) {
   Evaluation evaluation{window, {}, {}};
   std::vector<Quality> all;
   const auto images = images_of(a, b);
@@ -60,9 +63,10 @@ Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& w
   for (const auto& [path_a, path_b] : images) {
     const auto image = open(path_a), truth = open(path_b);
     if (image->info().shape != truth->info().shape) {
-      throw Error(fmt::format("{} has {} pixels and {} has {}", path_a.string(), fmt::join(image->info().shape, "x"),
-                              path_b.string(), fmt::join(truth->info().shape, "x")),
-                  "only images of one size can be compared");
+      throw Error(
+          fmt::format("{} has {} pixels and {} has {}", path_a.string(), fmt::join(image->info().shape, "x"),
+                      path_b.string(), fmt::join(truth->info().shape, "x")),
+          "only images of one size can be compared");
     }
     const int64_t slices = image->info().shape[0];
     for (int64_t z = 0; z < slices; ++z) {

@@ -23,10 +23,10 @@ struct Evaluation {
 
 Json to_json(const Evaluation& evaluation);
 
-// How near the image `a` is to the truth `b`, slice by slice: two images, two DICOM series, or two folders with
-// equally named images. Pixels that `b` marks as padding count as equal.
-// Throws Error when sizes differ, files are damaged or values are not finite.
-Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b, const QualityWindow& window,
-                    const Console& console, const StopToken& stop);
+// How near the image `a` is to the truth `b`, slice by slice: two images, two DICOM series, or two folders
+// with equally named images. Pixels that `b` marks as padding count as equal. Throws Error when sizes differ,
+// files are damaged or values are not finite.
+Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b,
+                    const QualityWindow& window, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

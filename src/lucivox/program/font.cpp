@@ -1,8 +1,8 @@
-#include <lucivox/program/font.h>
-
 #include <algorithm>
 
 #include <torch/torch.h>
+
+#include <lucivox/program/font.h>
 
 namespace lucivox {
 namespace {
@@ -51,7 +51,9 @@ constexpr std::array<Glyph, 95> kGlyphs{{
 }};
 // clang-format on
 
-constexpr bool continues_utf8(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+constexpr bool continues_utf8(char c) {
+  return (static_cast<uint8_t>(c) & 0xC0) == 0x80;
+}
 
 const Glyph& glyph(char c) {
   const bool printable = c >= ' ' && c <= '~';
@@ -59,8 +61,10 @@ const Glyph& glyph(char c) {
 }
 
 void fill_square(at::Tensor& rgb, int64_t x, int64_t y, int64_t side, const at::Tensor& colour) {
-  const int64_t left = std::clamp<int64_t>(x, 0, rgb.size(1)), right = std::clamp<int64_t>(x + side, 0, rgb.size(1));
-  const int64_t top = std::clamp<int64_t>(y, 0, rgb.size(0)), bottom = std::clamp<int64_t>(y + side, 0, rgb.size(0));
+  const int64_t left = std::clamp<int64_t>(x, 0, rgb.size(1)),
+                right = std::clamp<int64_t>(x + side, 0, rgb.size(1));
+  const int64_t top = std::clamp<int64_t>(y, 0, rgb.size(0)),
+                bottom = std::clamp<int64_t>(y + side, 0, rgb.size(0));
   rgb.slice(0, top, bottom).slice(1, left, right).copy_(colour);
 }
 

@@ -1,5 +1,3 @@
-#include <lucivox/program/image_files.h>
-
 #include <algorithm>
 #include <array>
 #include <string>
@@ -8,6 +6,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/program/image_files.h>
 
 namespace fs = std::filesystem;
 
@@ -15,7 +14,8 @@ namespace lucivox {
 namespace {
 
 // A folder that holds one of these is no DICOM series.
-constexpr std::array kSingleImages{".tif", ".tiff", ".png", ".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".h5", ".hdf5", ".hdf"};
+constexpr std::array kSingleImages{".tif",  ".tiff", ".png", ".nii", ".gz",   ".nrrd",
+                                   ".nhdr", ".mha",  ".mhd", ".h5",  ".hdf5", ".hdf"};
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
@@ -23,13 +23,14 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-void require_none_alone(const std::vector<std::string>& names, const std::vector<std::string>& partners, const fs::path& a,
-                        const fs::path& b) {
+void require_none_alone(const std::vector<std::string>& names, const std::vector<std::string>& partners,
+                        const fs::path& a, const fs::path& b) {
   std::vector<std::string> alone;
-  std::set_difference(names.begin(), names.end(), partners.begin(), partners.end(), std::back_inserter(alone));
+  std::set_difference(names.begin(), names.end(), partners.begin(), partners.end(),
+                      std::back_inserter(alone));
   if (alone.empty()) return;
-  throw Error(fmt::format("{} of {} images in {} have no partner in {}, the first is {}", alone.size(), names.size(), a.string(),
-                          b.string(), alone.front()),
+  throw Error(fmt::format("{} of {} images in {} have no partner in {}, the first is {}", alone.size(),
+                          names.size(), a.string(), b.string(), alone.front()),
               "both folders must hold equally named images");
 }
 
@@ -37,7 +38,8 @@ void require_none_alone(const std::vector<std::string>& names, const std::vector
 
 std::vector<fs::path> images_in(const fs::path& folder) {
   require_exists(folder, "folder");
-  if (!fs::is_directory(folder)) throw Error(folder.string() + " is not a folder", "give the folder that holds the images");
+  if (!fs::is_directory(folder))
+    throw Error(folder.string() + " is not a folder", "give the folder that holds the images");
   std::vector<fs::path> images;
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (!entry.path().filename().string().starts_with('.')) images.push_back(entry.path());
@@ -50,7 +52,8 @@ std::vector<fs::path> images_in(const fs::path& folder) {
 bool holds_single_images(const fs::path& folder) {
   const auto images = images_in(folder);
   return std::any_of(images.begin(), images.end(), [](const fs::path& image) {
-    return std::find(kSingleImages.begin(), kSingleImages.end(), image.extension().string()) != kSingleImages.end();
+    return std::find(kSingleImages.begin(), kSingleImages.end(), image.extension().string()) !=
+           kSingleImages.end();
   });
 }
 

@@ -1,5 +1,3 @@
-#include <lucivox/program/picture.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +10,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/program/font.h>
+#include <lucivox/program/picture.h>
 
 namespace lucivox {
 namespace {
@@ -35,7 +34,8 @@ Rgb oklab_to_srgb(double lightness, double a, double b) {
           encode(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};
 }
 
-// `t` from -1 (blue) over 0 (white) to 1 (red). Chroma rises early, so that small differences show their sign.
+// `t` from -1 (blue) over 0 (white) to 1 (red). Chroma rises early, so that small differences show their
+// sign.
 Rgb diverging(double t) {
   constexpr double kBlue = 255 * std::numbers::pi / 180, kRed = 27 * std::numbers::pi / 180;  // hues
   constexpr double kDarkening = 0.62, kChroma = 0.155;  // as dark and vivid as sRGB allows for both hues
@@ -86,7 +86,9 @@ double difference_range(const Triptych& t) {
 // --- drawing ---
 
 void fill(at::Tensor& rgb, int64_t x, int64_t y, int64_t width, int64_t height, Rgb colour) {
-  rgb.slice(0, y, y + height).slice(1, x, x + width).copy_(torch::tensor({colour[0], colour[1], colour[2]}, at::kByte));
+  rgb.slice(0, y, y + height)
+      .slice(1, x, x + width)
+      .copy_(torch::tensor({colour[0], colour[1], colour[2]}, at::kByte));
 }
 
 // `picture`: uint8 [H, W] or [H, W, 3], in a frame one pixel wide around it.
@@ -104,19 +106,20 @@ at::Tensor enlarge(const at::Tensor& picture, int64_t factor) {
 // The largest scale up to `wanted` at which all texts fit into `width`.
 int64_t fitting_scale(const std::vector<std::string>& texts, int64_t width, int64_t wanted) {
   const auto fits = [&](int64_t scale) {
-    return std::all_of(texts.begin(), texts.end(), [&](const std::string& t) { return text_width(t, scale) <= width; });
+    return std::all_of(texts.begin(), texts.end(),
+                       [&](const std::string& t) { return text_width(t, scale) <= width; });
   };
   while (wanted > 1 && !fits(wanted)) --wanted;
   return wanted;
 }
 
-// Where everything stands, in pixels. Distances are multiples of the text's scale, so that the figure looks the
-// same at every size.
+// Where everything stands, in pixels. Distances are multiples of the text's scale, so that the figure looks
+// the same at every size.
 struct Layout {
   int64_t factor, panel_width, panel_height;
-  int64_t scale;                             // of labels; captions one less
+  int64_t scale;  // of labels; captions one less
   int64_t margin, gap, title_y, window_y;
-  std::array<int64_t, 2> label_y, panel_y;   // of the two rows
+  std::array<int64_t, 2> label_y, panel_y;  // of the two rows
   int64_t caption_y;
   int64_t width, height;
 
@@ -149,7 +152,8 @@ Layout layout_for(const Triptych& t) {
 
 void require_panels(const Triptych& t) {
   for (const at::Tensor& panel : {t.low_dose, t.enhanced, t.full_dose}) {
-    if (panel.defined() && panel.dim() == 2 && panel.numel() > 0 && panel.sizes() == t.low_dose.sizes()) continue;
+    if (panel.defined() && panel.dim() == 2 && panel.numel() > 0 && panel.sizes() == t.low_dose.sizes())
+      continue;
     throw Error("the low-dose, the enhanced and the full-dose image differ in size",
                 "compare slices of one scan: the same number of rows and columns");
   }
@@ -158,7 +162,8 @@ void require_panels(const Triptych& t) {
 void draw_heading(at::Tensor& figure, const Layout& l, const Triptych& t) {
   const int64_t width = l.width - 2 * l.margin;
   draw_text(figure, l.margin, l.title_y, t.title, kInk, fitting_scale({t.title}, width, l.scale + 1));
-  const std::string window = fmt::format("window: centre {:g} HU, width {:g} HU", t.window.centre, t.window.width);
+  const std::string window =
+      fmt::format("window: centre {:g} HU, width {:g} HU", t.window.centre, t.window.width);
   draw_text(figure, l.margin, l.window_y, window, kFaintInk, fitting_scale({window}, width, l.small()));
 }
 
@@ -177,12 +182,14 @@ void draw_images(at::Tensor& figure, const Layout& l, const Triptych& t) {
 void draw_colour_bar(at::Tensor& figure, const Layout& l, double range) {
   const int64_t x = l.column(2), top = l.panel_y[1], height = l.panel_height, width = 12 * l.scale;
   draw_text(figure, x, l.label_y[1], "difference (HU)", kInk, l.scale);
-  place(figure, x, top, difference(torch::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
+  place(figure, x, top,
+        difference(torch::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
   for (int64_t i = 0; i <= 4; ++i) {
     const double value = range * static_cast<double>(2 - i) / 2;
     const int64_t y = top + (height - 1) * i / 4, tick = 3 * l.scale;
     fill(figure, x + width + 1, y, tick, 1, kFaintInk);
-    const int64_t text_y = std::clamp(y - kCapitalHeight * l.scale / 2, top, top + height - kCapitalHeight * l.scale);
+    const int64_t text_y =
+        std::clamp(y - kCapitalHeight * l.scale / 2, top, top + height - kCapitalHeight * l.scale);
     const std::string label = i == 2 ? "0" : fmt::format("{:+.4g}", value);
     draw_text(figure, x + width + 2 * tick, text_y, label, kInk, l.scale);
   }
@@ -203,7 +210,8 @@ void draw_differences(at::Tensor& figure, const Layout& l, const Triptych& t) {
 }  // namespace
 
 std::string png(const at::Tensor& picture) {
-  TORCH_CHECK(picture.scalar_type() == at::kByte && (picture.dim() == 2 || (picture.dim() == 3 && picture.size(2) == 3)));
+  TORCH_CHECK(picture.scalar_type() == at::kByte &&
+              (picture.dim() == 2 || (picture.dim() == 3 && picture.size(2) == 3)));
   constexpr int64_t kLargest = 1'000'000;  // pixels a side, libpng's own limit
   if (picture.numel() == 0 || std::max(picture.size(0), picture.size(1)) > kLargest) {
     throw Error(fmt::format("a picture of {} x {} pixels cannot be a PNG", picture.size(1), picture.size(0)),
@@ -234,7 +242,8 @@ at::Tensor grey(const at::Tensor& hu_YX, const HuWindow& window) {
 }
 
 at::Tensor difference(const at::Tensor& difference_hu_YX, double range_hu) {
-  if (!(range_hu > 0)) throw Error::misuse("the range of a difference map must be positive", "give it in HU, such as 200");
+  if (!(range_hu > 0))
+    throw Error::misuse("the range of a difference map must be positive", "give it in HU, such as 200");
   const at::Tensor unit = (difference_hu_YX / range_hu).clamp(-1, 1);
   const at::Tensor index = (unit * kHalfMap).round() + kHalfMap;
   constexpr int64_t kNanIndex = 2 * kHalfMap + 1;

@@ -34,9 +34,9 @@ struct Triptych {
   std::vector<std::string> captions;  // under the three images, e.g. metrics; may be fewer
 };
 
-// A figure, sRGB uint8 [H, W, 3]. Top: the three images; bottom: low_dose - full_dose and enhanced - full_dose in
-// one colour scale, and its colour bar. Images narrower than 384 pixels are enlarged by a whole factor.
-// Throws Error when the images differ in size.
+// A figure, sRGB uint8 [H, W, 3]. Top: the three images; bottom: low_dose - full_dose and enhanced -
+// full_dose in one colour scale, and its colour bar. Images narrower than 384 pixels are enlarged by a whole
+// factor. Throws Error when the images differ in size.
 at::Tensor triptych(const Triptych& content);
 
 }  // namespace lucivox

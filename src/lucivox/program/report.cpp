@@ -1,11 +1,10 @@
-#include <lucivox/program/report.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
 #include <lucivox/program/chart.h>
+#include <lucivox/program/report.h>
 
 namespace lucivox {
 namespace {
@@ -30,19 +29,22 @@ std::string cells(const char* tag, const std::vector<std::string>& row) {
 }
 
 std::string html_of(const ReportTable& table) {
-  std::string html = fmt::format("<h2>{}</h2>\n<table>\n{}", escape_html(table.title), cells("th", table.header));
+  std::string html =
+      fmt::format("<h2>{}</h2>\n<table>\n{}", escape_html(table.title), cells("th", table.header));
   for (const auto& row : table.rows) html += cells("td", row);
   return html + "</table>\n";
 }
 
 std::string html_of(const ReportPicture& picture) {
   const std::string caption = escape_html(picture.caption);
-  return fmt::format("<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>\n", caption,
-                     base64(picture.png));
+  return fmt::format(
+      "<figure><img alt=\"{0}\" src=\"data:image/png;base64,{1}\"><figcaption>{0}</figcaption></figure>\n",
+      caption, base64(picture.png));
 }
 
 // A number of every line of one kind, along the steps; `key` may lie in a table: "validation/psnr".
-Series series_of(const std::vector<Json>& metrics, const std::string& kind, const std::string& key, const std::string& name) {
+Series series_of(const std::vector<Json>& metrics, const std::string& kind, const std::string& key,
+                 const std::string& name) {
   Series series{name, {}};
   const Json::json_pointer pointer("/" + key);
   for (const Json& line : metrics) {
@@ -68,20 +70,28 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
   const std::vector<Marker> markers = prunings(metrics);
   std::vector<std::string> charts;
   const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic) {
-    if (!series.back().points.empty()) charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic}));
+    if (!series.back().points.empty())
+      charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic}));
   };
   Series steps = series_of(metrics, "step", "loss", "step");
   steps.faint = true;
-  add("Loss", {steps, series_of(metrics, "epoch", "validation/loss", "validation"), series_of(metrics, "epoch", "loss", "epoch mean")}, true);
+  add("Loss",
+      {steps, series_of(metrics, "epoch", "validation/loss", "validation"),
+       series_of(metrics, "epoch", "loss", "epoch mean")},
+      true);
   add("Validation PSNR, dB", {series_of(metrics, "epoch", "validation/psnr", "PSNR")}, false);
-  add("Validation similarity", {series_of(metrics, "epoch", "validation/ssim", "SSIM"), series_of(metrics, "epoch", "validation/ms_ssim", "MS-SSIM")}, false);
+  add("Validation similarity",
+      {series_of(metrics, "epoch", "validation/ssim", "SSIM"),
+       series_of(metrics, "epoch", "validation/ms_ssim", "MS-SSIM")},
+      false);
   add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true);
   return charts;
 }
 
 void write_report(const std::filesystem::path& folder, const ReportContent& content) {
   std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\">"
       "<title>{0}</title><style>{2}</style></head><body>\n<h1>{0}</h1>\n<p>{1}</p>\n",
       escape_html(content.title), escape_html(content.subtitle), kStyle);
   for (const ReportTable& table : content.tables) html += html_of(table);
@@ -90,8 +100,12 @@ void write_report(const std::filesystem::path& folder, const ReportContent& cont
   if (!content.charts.empty()) html += "<h2>Training</h2>\n<div class=\"charts\">\n";
   for (const std::string& chart : content.charts) html += chart + "\n";
   if (!content.charts.empty()) html += "</div>\n";
-  html += fmt::format("<details><summary>Configuration</summary><pre>{}</pre></details>\n", escape_html(content.configuration.dump(2)));
-  html += fmt::format("<footer><p>lucivox {}. Research use only: not for diagnosis or treatment.</p></footer>\n</body></html>\n", version());
+  html += fmt::format("<details><summary>Configuration</summary><pre>{}</pre></details>\n",
+                      escape_html(content.configuration.dump(2)));
+  html += fmt::format(
+      "<footer><p>lucivox {}. Research use only: not for diagnosis or "
+      "treatment.</p></footer>\n</body></html>\n",
+      version());
   write_file(folder / "report.html", html);
 }
 

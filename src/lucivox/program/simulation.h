@@ -10,8 +10,14 @@ namespace lucivox {
 
 // Writes slices [first, first + count) of a simulation into folder/HQ (full dose), folder/LQ (low dose) and
 // folder/truth (the phantom) as slice_0000.tif, ...: float32, HU, with the pixel size.
-// Throws Error when one of them exists already, or when stopped.
-void simulate_ct_files(const std::filesystem::path& folder, const CtSimulation& simulation, int64_t first, int64_t count,
-                       const Console& console, const StopToken& stop);
+// Gives their number. Throws Error when one of the folders exists already, or
+// when stopped.
+int64_t simulate_ct_files(const std::filesystem::path& folder, const CtSimulation& simulation, int64_t first,
+                       int64_t count, const Console& console, const StopToken& stop);
+
+// The same from the slices of a real CT in HU, which give their number, size and pixels. Throws Error when they are
+// not square.
+int64_t simulate_ct_files_from(const std::filesystem::path& image, const std::filesystem::path& folder,
+                            const CtSimulation& simulation, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -1,5 +1,3 @@
-#include <lucivox/program/training.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -13,6 +11,7 @@
 #include <lucivox/program/device.h>
 #include <lucivox/program/picture.h>
 #include <lucivox/program/report.h>
+#include <lucivox/program/training.h>
 #include <lucivox/program/training_data.h>
 #include <lucivox/train/supervised.h>
 
@@ -33,7 +32,10 @@ struct Configuration {
   Json resolved() const {
     Json data = {{"train", train_data}};
     if (!validation_data.is_null()) data["validation"] = validation_data;
-    return {{"data", data}, {"network", {{"growth", network.growth}}}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+    return {{"data", data},
+            {"network", {{"growth", network.growth}}},
+            {"intensity", to_json(intensity)},
+            {"train", to_json(train)}};
   }
 };
 
@@ -50,7 +52,9 @@ Configuration configuration_from(const Json& json) {
   c.intensity = mapping_from_json(table.table("intensity"));
   c.train = train_options_from_json(table.table("train"));
   table.finish();
-  if (c.train_data.is_null()) throw Error::misuse("the configuration names no training data", "set data.train to a folder with HQ/ and LQ/");
+  if (c.train_data.is_null())
+    throw Error::misuse("the configuration names no training data",
+                        "set data.train to a folder with HQ/ and LQ/");
   return c;
 }
 
@@ -59,9 +63,11 @@ bool pictured(int64_t index, int64_t count) {
   return index * wanted / count != (index + 1) * wanted / count;
 }
 
-Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::Tensor& enhanced, const Quality& before,
-                     const Quality& after) {
-  const auto caption = [](const Quality& q) { return fmt::format("PSNR {:.2f} dB, SSIM {:.4f}", q.psnr, q.ssim); };
+Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::Tensor& enhanced,
+                     const Quality& before, const Quality& after) {
+  const auto caption = [](const Quality& q) {
+    return fmt::format("PSNR {:.2f} dB, SSIM {:.4f}", q.psnr, q.ssim);
+  };
   Triptych t;
   t.low_dose = pair.low;
   t.enhanced = enhanced;
@@ -83,7 +89,8 @@ BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run,
     before.push_back(quality(pair.low, pair.full));
     after.push_back(quality(enhanced, pair.full));
     if (pictured(i, validation.count())) {
-      const std::string bytes = png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
+      const std::string bytes =
+          png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
       write_file(run / "pictures" / fmt::format("slice_{:04}.png", i), bytes);
       pictures.push_back({std::filesystem::path(validation.name(i)).filename().string(), bytes});
     }
@@ -107,15 +114,18 @@ Json constant_regions(Model& model) {
 ReportTable constants_table(const Json& regions) {
   ReportTable table{"Regions of one value", {"HU", "moved by, HU"}, {}};
   for (const Json& region : regions) {
-    table.rows.push_back({fmt::format("{:g}", region.at("hu").get<double>()), fmt::format("{:+.1f}", region.at("error_hu").get<double>())});
+    table.rows.push_back({fmt::format("{:g}", region.at("hu").get<double>()),
+                          fmt::format("{:+.1f}", region.at("error_hu").get<double>())});
   }
   return table;
 }
 
 ReportTable quality_table(const BeforeAfter& quality) {
-  const auto row = [&](const std::string& name, double before, double after, bool more_is_better, int digits) {
+  const auto row = [&](const std::string& name, double before, double after, bool more_is_better,
+                       int digits) {
     const bool better = more_is_better ? after > before : after < before;
-    return std::vector<std::string>{name, fmt::format("{:.{}f}", before, digits), fmt::format("{:.{}f}", after, digits), better ? "better" : "worse"};
+    return std::vector<std::string>{name, fmt::format("{:.{}f}", before, digits),
+                                    fmt::format("{:.{}f}", after, digits), better ? "better" : "worse"};
   };
   const Quality &b = quality.before, &a = quality.after;
   return {fmt::format("{} slices not trained on, against full dose", quality.slices),
@@ -126,7 +136,8 @@ ReportTable quality_table(const BeforeAfter& quality) {
 }
 
 Json how_trained(const Configuration& configuration, const TrainResult& result) {
-  Json json = {{"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
+  Json json = {
+      {"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
   json["pruned"] = !result.masks.empty();
   return json;
 }
@@ -155,13 +166,20 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
   const Configuration configuration = configuration_from(job.configuration);
   const auto training = open_pairs(configuration.train_data);
-  const auto validation = configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data);
+  const auto validation =
+      configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data);
 
-  Model model{Network(ddnet(configuration.network), configuration.train.seed), configuration.intensity, job.name, {}, version()};
+  Model model{Network(ddnet(configuration.network), configuration.train.seed),
+              configuration.intensity,
+              job.name,
+              {},
+              version()};
   model.network.to(device_options(job.device));
-  const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train, model.network.graph());
+  const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
+                               model.network.graph());
 
-  RunFolder run = job.start == Start::Fresh ? RunFolder::create(job.run, configuration.resolved()) : RunFolder::resume(job.run);
+  RunFolder run = job.start == Start::Fresh ? RunFolder::create(job.run, configuration.resolved())
+                                            : RunFolder::resume(job.run);
   TrainingSummary summary;
   summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop);
   if (!summary.result.finished) return summary;

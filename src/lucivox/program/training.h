@@ -24,7 +24,8 @@ struct TrainingJob {
   std::string device = "cpu";
 };
 
-// Before and after: the quality of validation slices against full dose, by the finished model on whole slices.
+// Before and after: the quality of validation slices against full dose, by the finished model on whole
+// slices.
 struct BeforeAfter {
   Quality before, after;
   int64_t slices = 0;
@@ -36,8 +37,8 @@ struct TrainingSummary {
   Json json;                           // what summary.json holds
 };
 
-// Trains, and when it is finished leaves in the run folder model.safetensors, summary.json, pictures/*.png and
-// report.html. Throws Error as the parts do.
+// Trains, and when it is finished leaves in the run folder model.safetensors, summary.json, pictures/*.png
+// and report.html. Throws Error as the parts do.
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

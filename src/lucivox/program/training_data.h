@@ -8,7 +8,8 @@
 namespace lucivox {
 
 // Pairs of slices as a configuration names them, either
-//   "folder"                                  holding HQ/ (full dose) and LQ/ (low dose) with equally named images
+//   "folder"                                  holding HQ/ (full dose) and LQ/ (low dose) with equally named
+//   images
 //   [{ low = "...", full = "..." }, ...]      pairs of images or volumes anywhere
 // where an image is anything that open() reads and counts slice by slice.
 // Throws Error when something is missing, damaged or unequal.

@@ -1,9 +1,8 @@
-#include <lucivox/sparse/mask.h>
-
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/sparse/mask.h>
 
 namespace lucivox {
 
@@ -37,8 +36,11 @@ double sparsity(const Masks& masks, const Network& network) {
 
 void require_masks_fit(const Masks& masks, const Network& network) {
   for (const auto& [name, mask] : masks) {
-    const bool fits = network.weight(name).sizes() == mask.sizes() && ((mask == 0) | (mask == 1)).all().item<bool>();
-    if (!fits) throw Error(fmt::format("the mask of '{}' belongs to another network", name), "use the mask of this model");
+    const bool fits =
+        network.weight(name).sizes() == mask.sizes() && ((mask == 0) | (mask == 1)).all().item<bool>();
+    if (!fits)
+      throw Error(fmt::format("the mask of '{}' belongs to another network", name),
+                  "use the mask of this model");
   }
 }
 

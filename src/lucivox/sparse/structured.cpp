@@ -1,5 +1,3 @@
-#include <lucivox/sparse/structured.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -9,6 +7,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/sparse/structured.h>
 
 namespace lucivox {
 namespace {
@@ -19,7 +18,8 @@ struct Readers {
 };
 
 // Follows a channel from `id` to where it is summed up; nothing when it is tied to others on the way.
-bool follow(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id, Readers& readers) {
+bool follow(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id,
+            Readers& readers) {
   if (id == graph.output()) return false;
   for (const NodeId next : consumers[static_cast<size_t>(id)]) {
     const Operation& op = graph.node(next).operation;
@@ -35,8 +35,12 @@ bool follow(const Graph& graph, const std::vector<std::vector<NodeId>>& consumer
 }
 
 // Along which dimension of its weight a convolution's filters (or its input channels) lie.
-int64_t filter_dimension(const Convolution& conv) { return conv.transposed ? 1 : 0; }
-int64_t channel_dimension(const Convolution& conv) { return conv.transposed ? 0 : 1; }
+int64_t filter_dimension(const Convolution& conv) {
+  return conv.transposed ? 1 : 0;
+}
+int64_t channel_dimension(const Convolution& conv) {
+  return conv.transposed ? 0 : 1;
+}
 
 // [filters] of 1 (kept) and 0: the smallest L1 norms go; among equals the first.
 at::Tensor kept_filters(const at::Tensor& weight, int64_t dimension, double amount, const std::string& name) {
@@ -44,7 +48,8 @@ at::Tensor kept_filters(const at::Tensor& weight, int64_t dimension, double amou
   const int64_t filters = norms.size(0);
   const auto pruned = static_cast<int64_t>(std::lround(amount * static_cast<double>(filters)));
   if (pruned >= filters) {
-    throw Error(fmt::format("pruning {} of {} filters would leave '{}' empty", pruned, filters, name), "choose a smaller amount");
+    throw Error(fmt::format("pruning {} of {} filters would leave '{}' empty", pruned, filters, name),
+                "choose a smaller amount");
   }
   const at::Tensor order = std::get<1>(norms.sort(true, 0, false));  // stable
   at::Tensor kept = torch::ones({filters});
@@ -77,7 +82,8 @@ class MaskBuilder {
 
 Masks structured_masks(const Network& network, double amount) {
   if (!(amount >= 0 && amount < 1)) {
-    throw Error::misuse(fmt::format("an amount of {} to prune", amount), "give a share between 0 and 1, such as 0.5");
+    throw Error::misuse(fmt::format("an amount of {} to prune", amount),
+                        "give a share between 0 and 1, such as 0.5");
   }
   const torch::NoGradGuard no_grad;
   const Graph& graph = network.graph();
@@ -97,7 +103,8 @@ Masks structured_masks(const Network& network, double amount) {
       builder.prune(graph.node(norm).name + ".bias", 0, kept);
     }
     for (const NodeId reader : readers.convolutions) {
-      builder.prune(graph.node(reader).name + ".weight", channel_dimension(std::get<Convolution>(graph.node(reader).operation)), kept);
+      builder.prune(graph.node(reader).name + ".weight",
+                    channel_dimension(std::get<Convolution>(graph.node(reader).operation)), kept);
     }
   }
   return builder.masks();

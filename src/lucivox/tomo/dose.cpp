@@ -1,5 +1,3 @@
-#include <lucivox/tomo/dose.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -9,6 +7,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
 #include <lucivox/base/random.h>
+#include <lucivox/tomo/dose.h>
 
 namespace lucivox {
 namespace {
@@ -23,17 +22,21 @@ void check(const Dose& dose) {
                         "give its standard deviation, 0 or more");
   }
   if (!(dose.minimum_count > 0) || !(dose.minimum_count <= dose.photons)) {
-    throw Error::misuse(fmt::format("a minimum count of {} where {} photons are sent", dose.minimum_count,
-                                    dose.photons),
-                        "it must be positive and at most the photons a ray");
+    throw Error::misuse(
+        fmt::format("a minimum count of {} where {} photons are sent", dose.minimum_count, dose.photons),
+        "it must be positive and at most the photons a ray");
   }
 }
 
 }  // namespace
 
-at::Tensor hu_to_attenuation(const at::Tensor& hu) { return (hu / 1000 + 1) * kWaterPerMm; }
+at::Tensor hu_to_attenuation(const at::Tensor& hu) {
+  return (hu / 1000 + 1) * kWaterPerMm;
+}
 
-at::Tensor attenuation_to_hu(const at::Tensor& per_mm) { return (per_mm / kWaterPerMm - 1) * 1000; }
+at::Tensor attenuation_to_hu(const at::Tensor& per_mm) {
+  return (per_mm / kWaterPerMm - 1) * 1000;
+}
 
 at::Tensor measure(const at::Tensor& line_integrals_VU, const Dose& dose, uint64_t seed) {
   check(dose);

@@ -16,7 +16,7 @@ at::Tensor attenuation_to_hu(const at::Tensor& per_mm);
 
 // What a detector counts.
 struct Dose {
-  double photons = 1e5;         // sent along each ray: what it would count in air
+  double photons = 1e5;          // sent along each ray: what it would count in air
   double electronic_sigma = 10;  // standard deviation of the read-out, in photons
   double minimum_count = 1;      // smaller counts are taken for this one, so that the logarithm exists
 };

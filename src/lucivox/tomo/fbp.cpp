@@ -1,5 +1,3 @@
-#include <lucivox/tomo/fbp.h>
-
 #include <bit>
 #include <cmath>
 #include <numbers>
@@ -7,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <lucivox/kernels/cpu/projector.h>
+#include <lucivox/tomo/fbp.h>
 #include <lucivox/tomo/shapes.h>
 
 namespace lucivox {

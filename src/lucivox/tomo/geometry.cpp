@@ -1,11 +1,10 @@
-#include <lucivox/tomo/geometry.h>
-
 #include <cmath>
 #include <numbers>
 
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/tomo/geometry.h>
 
 namespace lucivox {
 
@@ -25,9 +24,9 @@ void check(const ParallelBeam& beam) {
     if (!std::isfinite(angle)) throw Error::misuse("a projection angle is not a finite number");
   }
   if (beam.detectors < 1 || beam.rows < 1 || beam.columns < 1) {
-    throw Error::misuse(fmt::format("a scan of {} x {} pixels with {} detectors", beam.rows, beam.columns,
-                                    beam.detectors),
-                        "all of them must be at least 1");
+    throw Error::misuse(
+        fmt::format("a scan of {} x {} pixels with {} detectors", beam.rows, beam.columns, beam.detectors),
+        "all of them must be at least 1");
   }
   if (!(beam.pixel_mm > 0) || !(beam.detector_mm > 0)) {
     throw Error::misuse(

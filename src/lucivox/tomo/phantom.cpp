@@ -1,5 +1,3 @@
-#include <lucivox/tomo/phantom.h>
-
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -7,6 +5,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
+#include <lucivox/tomo/phantom.h>
 #include <lucivox/tomo/phantom/paint.h>
 
 namespace lucivox {
@@ -29,7 +28,8 @@ at::Tensor chest_phantom(int64_t size, double field_mm, uint64_t seed) {
   using namespace phantom;
   const auto random = [seed](Layer layer) { return Random(seed, layer); };
   Random build = random(Build), centre = random(Centre), wall = random(Wall), lungs = random(Lungs);
-  Random mediastinal = random(Mediastinal), trees = random(Trees), bones = random(Bones), table = random(Table);
+  Random mediastinal = random(Mediastinal), trees = random(Trees), bones = random(Bones),
+         table = random(Table);
   const Noise noise(derive_seed(seed, Texture));
   const Chest chest = random_chest(build);
   const Mediastinum mediastinum = random_mediastinum(chest, centre);

@@ -1,8 +1,7 @@
-#include <lucivox/tomo/project.h>
-
 #include <ATen/ATen.h>
 
 #include <lucivox/kernels/cpu/projector.h>
+#include <lucivox/tomo/project.h>
 #include <lucivox/tomo/shapes.h>
 
 namespace lucivox {

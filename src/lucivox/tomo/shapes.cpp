@@ -1,10 +1,9 @@
-#include <lucivox/tomo/shapes.h>
-
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/tomo/shapes.h>
 
 namespace lucivox {
 namespace {

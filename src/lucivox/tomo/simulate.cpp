@@ -1,9 +1,8 @@
-#include <lucivox/tomo/simulate.h>
-
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
@@ -12,6 +11,7 @@
 #include <lucivox/tomo/geometry.h>
 #include <lucivox/tomo/phantom.h>
 #include <lucivox/tomo/project.h>
+#include <lucivox/tomo/simulate.h>
 
 namespace lucivox {
 namespace {
@@ -21,6 +21,7 @@ constexpr double kFieldMm = 400;  // the usual field of view of a chest CT is 35
 // projected, and a detector averages over its width, as it does in a scanner.
 constexpr int64_t kFiner = 2;
 // Scanners store 12 bits, from -1024 HU on.
+constexpr double kAirHu = -1000;  // nothing attenuates less
 constexpr double kLowestHu = -1024, kHighestHu = 3071;
 
 // Independent random numbers for each part of one slice.
@@ -44,14 +45,16 @@ ParallelBeam finer(ParallelBeam beam) {
   return beam;
 }
 
-// A detector adds up the photons of its fine rays: the logarithm comes after the mean, [V, kFiner U] -> [V, U].
+// A detector adds up the photons of its fine rays: the logarithm comes after the mean, [V, kFiner U] -> [V,
+// U].
 at::Tensor over_detectors(const at::Tensor& fine_VU) {
   const at::Tensor rays = fine_VU.reshape({fine_VU.size(0), fine_VU.size(1) / kFiner, kFiner});
   return rays.neg().exp_().mean(2).log_().neg_();
 }
 
 void at_least(int64_t value, int64_t least, const char* what) {
-  if (value < least) throw Error::misuse(fmt::format("{} = {}", what, value), fmt::format("at least {}", least));
+  if (value < least)
+    throw Error::misuse(fmt::format("{} = {}", what, value), fmt::format("at least {}", least));
 }
 
 void positive(double value, const char* what) {
@@ -82,26 +85,49 @@ CtSimulation resolve(const CtSimulation& simulation) {
   return full;
 }
 
-CtPair simulate_ct(const CtSimulation& simulation, int64_t index) {
-  const CtSimulation full = resolve(simulation);
+namespace {
+
+uint64_t seed_of(const CtSimulation& full, int64_t index) {
   if (index < 0 || index >= full.slices) {
     throw Error::misuse(fmt::format("slice {} of a simulation of {} slices", index, full.slices),
                         "slices count from 0");
   }
-  const uint64_t seed = derive_seed(full.seed, static_cast<uint64_t>(index));
-  const ParallelBeam beam = beam_of(full), fine = finer(beam);
-  const at::Tensor phantom =
-      chest_phantom(fine.columns, fine.pixel_mm * static_cast<double>(fine.columns), derive_seed(seed, Anatomy));
+  return derive_seed(full.seed, static_cast<uint64_t>(index));
+}
+
+// Two scans of a patient whose slice is known on the fine grid, in HU.
+CtPair scan(const CtSimulation& full, const at::Tensor& fine_hu, uint64_t seed) {
+  const ParallelBeam beam = beam_of(full);
   const at::Tensor integrals =
-      over_detectors(forward_project(hu_to_attenuation(phantom).unsqueeze(0), fine).squeeze(0));
+      over_detectors(forward_project(hu_to_attenuation(fine_hu).unsqueeze(0), finer(beam)).squeeze(0));
 
   const auto reconstruct = [&](double photons, Part part) {
     const Dose dose{photons, full.electronic_sigma, full.minimum_count};
     const at::Tensor sino = measure(integrals, dose, derive_seed(seed, part)).unsqueeze(0);
     return attenuation_to_hu(fbp(sino, beam)).squeeze(0).clamp_(kLowestHu, kHighestHu);
   };
-  const at::Tensor truth = at::avg_pool2d(phantom.unsqueeze(0), kFiner).squeeze(0);
+  const at::Tensor truth = at::avg_pool2d(fine_hu.unsqueeze(0), kFiner).squeeze(0);
   return {truth, reconstruct(full.full_photons, FullDoseNoise), reconstruct(full.low_photons, LowDoseNoise)};
+}
+
+}  // namespace
+
+CtPair simulate_ct(const CtSimulation& simulation, int64_t index) {
+  const CtSimulation full = resolve(simulation);
+  const uint64_t seed = seed_of(full, index);
+  const double field_mm = full.pixel_mm * static_cast<double>(full.size);
+  return scan(full, chest_phantom(kFiner * full.size, field_mm, derive_seed(seed, Anatomy)), seed);
+}
+
+CtPair simulate_ct(const CtSimulation& simulation, int64_t index, const at::Tensor& hu_YX) {
+  const CtSimulation full = resolve(simulation);
+  if (hu_YX.dim() != 2 || hu_YX.size(0) != full.size || hu_YX.size(1) != full.size) {
+    throw Error::misuse(fmt::format("a slice of [{}] where the scan's is {} x {}",
+                                    fmt::join(hu_YX.sizes().begin(), hu_YX.sizes().end(), ", "), full.size, full.size),
+                        "the slice must be square, and as large as the simulation says");
+  }
+  const at::Tensor patient = hu_YX.to(at::kFloat).clamp(kAirHu, kHighestHu);
+  return scan(full, patient.repeat_interleave(kFiner, 0).repeat_interleave(kFiner, 1), seed_of(full, index));
 }
 
 }  // namespace lucivox

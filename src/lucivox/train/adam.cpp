@@ -1,11 +1,10 @@
-#include <lucivox/train/adam.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/train/adam.h>
 
 namespace lucivox {
 namespace {
@@ -31,7 +30,8 @@ void Adam::step(double learning_rate) {
     gradients.push_back(weight.grad().contiguous());
   }
   at::_foreach_add_(steps_, 1);
-  at::_fused_adam_(weights, gradients, first_, second_, {}, steps_, learning_rate, kBeta1, kBeta2, 0, kEps, false, false);
+  at::_fused_adam_(weights, gradients, first_, second_, {}, steps_, learning_rate, kBeta1, kBeta2, 0, kEps,
+                   false, false);
 }
 
 void Adam::clear_gradients() {
@@ -40,7 +40,8 @@ void Adam::clear_gradients() {
 
 void Adam::apply(const Masks& masks) {
   for (const auto& [name, mask] : masks) {
-    const auto found = std::find_if(parameters_.begin(), parameters_.end(), [&n = name](const auto& p) { return p.first == n; });
+    const auto found = std::find_if(parameters_.begin(), parameters_.end(),
+                                    [&n = name](const auto& p) { return p.first == n; });
     const auto i = static_cast<size_t>(found - parameters_.begin());
     first_[i].mul_(mask);
     second_[i].mul_(mask);
@@ -61,9 +62,11 @@ NamedTensors Adam::state() const {
 void Adam::load_state(const NamedTensors& state) {
   const torch::NoGradGuard no_grad;
   for (auto& [name, mine] : this->state()) {
-    const auto found = std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    const auto found =
+        std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
     if (found == state.end() || found->second.sizes() != mine.sizes()) {
-      throw Error(fmt::format("the optimiser's '{}' is missing or of another shape", name), "the checkpoint is of another network");
+      throw Error(fmt::format("the optimiser's '{}' is missing or of another shape", name),
+                  "the checkpoint is of another network");
     }
     mine.copy_(found->second);
   }

@@ -1,10 +1,9 @@
-#include <lucivox/train/checkpoint.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/version.h>
 #include <lucivox/nn/safetensors.h>
+#include <lucivox/train/checkpoint.h>
 
 namespace lucivox {
 namespace {
@@ -24,8 +23,9 @@ void require_same_options(const Json& before, const Json& now, const std::string
   for (const auto& [key, value] : now.items()) {
     const Json old = before.value(key, Json());
     if (old != value) {
-      throw Error::misuse(fmt::format("{} was trained with {} = {}, not {}", path, key, old.dump(), value.dump()),
-                          "resume with the run's own configuration (only epochs may change), or start a new run");
+      throw Error::misuse(
+          fmt::format("{} was trained with {} = {}, not {}", path, key, old.dump(), value.dump()),
+          "resume with the run's own configuration (only epochs may change), or start a new run");
     }
   }
 }
@@ -47,8 +47,8 @@ Json to_json(const Position& p) {
 }
 
 Position position_from(const Json& json) {
-  const Position p{json.at("epoch").get<int64_t>(), json.at("step").get<int64_t>(), json.at("loss_sum").get<double>(),
-                   json.at("seconds").get<double>()};
+  const Position p{json.at("epoch").get<int64_t>(), json.at("step").get<int64_t>(),
+                   json.at("loss_sum").get<double>(), json.at("seconds").get<double>()};
   if (p.epoch < 0 || p.step < 0) throw Error("it stands before the first step", "the checkpoint is damaged");
   return p;
 }
@@ -69,8 +69,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   write_safetensors(path, file);
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam, const TrainOptions& options,
-                           const std::string& data) {
+Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
+                           const TrainOptions& options, const std::string& data) {
   const TensorFile file = read_safetensors(path);
   const auto about_text = file.metadata.find(kKey);
   if (about_text == file.metadata.end()) {
@@ -80,8 +80,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, 
     const Json about = Json::parse(about_text->second);
     require_same_options(about.at("options"), decisive(options), path.string());
     if (about.at("data") != data) {
-      throw Error::misuse("the training data are not those that this run began with",
-                          fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), data));
+      throw Error::misuse(
+          "the training data are not those that this run began with",
+          fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), data));
     }
     network.load_state(take(file.tensors, kWeightPrefix));
     adam.load_state(take(file.tensors, kAdamPrefix));

@@ -27,9 +27,9 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
                      const Adam& adam, const TrainOptions& options, const std::string& data);
 
-// Puts weights and optimiser back. Throws Error when the file is missing, damaged, of another network, of other
-// data, or of other options (the number of epochs and the time between checkpoints may change).
-Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam, const TrainOptions& options,
-                           const std::string& data);
+// Puts weights and optimiser back. Throws Error when the file is missing, damaged, of another network, of
+// other data, or of other options (the number of epochs and the time between checkpoints may change).
+Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
+                           const TrainOptions& options, const std::string& data);
 
 }  // namespace lucivox

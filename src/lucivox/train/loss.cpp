@@ -1,8 +1,7 @@
-#include <lucivox/train/loss.h>
-
 #include <torch/torch.h>
 
 #include <lucivox/metrics/ssim.h>
+#include <lucivox/train/loss.h>
 
 namespace lucivox {
 

@@ -4,8 +4,9 @@
 
 namespace lucivox {
 
-// DDNet's loss (Chaturvedi et al., section 1): mse * MSE + ms_ssim * (1 - MS-SSIM), MS-SSIM with the reference's
-// "simple" normalisation and a data range of 1. The poster uses a weight of 0.2 for the second term.
+// DDNet's loss (Chaturvedi et al., section 1): mse * MSE + ms_ssim * (1 - MS-SSIM), MS-SSIM with the
+// reference's "simple" normalisation and a data range of 1. The poster uses a weight of 0.2 for the second
+// term.
 struct LossOptions {
   double mse = 1;
   double ms_ssim = 0.1;

@@ -1,8 +1,7 @@
-#include <lucivox/train/options.h>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/train/options.h>
 
 namespace lucivox {
 namespace {
@@ -12,21 +11,27 @@ void require(bool sound, const std::string& what, const std::string& hint) {
 }
 
 void check(const TrainOptions& o) {
-  require(o.epochs >= 1 && o.batch >= 1, fmt::format("{} epochs with a batch of {}", o.epochs, o.batch), "give at least 1 of each");
-  require(o.learning_rate > 0 && o.learning_rate < 1, fmt::format("a learning rate of {}", o.learning_rate), "the paper's is 0.0001");
+  require(o.epochs >= 1 && o.batch >= 1, fmt::format("{} epochs with a batch of {}", o.epochs, o.batch),
+          "give at least 1 of each");
+  require(o.learning_rate > 0 && o.learning_rate < 1, fmt::format("a learning rate of {}", o.learning_rate),
+          "the paper's is 0.0001");
   require(o.decay > 0 && o.decay <= 1, fmt::format("a decay of {} an epoch", o.decay), "the paper's is 0.95");
-  require(o.crop == 0 || o.crop >= 16, fmt::format("crops of {} pixels", o.crop), "give 0 for whole slices or at least 16");
-  require(o.freeze_norms_after >= 0, fmt::format("freeze_norms_after = {}", o.freeze_norms_after), "give an epoch, or 0 for never");
+  require(o.crop == 0 || o.crop >= 16, fmt::format("crops of {} pixels", o.crop),
+          "give 0 for whole slices or at least 16");
+  require(o.freeze_norms_after >= 0, fmt::format("freeze_norms_after = {}", o.freeze_norms_after),
+          "give an epoch, or 0 for never");
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
-  require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0, "the loss has no positive weight",
-          "the paper's is mse 1 with ms_ssim 0.1");
+  require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0,
+          "the loss has no positive weight", "the paper's is mse 1 with ms_ssim 0.1");
   require(o.sparsity.criterion == "none" || o.sparsity.criterion == "structured",
           fmt::format("unknown sparsity criterion '{}'", o.sparsity.criterion), "use 'none' or 'structured'");
   require(o.sparsity.amount >= 0 && o.sparsity.amount < 1, fmt::format("a sparsity of {}", o.sparsity.amount),
           "give a share between 0 and 1, such as 0.5");
-  require(o.sparsity.criterion == "none" || (o.sparsity.dense_epochs >= 0 && o.sparsity.dense_epochs < o.epochs),
-          fmt::format("{} dense epochs of {} leave none to retrain the sparse network", o.sparsity.dense_epochs, o.epochs),
-          "give fewer dense_epochs than epochs");
+  require(
+      o.sparsity.criterion == "none" || (o.sparsity.dense_epochs >= 0 && o.sparsity.dense_epochs < o.epochs),
+      fmt::format("{} dense epochs of {} leave none to retrain the sparse network", o.sparsity.dense_epochs,
+                  o.epochs),
+      "give fewer dense_epochs than epochs");
 }
 
 }  // namespace
@@ -67,7 +72,9 @@ Json to_json(const TrainOptions& o) {
           {"checkpoint_minutes", o.checkpoint_minutes},
           {"loss", {{"mse", o.loss.mse}, {"ms_ssim", o.loss.ms_ssim}}},
           {"sparsity",
-           {{"criterion", o.sparsity.criterion}, {"amount", o.sparsity.amount}, {"dense_epochs", o.sparsity.dense_epochs}}}};
+           {{"criterion", o.sparsity.criterion},
+            {"amount", o.sparsity.amount},
+            {"dense_epochs", o.sparsity.dense_epochs}}}};
 }
 
 }  // namespace lucivox

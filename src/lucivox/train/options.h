@@ -23,8 +23,8 @@ struct TrainOptions {
   double decay = 0.95;  // of the learning rate, an epoch
   int64_t crop = 0;     // side of random square crops in pixels; 0: whole slices
   uint64_t seed = 1;
-  // From this epoch on batch norms keep their running statistics, so that the network learns as it will be used; 0: never.
-  // A slice's own statistics hide its absolute intensities, which HU must not lose.
+  // From this epoch on batch norms keep their running statistics, so that the network learns as it will be
+  // used; 0: never. A slice's own statistics hide its absolute intensities, which HU must not lose.
   int64_t freeze_norms_after = 0;
   double checkpoint_minutes = 10;  // besides the end of every epoch
   LossOptions loss;

@@ -1,5 +1,3 @@
-#include <lucivox/train/pairs.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -8,14 +6,15 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
+#include <lucivox/train/pairs.h>
 
 namespace lucivox {
 namespace {
 
 void require_same_size(const ImageSource& low, const ImageSource& full) {
   if (low.info().shape == full.info().shape) return;
-  throw Error(fmt::format("{} has {} pixels and {} has {}", low.name(), fmt::join(low.info().shape, "x"), full.name(),
-                          fmt::join(full.info().shape, "x")),
+  throw Error(fmt::format("{} has {} pixels and {} has {}", low.name(), fmt::join(low.info().shape, "x"),
+                          full.name(), fmt::join(full.info().shape, "x")),
               "low and full dose must show the same slices at the same size");
 }
 
@@ -29,7 +28,8 @@ class VolumePairs final : public PairedSlices {
       names_.push_back(low->name());
       ends_.push_back(count() + low->info().shape[0]);
     }
-    if (volumes_.empty()) throw Error("there are no pairs of slices to learn from", "give a folder with HQ/ and LQ/");
+    if (volumes_.empty())
+      throw Error("there are no pairs of slices to learn from", "give a folder with HQ/ and LQ/");
   }
 
   int64_t count() const override { return ends_.empty() ? 0 : ends_.back(); }

@@ -31,8 +31,8 @@ class PairedSlices {
   virtual SlicePair read(int64_t index) = 0;
 };
 
-// Pairs of volumes, slice by slice: volume v gives shape[0] pairs. Sources are opened anew for every read, so that
-// thousands of files do not stay open.
+// Pairs of volumes, slice by slice: volume v gives shape[0] pairs. Sources are opened anew for every read, so
+// that thousands of files do not stay open.
 struct VolumePair {
   using Opener = std::function<std::unique_ptr<ImageSource>()>;
   Opener low, full;

@@ -1,23 +1,28 @@
-#include <lucivox/train/run_folder.h>
-
 #include <sstream>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
+#include <lucivox/train/run_folder.h>
 
 namespace fs = std::filesystem;
 
 namespace lucivox {
 namespace {
 
-fs::path marker(const fs::path& run) { return run / "run.json"; }
-fs::path metrics_file(const fs::path& run) { return run / "metrics.jsonl"; }
+fs::path marker(const fs::path& run) {
+  return run / "run.json";
+}
+fs::path metrics_file(const fs::path& run) {
+  return run / "metrics.jsonl";
+}
 
 void require_run(const fs::path& path) {
   require_exists(path, "run folder");
-  if (!RunFolder::is_run(path)) throw Error::misuse(path.string() + " is not a run folder", "give the folder of an earlier run, or leave out --resume");
+  if (!RunFolder::is_run(path))
+    throw Error::misuse(path.string() + " is not a run folder",
+                        "give the folder of an earlier run, or leave out --resume");
 }
 
 void record_scalars(EventWriter& events, const std::string& prefix, int64_t step, const Json& numbers) {
@@ -32,7 +37,8 @@ RunFolder::RunFolder(const fs::path& path) : path_(path), events_(path) {}
 
 RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
   if (is_run(path)) {
-    throw Error::misuse(path.string() + " already holds a run", "go on with it by --resume, or choose another folder");
+    throw Error::misuse(path.string() + " already holds a run",
+                        "go on with it by --resume, or choose another folder");
   }
   create_folder(path / "checkpoints");
   const Json about = {{"version", version()}, {"started", utc_now()}, {"configuration", configuration}};
@@ -48,7 +54,9 @@ RunFolder RunFolder::resume(const fs::path& path) {
   return RunFolder(path);
 }
 
-bool RunFolder::is_run(const fs::path& path) { return fs::exists(marker(path)); }
+bool RunFolder::is_run(const fs::path& path) {
+  return fs::exists(marker(path));
+}
 
 Json RunFolder::configuration_of(const fs::path& path) {
   require_run(path);

@@ -1,5 +1,3 @@
-#include <lucivox/train/supervised.h>
-
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -8,6 +6,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
 #include <lucivox/train/loss.h>
+#include <lucivox/train/supervised.h>
 
 namespace lucivox {
 namespace {
@@ -23,13 +22,18 @@ class Supervised final : public TrainingTask {
  public:
   Supervised(PairedSlices& training, PairedSlices* validation, const IntensityMapping& intensity,
              const TrainOptions& options, int64_t multiple)
-      : training_(training), validation_(validation), intensity_(intensity), options_(options), multiple_(multiple) {
+      : training_(training),
+        validation_(validation),
+        intensity_(intensity),
+        options_(options),
+        multiple_(multiple) {
     if (training_.count() < options_.batch) {
       throw Error(fmt::format("{} slices are fewer than one batch of {}", training_.count(), options_.batch),
                   "choose a smaller batch");
     }
     if (options_.crop % multiple_ != 0) {
-      throw Error::misuse(fmt::format("crops of {} pixels", options_.crop), fmt::format("use a multiple of {}", multiple_));
+      throw Error::misuse(fmt::format("crops of {} pixels", options_.crop),
+                          fmt::format("use a multiple of {}", multiple_));
     }
     for (int64_t i = 0; i < training_.count(); ++i) require_large_enough(i);
   }
@@ -68,8 +72,8 @@ class Supervised final : public TrainingTask {
     const auto [rows, columns] = training_.shape(index);
     const int64_t needed = std::max(options_.crop, multiple_);
     if (std::min(rows, columns) < needed) {
-      throw Error(fmt::format("{} has {}x{} pixels, training needs at least {}x{}", training_.name(index), rows, columns,
-                              needed, needed),
+      throw Error(fmt::format("{} has {}x{} pixels, training needs at least {}x{}", training_.name(index),
+                              rows, columns, needed, needed),
                   options_.crop > 0 ? "choose a smaller crop" : "use larger slices");
     }
     if (options_.batch > 1 && options_.crop == 0 && training_.shape(index) != training_.shape(0)) {
@@ -92,7 +96,8 @@ class Supervised final : public TrainingTask {
 
   const std::vector<int64_t>& order_of(int64_t epoch) {
     if (epoch != ordered_epoch_) {
-      order_ = Random(derive_seed(options_.seed, Order), static_cast<uint64_t>(epoch)).permutation(training_.count());
+      order_ = Random(derive_seed(options_.seed, Order), static_cast<uint64_t>(epoch))
+                   .permutation(training_.count());
       ordered_epoch_ = epoch;
     }
     return order_;
@@ -101,7 +106,8 @@ class Supervised final : public TrainingTask {
   SlicePair random_crop(const SlicePair& pair, Random& random) const {
     if (options_.crop == 0) return middle_crop(pair);
     const int64_t side = options_.crop;
-    const int64_t y = random.integer(pair.low.size(0) - side + 1), x = random.integer(pair.low.size(1) - side + 1);
+    const int64_t y = random.integer(pair.low.size(0) - side + 1),
+                  x = random.integer(pair.low.size(1) - side + 1);
     const auto cut = [&](const at::Tensor& image) { return image.narrow(0, y, side).narrow(1, x, side); };
     return {cut(pair.low), cut(pair.full)};
   }
@@ -109,8 +115,10 @@ class Supervised final : public TrainingTask {
   // The largest middle part whose sides are multiples of the network's.
   SlicePair middle_crop(const SlicePair& pair) const {
     const auto cut = [&](const at::Tensor& image) {
-      const int64_t rows = image.size(0) / multiple_ * multiple_, columns = image.size(1) / multiple_ * multiple_;
-      return image.narrow(0, (image.size(0) - rows) / 2, rows).narrow(1, (image.size(1) - columns) / 2, columns);
+      const int64_t rows = image.size(0) / multiple_ * multiple_,
+                    columns = image.size(1) / multiple_ * multiple_;
+      return image.narrow(0, (image.size(0) - rows) / 2, rows)
+          .narrow(1, (image.size(1) - columns) / 2, columns);
     };
     return {cut(pair.low), cut(pair.full)};
   }

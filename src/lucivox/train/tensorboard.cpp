@@ -1,5 +1,3 @@
-#include <lucivox/train/tensorboard.h>
-
 #include <array>
 #include <bit>
 #include <chrono>
@@ -8,6 +6,7 @@
 #include <unistd.h>
 
 #include <lucivox/base/files.h>
+#include <lucivox/train/tensorboard.h>
 
 namespace lucivox {
 namespace {
@@ -42,7 +41,9 @@ std::string varint(uint64_t value) {
   return bytes + static_cast<char>(value);
 }
 
-std::string key(uint64_t number, WireType type) { return varint(number << 3 | type); }
+std::string key(uint64_t number, WireType type) {
+  return varint(number << 3 | type);
+}
 
 std::string double_field(uint64_t number, double value) {
   return key(number, kFixed64) + little_endian(std::bit_cast<uint64_t>(value));
@@ -96,14 +97,12 @@ std::string scalar_event(double wall_time, int64_t step, const std::string& tag,
 EventWriter::EventWriter(const std::filesystem::path& folder) {
   create_folder(folder);
   const double now = seconds_since_1970();
-  path_ = folder /
-          fmt::format("events.out.tfevents.{}.{}.lucivox", static_cast<int64_t>(now), host_name());
+  path_ = folder / fmt::format("events.out.tfevents.{}.{}.lucivox", static_cast<int64_t>(now), host_name());
   append_file(path_, tf_record(version_event(now)));
 }
 
 void EventWriter::scalar(const std::string& tag, int64_t step, double value) {
-  append_file(path_,
-              tf_record(scalar_event(seconds_since_1970(), step, tag, static_cast<float>(value))));
+  append_file(path_, tf_record(scalar_event(seconds_since_1970(), step, tag, static_cast<float>(value))));
 }
 
 }  // namespace lucivox

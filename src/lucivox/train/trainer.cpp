@@ -1,5 +1,3 @@
-#include <lucivox/train/trainer.h>
-
 #include <chrono>
 #include <cmath>
 
@@ -11,13 +9,16 @@
 #include <lucivox/sparse/structured.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/checkpoint.h>
+#include <lucivox/train/trainer.h>
 
 namespace lucivox {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 Json to_json(const Validation& validation) {
   Json json = to_json(validation.quality);
@@ -27,9 +28,15 @@ Json to_json(const Validation& validation) {
 
 class Trainer {
  public:
-  Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run, const Console& console,
-          const StopToken& stop)
-      : network_(network), task_(task), options_(options), run_(run), console_(console), stop_(stop), adam_(network) {}
+  Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
+          const Console& console, const StopToken& stop)
+      : network_(network),
+        task_(task),
+        options_(options),
+        run_(run),
+        console_(console),
+        stop_(stop),
+        adam_(network) {}
 
   TrainResult run(Start start) {
     if (start == Start::Resume) resume();
@@ -58,7 +65,8 @@ class Trainer {
   void resume() {
     state_ = load_checkpoint(run_.checkpoint(), network_, adam_, options_, task_.data());
     run_.forget_after(done());
-    console_.note(fmt::format("resuming after epoch {}, step {}", state_.position.epoch, state_.position.step));
+    console_.note(
+        fmt::format("resuming after epoch {}, step {}", state_.position.epoch, state_.position.step));
   }
 
   // False when asked to stop before the epoch's end.
@@ -66,7 +74,8 @@ class Trainer {
     if (sparse_phase() && state_.masks.empty()) prune();
     const int64_t steps = task_.steps_per_epoch();
     Progress progress(console_,
-                      fmt::format("epoch {}/{} {}", state_.position.epoch + 1, options_.epochs, phase()), steps, "steps");
+                      fmt::format("epoch {}/{} {}", state_.position.epoch + 1, options_.epochs, phase()),
+                      steps, "steps");
     for (int64_t skipped = 0; skipped < state_.position.step; ++skipped) progress.advance();
     while (state_.position.step < steps) {
       if (stop_.stop_requested()) return false;
@@ -103,8 +112,9 @@ class Trainer {
     state_.masks = structured_masks(network_, options_.sparsity.amount);
     apply_masks(state_.masks, network_);
     adam_.apply(state_.masks);
-    const std::string text = fmt::format("pruned {:.1f} % of the convolution weights ({:.0f} % of the free filters)",
-                                         100 * sparsity(state_.masks, network_), 100 * options_.sparsity.amount);
+    const std::string text =
+        fmt::format("pruned {:.1f} % of the convolution weights ({:.0f} % of the free filters)",
+                    100 * sparsity(state_.masks, network_), 100 * options_.sparsity.amount);
     console_.note(text);
     run_.record({{"kind", "event"}, {"step", done()}, {"text", text}});
   }
@@ -129,10 +139,12 @@ class Trainer {
   }
 
   std::string epoch_summary(const Json& line) const {
-    std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, line.at("loss").get<double>());
+    std::string text =
+        fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, line.at("loss").get<double>());
     if (validation_) {
-      text += fmt::format(", validation loss {:.5f}, PSNR {:.2f} dB, SSIM {:.4f}, MS-SSIM {:.4f}", validation_->loss,
-                          validation_->quality.psnr, validation_->quality.ssim, validation_->quality.ms_ssim);
+      text += fmt::format(", validation loss {:.5f}, PSNR {:.2f} dB, SSIM {:.4f}, MS-SSIM {:.4f}",
+                          validation_->loss, validation_->quality.psnr, validation_->quality.ssim,
+                          validation_->quality.ms_ssim);
     }
     return text;
   }
@@ -143,9 +155,7 @@ class Trainer {
     last_save_ = Clock::now();
   }
 
-  TrainResult result(bool finished) const {
-    return {finished, state_.masks, done(), seconds(), validation_};
-  }
+  TrainResult result(bool finished) const { return {finished, state_.masks, done(), seconds(), validation_}; }
 
   std::string phase() const { return sparse_phase() ? "sparse" : "dense"; }
   double seconds() const { return earlier_seconds_ + seconds_since(sitting_); }
@@ -165,8 +175,8 @@ class Trainer {
 
 }  // namespace
 
-TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run, Start start,
-                  const Console& console, const StopToken& stop) {
+TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
+                  Start start, const Console& console, const StopToken& stop) {
   return Trainer(network, task, options, run, console, stop).run(start);
 }
 

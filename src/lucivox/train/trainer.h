@@ -13,7 +13,8 @@
 
 namespace lucivox {
 
-// What one epoch's end says about slices that are not trained on; computed in evaluation mode without gradients.
+// What one epoch's end says about slices that are not trained on; computed in evaluation mode without
+// gradients.
 struct Validation {
   double loss = 0;
   Quality quality;
@@ -37,16 +38,16 @@ struct TrainResult {
   bool finished = false;  // false: stopped on request, to be resumed
   Masks masks;            // empty: dense
   int64_t steps = 0;
-  double seconds = 0;  // over all sittings
+  double seconds = 0;                    // over all sittings
   std::optional<Validation> validation;  // after the last epoch
 };
 
 enum class Start { Fresh, Resume };
 
 // The one training loop: epochs, learning rate, pruning and held masks, checkpoints, metrics, stopping.
-// Same seed and threads, same weights, resumed or not. With `stop` requested it ends after the step under way,
-// its state saved. Throws Error when the loss stops being a number, or on a full disk.
-TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run, Start start,
-                  const Console& console, const StopToken& stop);
+// Same seed and threads, same weights, resumed or not. With `stop` requested it ends after the step under
+// way, its state saved. Throws Error when the loss stops being a number, or on a full disk.
+TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
+                  Start start, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -2,11 +2,11 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lucivox/kernels/cpu/batch_norm.cpp"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
 #include <algorithm>
 #include <vector>
+
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 
 #include <lucivox/base/parallel.h>
 
@@ -15,8 +15,8 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using Floats = hn::ScalableTag<float>;
 
-// Calls body(tag, c) for channels c, c + 1, ... that a vector of `tag` holds: whole vectors first, then one by one, so
-// that nothing beyond the last channel is touched.
+// Calls body(tag, c) for channels c, c + 1, ... that a vector of `tag` holds: whole vectors first, then one
+// by one, so that nothing beyond the last channel is touched.
 template <typename Body>
 void over_channels(int64_t channels, const Body& body) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
@@ -26,7 +26,8 @@ void over_channels(int64_t channels, const Body& body) {
 }
 
 // sums[c] = sum over rows of (x - shift); squares[c] likewise of its square. `sums`, `squares`: [channels].
-void block_moments(const float* x, int64_t rows, int64_t channels, const float* shift, float* sums, float* squares) {
+void block_moments(const float* x, int64_t rows, int64_t channels, const float* shift, float* sums,
+                   float* squares) {
   over_channels(channels, [=](auto f, int64_t c) {
     const auto origin = hn::LoadU(f, shift + c);
     auto sum = hn::Zero(f), square = sum;
@@ -41,7 +42,8 @@ void block_moments(const float* x, int64_t rows, int64_t channels, const float* 
 }
 
 // sums[c] = sum over rows of dy; products[c] of dy * (x - mean).
-void block_products(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean, float* sums, float* products) {
+void block_products(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean,
+                    float* sums, float* products) {
   over_channels(channels, [=](auto f, int64_t c) {
     const auto origin = hn::LoadU(f, mean + c);
     auto sum = hn::Zero(f), product = sum;
@@ -55,7 +57,8 @@ void block_products(const float* dy, const float* x, int64_t rows, int64_t chann
   });
 }
 
-void block_normalise(const float* x, int64_t rows, int64_t channels, const float* mean, const float* scale, const float* shift, float* y) {
+void block_normalise(const float* x, int64_t rows, int64_t channels, const float* mean, const float* scale,
+                     const float* shift, float* y) {
   over_channels(channels, [=](auto f, int64_t c) {
     const auto m = hn::LoadU(f, mean + c), s = hn::LoadU(f, scale + c), b = hn::LoadU(f, shift + c);
     for (int64_t r = 0; r < rows; ++r) {
@@ -65,13 +68,15 @@ void block_normalise(const float* x, int64_t rows, int64_t channels, const float
   });
 }
 
-void block_input_gradient(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean, const float* from_dy,
-                          const float* from_x, const float* shift, float* dx) {
+void block_input_gradient(const float* dy, const float* x, int64_t rows, int64_t channels, const float* mean,
+                          const float* from_dy, const float* from_x, const float* shift, float* dx) {
   over_channels(channels, [=](auto f, int64_t c) {
-    const auto m = hn::LoadU(f, mean + c), a = hn::LoadU(f, from_dy + c), b = hn::LoadU(f, from_x + c), s = hn::LoadU(f, shift + c);
+    const auto m = hn::LoadU(f, mean + c), a = hn::LoadU(f, from_dy + c), b = hn::LoadU(f, from_x + c),
+               s = hn::LoadU(f, shift + c);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * channels + c;
-      hn::StoreU(hn::MulAdd(a, hn::LoadU(f, dy + i), hn::MulAdd(b, hn::Sub(hn::LoadU(f, x + i), m), s)), f, dx + i);
+      hn::StoreU(hn::MulAdd(a, hn::LoadU(f, dy + i), hn::MulAdd(b, hn::Sub(hn::LoadU(f, x + i), m), s)), f,
+                 dx + i);
     }
   });
 }
@@ -88,10 +93,11 @@ HWY_EXPORT(block_input_gradient);
 
 namespace {
 
-// Rows that float sums run over: short enough to stay in the first-level cache at 80 channels (20 kB), and to lose
-// no more than about half a digit.
+// Rows that float sums run over: short enough to stay in the first-level cache at 80 channels (20 kB), and to
+// lose no more than about half a digit.
 constexpr int64_t kBlock = 64;
-// Shares of the rows, each summed in order; more than any machine's threads deserve here, so that shares stay even.
+// Shares of the rows, each summed in order; more than any machine's threads deserve here, so that shares stay
+// even.
 constexpr int64_t kShares = 64;
 
 // body(begin, end, share) over kShares ranges of rows, each of whole blocks but the last.
@@ -99,7 +105,8 @@ template <typename Body>
 void over_shares(const Activations& shape, const Body& body) {
   const int64_t blocks = (shape.rows + kBlock - 1) / kBlock;
   parallel_for(0, kShares, [&](int64_t share) {
-    const int64_t begin = blocks * share / kShares * kBlock, end = std::min(blocks * (share + 1) / kShares * kBlock, shape.rows);
+    const int64_t begin = blocks * share / kShares * kBlock,
+                  end = std::min(blocks * (share + 1) / kShares * kBlock, shape.rows);
     if (begin < end) body(begin, end, share);
   });
 }
@@ -136,14 +143,16 @@ void two_sums(const Activations& shape, double* first, double* second, const Blo
   }
 }
 
-// A value of every channel near its mean, so that squares of differences from it do not cancel: that of some rows.
+// A value of every channel near its mean, so that squares of differences from it do not cancel: that of some
+// rows.
 std::vector<float> rough_mean(const Activations& shape, const float* x) {
   constexpr int64_t wanted = 256;
   const int64_t step = std::max<int64_t>(1, shape.rows / wanted);
   std::vector<double> sum(static_cast<size_t>(shape.channels));
   int64_t rows = 0;
   for (int64_t r = 0; r < shape.rows; r += step, ++rows) {
-    for (int64_t c = 0; c < shape.channels; ++c) sum[static_cast<size_t>(c)] += static_cast<double>(x[r * shape.channels + c]);
+    for (int64_t c = 0; c < shape.channels; ++c)
+      sum[static_cast<size_t>(c)] += static_cast<double>(x[r * shape.channels + c]);
   }
   std::vector<float> mean;
   for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(rows)));
@@ -155,7 +164,8 @@ std::vector<float> rough_mean(const Activations& shape, const float* x) {
 void batch_statistics(const Activations& shape, const float* x, double* mean, double* variance) {
   const std::vector<float> origin = rough_mean(shape, x);
   two_sums(shape, mean, variance, [&](int64_t row, int64_t rows, float* sums, float* squares) {
-    HWY_DYNAMIC_DISPATCH(block_moments)(x + row * shape.channels, rows, shape.channels, origin.data(), sums, squares);
+    HWY_DYNAMIC_DISPATCH(block_moments)
+    (x + row * shape.channels, rows, shape.channels, origin.data(), sums, squares);
   });
   const auto count = static_cast<double>(shape.rows);
   for (int64_t c = 0; c < shape.channels; ++c) {
@@ -165,7 +175,8 @@ void batch_statistics(const Activations& shape, const float* x, double* mean, do
   }
 }
 
-void normalise(const Activations& shape, const float* x, const float* mean, const float* scale, const float* shift, float* y) {
+void normalise(const Activations& shape, const float* x, const float* mean, const float* scale,
+               const float* shift, float* y) {
   over_shares(shape, [&](int64_t begin, int64_t end, int64_t) {
     over_blocks(begin, end, [&](int64_t row, int64_t rows) {
       const int64_t at = row * shape.channels;
@@ -174,19 +185,21 @@ void normalise(const Activations& shape, const float* x, const float* mean, cons
   });
 }
 
-void gradient_sums(const Activations& shape, const float* dy, const float* x, const float* mean, double* sum_dy, double* sum_dy_x) {
+void gradient_sums(const Activations& shape, const float* dy, const float* x, const float* mean,
+                   double* sum_dy, double* sum_dy_x) {
   two_sums(shape, sum_dy, sum_dy_x, [&](int64_t row, int64_t rows, float* sums, float* products) {
     const int64_t at = row * shape.channels;
     HWY_DYNAMIC_DISPATCH(block_products)(dy + at, x + at, rows, shape.channels, mean, sums, products);
   });
 }
 
-void input_gradient(const Activations& shape, const float* dy, const float* x, const float* mean, const float* from_dy, const float* from_x,
-                    const float* shift, float* dx) {
+void input_gradient(const Activations& shape, const float* dy, const float* x, const float* mean,
+                    const float* from_dy, const float* from_x, const float* shift, float* dx) {
   over_shares(shape, [&](int64_t begin, int64_t end, int64_t) {
     over_blocks(begin, end, [&](int64_t row, int64_t rows) {
       const int64_t at = row * shape.channels;
-      HWY_DYNAMIC_DISPATCH(block_input_gradient)(dy + at, x + at, rows, shape.channels, mean, from_dy, from_x, shift, dx + at);
+      HWY_DYNAMIC_DISPATCH(block_input_gradient)
+      (dy + at, x + at, rows, shape.channels, mean, from_dy, from_x, shift, dx + at);
     });
   });
 }

@@ -5,10 +5,10 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lucivox/kernels/cpu/projector.cpp"
+#include <algorithm>
+
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
-
-#include <algorithm>
 
 #include <lucivox/base/parallel.h>
 
@@ -42,7 +42,8 @@ Vec interpolate(const float* line, Vec position, Vec last) {
   return hn::MulAdd(fraction, hn::Sub(b, a), a);
 }
 
-// One view of one slice. `lines`: [count][stride], each with one zero before its `length` values and two after.
+// One view of one slice. `lines`: [count][stride], each with one zero before its `length` values and two
+// after.
 void project_view(const JosephView& view, const float* lines, int64_t count, int64_t length, int64_t stride,
                   float* sino_U, int64_t detectors) {
   const Floats f;
@@ -128,7 +129,9 @@ struct Lines {
   std::vector<float> values;
 
   Lines(int64_t line_count, int64_t line_length)
-      : count(line_count), length(line_length), stride(line_length + 3),
+      : count(line_count),
+        length(line_length),
+        stride(line_length + 3),
         values(static_cast<size_t>(line_count * stride)) {}
   float* line(int64_t l) { return values.data() + l * stride + 1; }
   const float* padded(int64_t l) const { return values.data() + l * stride; }
@@ -194,7 +197,8 @@ void project(const ParallelScan& scan, const float* image_SYX, float* sino_SVU) 
 void back_project(const ParallelScan& scan, const float* sino_SVU, float* image_SYX) {
   const std::vector<JosephView> views = joseph_views(scan);
   for (int64_t s = 0; s < scan.slices; ++s) {
-    const Lines sino = padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
+    const Lines sino =
+        padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
     LineSums rows = back_project_lines(views, sino, false, scan.rows, scan.columns);
     LineSums columns = back_project_lines(views, sino, true, scan.columns, scan.rows);
     float* image = image_SYX + s * scan.rows * scan.columns;
@@ -211,7 +215,8 @@ void back_project_interpolated(const ParallelScan& scan, const float* sino_SVU, 
   const double left_mm = -static_cast<double>(scan.columns - 1) / 2 * pixel;
   const double middle = static_cast<double>(scan.detectors - 1) / 2 + 1;  // +1: the zero before the line
   for (int64_t s = 0; s < scan.slices; ++s) {
-    const Lines sino = padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
+    const Lines sino =
+        padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
     parallel_for(0, scan.rows, [&](int64_t y) {
       const double y_mm = (static_cast<double>(y) - static_cast<double>(scan.rows - 1) / 2) * pixel;
       std::vector<float> at_first, per_pixel;

@@ -1,6 +1,5 @@
-#include <lucivox/tomo/phantom/canvas.h>
-
 #include <lucivox/base/random.h>
+#include <lucivox/tomo/phantom/canvas.h>
 
 namespace lucivox::phantom {
 
@@ -24,15 +23,19 @@ double Noise::operator()(Point p, double cell_mm) const {
 }
 
 Canvas::Canvas(float* hu, int64_t size, double field_mm)
-    : hu_(hu), size_(size), pixel_mm_(field_mm / static_cast<double>(size)),
+    : hu_(hu),
+      size_(size),
+      pixel_mm_(field_mm / static_cast<double>(size)),
       middle_(static_cast<double>(size - 1) / 2) {}
 
 Canvas::Pixels Canvas::pixels_of(const Box& box) const {
   const auto first = [&](double mm) {
-    return static_cast<int64_t>(std::clamp(std::floor(mm / pixel_mm_ + middle_), 0.0, static_cast<double>(size_)));
+    return static_cast<int64_t>(
+        std::clamp(std::floor(mm / pixel_mm_ + middle_), 0.0, static_cast<double>(size_)));
   };
   const auto end = [&](double mm) {
-    return static_cast<int64_t>(std::clamp(std::ceil(mm / pixel_mm_ + middle_) + 1, 0.0, static_cast<double>(size_)));
+    return static_cast<int64_t>(
+        std::clamp(std::ceil(mm / pixel_mm_ + middle_) + 1, 0.0, static_cast<double>(size_)));
   };
   return {first(box.left), first(box.top), end(box.right), end(box.bottom)};
 }

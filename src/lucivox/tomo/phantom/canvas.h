@@ -56,11 +56,13 @@ class Canvas {
     const Pixels area = pixels_of(box);
     const auto row = [&](int64_t y) {
       for (int64_t x = area.left; x < area.right; ++x) {
-        const Point p{(static_cast<double>(x) - middle_) * pixel_mm_, (static_cast<double>(y) - middle_) * pixel_mm_};
+        const Point p{(static_cast<double>(x) - middle_) * pixel_mm_,
+                      (static_cast<double>(y) - middle_) * pixel_mm_};
         const double d = distance(p), inside = std::clamp(0.5 - d / pixel_mm_, 0.0, 1.0);
         if (inside <= 0) continue;
         float& hu = hu_[y * size_ + x];
-        hu += static_cast<float>(coverage(inside, d) * (value(p, std::max(-d, 0.0)) - static_cast<double>(hu)));
+        hu +=
+            static_cast<float>(coverage(inside, d) * (value(p, std::max(-d, 0.0)) - static_cast<double>(hu)));
       }
     };
     if (area.right - area.left < kShared) {

@@ -1,6 +1,6 @@
-#include <lucivox/tomo/phantom/chest.h>
-
 #include <array>
+
+#include <lucivox/tomo/phantom/chest.h>
 
 namespace lucivox::phantom {
 namespace {
@@ -27,13 +27,17 @@ struct Waves {
 };
 
 // 1 at both sides, 0 in front and behind.
-double sideways(double angle) { return std::cos(angle) * std::cos(angle); }
+double sideways(double angle) {
+  return std::cos(angle) * std::cos(angle);
+}
 
 // The great vessels, the windpipe and the gullet at the height of the aortic arch and above.
 void add_upper(std::vector<Organ>& organs, const Chest& chest, Random& random) {
   const Point s = chest.spine;
   const double blood = chest.blood_hu;
-  const auto near = [&](double x, double y) { return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)}; };
+  const auto near = [&](double x, double y) {
+    return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)};
+  };
   organs.push_back({disc(near(-26, -50), random.uniform(7, 10)), blood});  // superior vena cava
   if (chest.level > 0.13) {  // the arch crosses from the front right to the back left
     const double radius = random.uniform(10.5, 14);
@@ -54,17 +58,19 @@ void add_upper(std::vector<Organ>& organs, const Chest& chest, Random& random) {
 void add_middle(std::vector<Organ>& organs, const Chest& chest, Random& random) {
   const Point s = chest.spine;
   const double blood = chest.blood_hu;
-  const auto near = [&](double x, double y) { return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)}; };
-  organs.push_back({disc(near(-30, -56), random.uniform(7, 10)), blood});          // superior vena cava
-  organs.push_back({disc(near(23, -5), random.uniform(10, 13.5)), blood});         // descending aorta
+  const auto near = [&](double x, double y) {
+    return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)};
+  };
+  organs.push_back({disc(near(-30, -56), random.uniform(7, 10)), blood});   // superior vena cava
+  organs.push_back({disc(near(23, -5), random.uniform(10, 13.5)), blood});  // descending aorta
   const double trunk = random.uniform(11, 14.5);
   const Point fork = near(18, -60);
-  organs.push_back({{fork, near(22, -76), trunk, trunk}, blood});                  // pulmonary trunk
+  organs.push_back({{fork, near(22, -76), trunk, trunk}, blood});  // pulmonary trunk
   if (random.uniform() < 0.6) {
     organs.push_back({{fork, near(-34, -40), trunk * 0.85, trunk * 0.7}, blood});  // right pulmonary artery
   }
-  organs.push_back({{fork, near(42, -34), trunk * 0.8, trunk * 0.65}, blood});     // left pulmonary artery
-  organs.push_back({disc(near(-11, -68), random.uniform(14, 18)), blood});         // ascending aorta
+  organs.push_back({{fork, near(42, -34), trunk * 0.8, trunk * 0.65}, blood});  // left pulmonary artery
+  organs.push_back({disc(near(-11, -68), random.uniform(14, 18)), blood});      // ascending aorta
   const double bronchus = random.uniform(5, 7);
   const Point carina = near(1, -30);
   organs.push_back({{carina, near(-36, -28), bronchus, bronchus * 0.8}, -1000, 1.4});
@@ -89,7 +95,8 @@ Heart random_heart(const Chest& chest, Random& random) {
                    tilt + random.uniform(-0.15, 0.15)};
   };
   const bool contrast = chest.blood_hu > 100;
-  return {muscle, contrast ? random.uniform(90, 120) : chest.blood_hu + random.uniform(6, 14),
+  return {muscle,
+          contrast ? random.uniform(90, 120) : chest.blood_hu + random.uniform(6, 14),
           {chamber(21, 11, 27, 16),      // left ventricle
            chamber(12, -25, 32, 14),     // right ventricle
            chamber(-26, 26, 23, 15),     // left atrium
@@ -98,11 +105,14 @@ Heart random_heart(const Chest& chest, Random& random) {
 
 void add_lower(Mediastinum& mediastinum, const Chest& chest, Random& random) {
   const Point s = chest.spine;
-  const auto near = [&](double x, double y) { return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)}; };
+  const auto near = [&](double x, double y) {
+    return s + Point{x + random.uniform(-3, 3), y + random.uniform(-3, 3)};
+  };
   mediastinum.heart = random_heart(chest, random);
   mediastinum.organs.push_back({disc(near(21, -4), random.uniform(10, 13)), chest.blood_hu});  // aorta
   if (chest.level > 0.8) {
-    mediastinum.organs.push_back({disc(near(-32, -36), random.uniform(10, 13)), chest.blood_hu});  // vena cava
+    mediastinum.organs.push_back(
+        {disc(near(-32, -36), random.uniform(10, 13)), chest.blood_hu});  // vena cava
   }
 }
 
@@ -121,7 +131,8 @@ Chest random_chest(Random& random) {
            3 * bump(angle, kFront, radians(9));
   };
   const auto breasts_at = [&](double angle) {
-    return breast * (bump(angle, kFront - breast_angle, radians(15)) + bump(angle, kFront + breast_angle, radians(15)));
+    return breast * (bump(angle, kFront - breast_angle, radians(15)) +
+                     bump(angle, kFront + breast_angle, radians(15)));
   };
   const Waves fat_waves(random, 0.15);
   const auto under_fat = [&](double angle) {
@@ -133,10 +144,12 @@ Chest random_chest(Random& random) {
   const double gutter = radians(random.uniform(15, 18));
   const Point spine{random.uniform(-3, 3), b * random.uniform(0.24, 0.30)};
   const Waves cage_waves(random, 0.012);
-  const double cage_a = a - fat - wall_side, cage_b = b - fat * 0.7 - wall_front, cage_square = random.uniform(2.1, 2.4);
+  const double cage_a = a - fat - wall_side, cage_b = b - fat * 0.7 - wall_front,
+               cage_square = random.uniform(2.1, 2.4);
   const double dip = cage_b - spine.y - 8;
   const auto cage = [&](double angle) {
-    return superellipse(cage_a, cage_b, cage_square, angle) * cage_waves(angle) - dip * bump(angle, kBack, gutter);
+    return superellipse(cage_a, cage_b, cage_square, angle) * cage_waves(angle) -
+           dip * bump(angle, kBack, gutter);
   };
   const double fat_hu = random.uniform(-115, -90), muscle_hu = random.uniform(42, 62);
   const double blood_hu = random.uniform() < 0.5 ? random.uniform(35, 48) : random.uniform(140, 300);
@@ -144,7 +157,11 @@ Chest random_chest(Random& random) {
           Outline({0, 0}, [&](double angle) { return skin(angle) + breasts_at(angle); }),
           Outline({0, 0}, under_fat),
           Outline({spine.x / 2, -2}, cage),
-          spine, fat_hu, muscle_hu, blood_hu, breasts};
+          spine,
+          fat_hu,
+          muscle_hu,
+          blood_hu,
+          breasts};
 }
 
 Mediastinum random_mediastinum(const Chest& chest, Random& random) {
@@ -153,7 +170,8 @@ Mediastinum random_mediastinum(const Chest& chest, Random& random) {
   mediastinum.vertebra = {s, random.uniform(16.5, 19.5), random.uniform(12.5, 15)};
   mediastinum.fat_mm = random.uniform(2, 5);
   const Point behind_sternum = chest.cage.at(kFront, -2);
-  mediastinum.front = {behind_sternum, s + Point{random.uniform(-3, 6), -66}, random.uniform(2, 9), random.uniform(8, 16)};
+  mediastinum.front = {behind_sternum, s + Point{random.uniform(-3, 6), -66}, random.uniform(2, 9),
+                       random.uniform(8, 16)};
   if (chest.level < 0.33) {
     add_upper(mediastinum.organs, chest, random);
   } else if (chest.level < 0.58) {
@@ -166,7 +184,8 @@ Mediastinum random_mediastinum(const Chest& chest, Random& random) {
   if (random.uniform() < 0.3) {  // a little swallowed air
     mediastinum.organs.push_back({disc(gullet, random.uniform(1, 3)), -900});
   }
-  mediastinum.organs.push_back({disc(s + Point{-9, -17}, random.uniform(2.5, 4.5)), chest.blood_hu});  // azygos vein
+  mediastinum.organs.push_back(
+      {disc(s + Point{-9, -17}, random.uniform(2.5, 4.5)), chest.blood_hu});  // azygos vein
   return mediastinum;
 }
 

@@ -10,11 +10,11 @@ namespace lucivox::phantom {
 
 // The build of one person at the height of the slice: where things are, before anything is painted.
 struct Chest {
-  double level;    // 0 above the aortic arch, 0.5 at the hila, 1 at the dome of the liver
-  Outline body;    // the skin
-  Outline muscle;  // below the fat under the skin
-  Outline cage;    // the inside of the ribs: both lungs and what lies between them
-  Point spine;     // the middle of the vertebral body
+  double level;                        // 0 above the aortic arch, 0.5 at the hila, 1 at the dome of the liver
+  Outline body;                        // the skin
+  Outline muscle;                      // below the fat under the skin
+  Outline cage;                        // the inside of the ribs: both lungs and what lies between them
+  Point spine;                         // the middle of the vertebral body
   double fat_hu, muscle_hu, blood_hu;  // blood is brighter with a contrast agent
   bool breasts;
 };
@@ -38,9 +38,9 @@ struct Heart {
 struct Mediastinum {
   std::vector<Organ> organs;  // painted in this order
   std::optional<Heart> heart;
-  Tube front;          // the fat behind the sternum
+  Tube front;  // the fat behind the sternum
   Ellipse vertebra;
-  double fat_mm;       // around everything
+  double fat_mm;  // around everything
 
   double operator()(Point p) const;
   Box box() const;

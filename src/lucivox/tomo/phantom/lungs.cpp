@@ -25,7 +25,8 @@ struct LungTissue {
     for (const Cloud& cloud : clouds) {
       const Box box = grown(cloud.shape.box(), cloud.softness_mm * 2);
       if (p.x < box.left || p.x > box.right || p.y < box.top || p.y > box.bottom) continue;
-      const double distance = cloud.shape(p) + cloud.softness_mm * (0.6 * (*noise)(p, 9) + 0.3 * (*noise)(p, 3));
+      const double distance =
+          cloud.shape(p) + cloud.softness_mm * (0.6 * (*noise)(p, 9) + 0.3 * (*noise)(p, 3));
       const double share = 1 - smooth_step(-cloud.softness_mm, cloud.softness_mm, distance);
       value += share * (cloud.hu + 30 * (*noise)(p, 2) - value);
     }
@@ -42,14 +43,17 @@ std::vector<Cloud> random_clouds(const Chest& chest, Random& random) {
   std::vector<Cloud> clouds;
   const auto add = [&](double smallest, double largest, double hu, double softness) {
     const double size = random.uniform(smallest, largest);
-    const Ellipse shape{random_place(chest, random), size, size * random.uniform(0.5, 1), random.uniform(0, 3)};
+    const Ellipse shape{random_place(chest, random), size, size * random.uniform(0.5, 1),
+                        random.uniform(0, 3)};
     clouds.push_back({shape, hu, softness});
   };
   if (random.uniform() < 0.45) {  // ground glass
-    for (int64_t i = 1 + random.integer(3); i > 0; --i) add(6, 28, random.uniform(-720, -500), random.uniform(4, 9));
+    for (int64_t i = 1 + random.integer(3); i > 0; --i)
+      add(6, 28, random.uniform(-720, -500), random.uniform(4, 9));
   }
   if (random.uniform() < 0.3) {  // emphysema
-    for (int64_t i = 4 + random.integer(24); i > 0; --i) add(2, 9, random.uniform(-970, -930), random.uniform(1, 3));
+    for (int64_t i = 4 + random.integer(24); i > 0; --i)
+      add(2, 9, random.uniform(-970, -930), random.uniform(1, 3));
   }
   return clouds;
 }
@@ -143,7 +147,8 @@ void paint_bronchi(Canvas& canvas, const std::vector<Branch>& arteries, double s
 }
 
 // The double layer of pleura between two lobes, a line finer than a pixel.
-void paint_fissure(Canvas& canvas, const Chest& chest, const Mediastinum& mediastinum, double side, Random& random) {
+void paint_fissure(Canvas& canvas, const Chest& chest, const Mediastinum& mediastinum, double side,
+                   Random& random) {
   const Point outer = chest.cage.at(kBack - side * radians(random.uniform(70, 130)));
   const Point inner = chest.spine + Point{side * 20, random.uniform(-40, -10)};
   const Point middle = (outer + inner) * 0.5 + Point{0, random.uniform(-14, 4)};
@@ -172,7 +177,8 @@ void paint_nodules(Canvas& canvas, const Chest& chest, const Mediastinum& medias
     if (radius > 3 && random.uniform() < 0.5) {  // spiculated
       for (int64_t k = 6 + random.integer(8); k > 0; --k) {
         const double angle = random.uniform(0, radians(360)), reach = radius * random.uniform(1.3, 2.2);
-        const Tube spicule{centre, centre + Point{std::cos(angle), std::sin(angle)} * reach, radius * 0.35, 0.2};
+        const Tube spicule{centre, centre + Point{std::cos(angle), std::sin(angle)} * reach, radius * 0.35,
+                           0.2};
         canvas.paint(spicule, plain(hu - 100));
       }
     }

@@ -7,15 +7,19 @@ void paint_heart(Canvas& canvas, const Chest& chest, const Heart& heart, const N
   const auto sac = [&](Point p) { return heart.muscle(p) - 3; };
   const Box around_it = grown(heart.muscle.box(), 3);
   canvas.paint(around_it, sac, plain(10));  // the pericardium, a line between two layers of fat
-  canvas.paint(around_it, [&](Point p) { return sac(p) + 1.2; }, plain(chest.fat_hu));
+  canvas.paint(
+      around_it, [&](Point p) { return sac(p) + 1.2; }, plain(chest.fat_hu));
   canvas.paint(heart.muscle, Tissue{&noise, heart.myocardium_hu, 5, 6});
   for (const Ellipse& chamber : heart.chambers) {
     const double mixing = chest.blood_hu > 100 ? random.uniform(0.75, 1) : 1;
-    const auto within = [&](Point p) { return std::max(chamber(p) + 0.8 * noise(p, 6), heart.muscle(p) + 3); };
+    const auto within = [&](Point p) {
+      return std::max(chamber(p) + 0.8 * noise(p, 6), heart.muscle(p) + 3);
+    };
     canvas.paint(grown(chamber.box(), 2), within, Tissue{&noise, chest.blood_hu * mixing, 4, 6});
   }
   // fat in the grooves between the chambers, with the coronary arteries in it
-  for (const double degrees : {random.uniform(-125, -105), random.uniform(30, 50), random.uniform(-70, -50)}) {
+  for (const double degrees :
+       {random.uniform(-125, -105), random.uniform(30, 50), random.uniform(-70, -50)}) {
     const Point groove = heart.muscle.at(radians(degrees), -2);
     canvas.paint(disc(groove, random.uniform(4, 6)), plain(chest.fat_hu));
     const bool calcified = random.uniform() < 0.15;
@@ -27,7 +31,9 @@ void paint_heart(Canvas& canvas, const Chest& chest, const Heart& heart, const N
 void paint_plaques(Canvas& canvas, const Tube& vessel, Random& random) {
   for (int64_t i = random.integer(4); i > 0; --i) {
     const double angle = random.uniform(0, radians(360)), span = random.uniform(0.1, 0.5);
-    const auto at = [&](double a) { return vessel.to + Point{std::cos(a), std::sin(a)} * (vessel.to_radius - 0.8); };
+    const auto at = [&](double a) {
+      return vessel.to + Point{std::cos(a), std::sin(a)} * (vessel.to_radius - 0.8);
+    };
     const double radius = random.uniform(0.6, 1.4);
     canvas.paint(Tube{at(angle), at(angle + span), radius, radius * 0.7}, plain(random.uniform(400, 1000)));
   }

@@ -1,6 +1,6 @@
-#include <lucivox/tomo/phantom/shapes.h>
-
 #include <numbers>
+
+#include <lucivox/tomo/phantom/shapes.h>
 
 namespace lucivox::phantom {
 namespace {
@@ -24,7 +24,9 @@ double angle_of_turn(double turns) {
   return quarter * pi / 2 + std::atan2(part, 1 - part);
 }
 
-double wrapped(double angle) { return std::remainder(angle, 2 * pi); }
+double wrapped(double angle) {
+  return std::remainder(angle, 2 * pi);
+}
 
 }  // namespace
 
@@ -68,14 +70,17 @@ double Outline::operator()(Point p) const {
   return (length(d.x, d.y) - edge.radius) * edge.cosine;
 }
 
-double Outline::radius(double angle) const { return sample(std::cos(angle), std::sin(angle)).radius; }
+double Outline::radius(double angle) const {
+  return sample(std::cos(angle), std::sin(angle)).radius;
+}
 
 Point Outline::at(double angle, double outside) const {
   return centre_ + Point{std::cos(angle), std::sin(angle)} * (radius(angle) + outside);
 }
 
 double superellipse(double a, double b, double n, double angle) {
-  return std::pow(std::pow(std::abs(std::cos(angle)) / a, n) + std::pow(std::abs(std::sin(angle)) / b, n), -1 / n);
+  return std::pow(std::pow(std::abs(std::cos(angle)) / a, n) + std::pow(std::abs(std::sin(angle)) / b, n),
+                  -1 / n);
 }
 
 double bump(double angle, double at, double width) {
@@ -96,7 +101,8 @@ Box Strip::box() const {
   const double half_angle = half_length / along->radius(angle);
   Box box = around(along->at(angle, outside), half_height);
   for (const double part : {-1.0, -0.5, 0.5, 1.0}) {
-    box = hull(box, around(along->at(angle + part * half_angle, outside + slope * part * half_length), half_height));
+    box = hull(
+        box, around(along->at(angle + part * half_angle, outside + slope * part * half_length), half_height));
   }
   return grown(box, half_height + 3);  // the bow between those five points
 }

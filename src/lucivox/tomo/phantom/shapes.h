@@ -5,18 +5,24 @@
 #include <functional>
 #include <vector>
 
-// Outlines of organs in one axial slice. Coordinates are mm from the middle of the picture: x to the patient's
-// left (the picture's right), y to the back (the picture's bottom); angles run from +x to +y, so that the back
-// is at +90 degrees and the front at -90. A shape gives its signed distance in mm, negative inside, exact or
-// nearly so close to its edge, and a box that holds it.
+// Outlines of organs in one axial slice. Coordinates are mm from the middle of the picture: x to the
+// patient's left (the picture's right), y to the back (the picture's bottom); angles run from +x to +y, so
+// that the back is at +90 degrees and the front at -90. A shape gives its signed distance in mm, negative
+// inside, exact or nearly so close to its edge, and a box that holds it.
 namespace lucivox::phantom {
 
 struct Point {
   double x, y;
 };
-inline Point operator+(Point a, Point b) { return {a.x + b.x, a.y + b.y}; }
-inline Point operator-(Point a, Point b) { return {a.x - b.x, a.y - b.y}; }
-inline Point operator*(Point a, double factor) { return {a.x * factor, a.y * factor}; }
+inline Point operator+(Point a, Point b) {
+  return {a.x + b.x, a.y + b.y};
+}
+inline Point operator-(Point a, Point b) {
+  return {a.x - b.x, a.y - b.y};
+}
+inline Point operator*(Point a, double factor) {
+  return {a.x * factor, a.y * factor};
+}
 
 struct Box {
   double left, top, right, bottom;
@@ -25,13 +31,16 @@ inline Box around(Point centre, double reach) {
   return {centre.x - reach, centre.y - reach, centre.x + reach, centre.y + reach};
 }
 inline Box hull(const Box& a, const Box& b) {
-  return {std::min(a.left, b.left), std::min(a.top, b.top), std::max(a.right, b.right), std::max(a.bottom, b.bottom)};
+  return {std::min(a.left, b.left), std::min(a.top, b.top), std::max(a.right, b.right),
+          std::max(a.bottom, b.bottom)};
 }
 inline Box grown(const Box& box, double by) {
   return {box.left - by, box.top - by, box.right + by, box.bottom + by};
 }
 
-inline double length(double x, double y) { return std::sqrt(x * x + y * y); }
+inline double length(double x, double y) {
+  return std::sqrt(x * x + y * y);
+}
 // 0 below `low`, 1 above `high`, a smooth step between.
 inline double smooth_step(double low, double high, double value) {
   const double t = std::clamp((value - low) / (high - low), 0.0, 1.0);
@@ -42,7 +51,9 @@ inline double smooth_min(double a, double b, double blend) {
   const double near = std::max(blend - std::abs(a - b), 0.0) / blend;
   return std::min(a, b) - near * near * blend / 4;
 }
-inline double radians(double degrees) { return degrees * 0.017453292519943295; }
+inline double radians(double degrees) {
+  return degrees * 0.017453292519943295;
+}
 
 struct Ellipse {
   Point centre;
@@ -61,7 +72,9 @@ struct Tube {
   double operator()(Point p) const;
   Box box() const { return hull(around(from, from_radius), around(to, to_radius)); }
 };
-inline Tube disc(Point centre, double radius) { return {centre, centre, radius, radius}; }
+inline Tube disc(Point centre, double radius) {
+  return {centre, centre, radius, radius};
+}
 
 // A closed curve around a centre, given by its radius in each direction.
 class Outline {

@@ -1,8 +1,8 @@
-#include <lucivox/tomo/phantom/tree.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include <lucivox/tomo/phantom/tree.h>
 
 namespace lucivox::phantom {
 namespace {

@@ -45,8 +45,9 @@ void paint_spine(Canvas& canvas, const Mediastinum& mediastinum, const Noise& no
   const double transverse = random.uniform(3.5, 5);
   for (const double side : {-1.0, 1.0}) {
     arch.push_back({s + Point{side * 12, back - 3}, canal + Point{side * 12, 3}, 3.8, 3.4});  // pedicle
-    arch.push_back({canal + Point{side * 12, 4}, canal + Point{0, 13}, 3.2, 3.2});          // lamina
-    arch.push_back({canal + Point{side * 13, 5}, canal + Point{side * reach, 14}, transverse, transverse * 0.8});
+    arch.push_back({canal + Point{side * 12, 4}, canal + Point{0, 13}, 3.2, 3.2});            // lamina
+    arch.push_back(
+        {canal + Point{side * 13, 5}, canal + Point{side * reach, 14}, transverse, transverse * 0.8});
   }
   const auto bone = [&](Point p) {
     double distance = body(p);
@@ -56,7 +57,8 @@ void paint_spine(Canvas& canvas, const Mediastinum& mediastinum, const Noise& no
   canvas.paint(disc(canal, 10), plain(random.uniform(-10, 20)));  // cerebrospinal fluid and some fat
   canvas.paint(Ellipse{canal, 5, 3.8}, plain(random.uniform(30, 42)));
   const Box box{s.x - reach - 8, s.y - back - 4, s.x + reach + 8, canal.y + 45};
-  canvas.paint(box, bone, Bone{&noise, random.uniform(450, 750), random.uniform(110, 230), random.uniform(0.7, 1.3)});
+  canvas.paint(box, bone,
+               Bone{&noise, random.uniform(450, 750), random.uniform(110, 230), random.uniform(0.7, 1.3)});
 }
 
 // One side's ribs: each slice cuts several of them obliquely, and the muscle between them.
@@ -68,7 +70,7 @@ void paint_ribs(Canvas& canvas, const Chest& chest, const Noise& noise, double s
     const double half_length = random.uniform(8, 26);
     const double middle = kBack + side * from, radius = chest.cage.radius(middle);
     const double half_angle = half_length / radius;
-    const Strip rib{&chest.cage, middle + side * half_angle, half_length, random.uniform(3.4, 5.2),
+    const Strip rib{&chest.cage,          middle + side * half_angle, half_length, random.uniform(3.4, 5.2),
                     random.uniform(6, 8), random.uniform(-0.06, 0.06)};
     if (from + 2 * half_angle > radians(138)) {
       canvas.paint(rib, Tissue{&noise, random.uniform(80, 130), 12, 4});  // cartilage
@@ -79,13 +81,19 @@ void paint_ribs(Canvas& canvas, const Chest& chest, const Noise& noise, double s
   }
 }
 
-void paint_shoulder_blade(Canvas& canvas, const Chest& chest, const Noise& noise, double side, Random& random) {
+void paint_shoulder_blade(Canvas& canvas, const Chest& chest, const Noise& noise, double side,
+                          Random& random) {
   const double angle = kBack - side * radians(random.uniform(46, 56));
   const double half_length = random.uniform(24, 38) * (1.1 - 0.6 * chest.level);
-  const Strip blade{&chest.cage, angle, half_length, random.uniform(2, 3), random.uniform(19, 22),
+  const Strip blade{&chest.cage,
+                    angle,
+                    half_length,
+                    random.uniform(2, 3),
+                    random.uniform(19, 22),
                     -side * random.uniform(0.02, 0.14)};
   const double outer = angle - side * half_length / chest.cage.radius(angle);
-  const Tube edge{chest.cage.at(outer, 20), chest.cage.at(outer, 26), random.uniform(3.5, 5), random.uniform(3, 4)};
+  const Tube edge{chest.cage.at(outer, 20), chest.cage.at(outer, 26), random.uniform(3.5, 5),
+                  random.uniform(3, 4)};
   const Bone bone{&noise, random.uniform(650, 900), random.uniform(100, 220), 0.9};
   canvas.paint(
       hull(blade.box(), edge.box()), [&](Point p) { return smooth_min(blade(p), edge(p), 4); }, bone);
@@ -112,8 +120,10 @@ void paint_bones(Canvas& canvas, const Chest& chest, const Mediastinum& mediasti
     if (chest.level < 0.6) paint_shoulder_blade(canvas, chest, noise, side, random);
   }
   paint_spine(canvas, mediastinum, noise, random);
-  const Strip sternum{&chest.cage, kFront, random.uniform(13, 22), random.uniform(4.5, 6.5), random.uniform(8, 10)};
-  canvas.paint(sternum, Bone{&noise, random.uniform(380, 600), random.uniform(60, 160), random.uniform(0.6, 1)});
+  const Strip sternum{&chest.cage, kFront, random.uniform(13, 22), random.uniform(4.5, 6.5),
+                      random.uniform(8, 10)};
+  canvas.paint(sternum,
+               Bone{&noise, random.uniform(380, 600), random.uniform(60, 160), random.uniform(0.6, 1)});
 }
 
 void paint_table(Canvas& canvas, const Chest& chest, Random& random) {
@@ -124,9 +134,8 @@ void paint_table(Canvas& canvas, const Chest& chest, Random& random) {
     const double below = top - (p.y - (p.x * p.x) / (-2 * radius));
     return std::max({below, -below - thickness, std::abs(p.x) - 190});
   };
-  canvas.paint(Box{-192, top - 50, 192, top + thickness + 2}, shell, [](Point, double depth) {
-    return depth < 1.2 ? -250.0 : -930.0;
-  });
+  canvas.paint(Box{-192, top - 50, 192, top + thickness + 2}, shell,
+               [](Point, double depth) { return depth < 1.2 ? -250.0 : -930.0; });
 }
 
 }  // namespace lucivox::phantom
