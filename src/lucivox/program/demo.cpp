@@ -5,6 +5,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/program/device.h>
 #include <lucivox/program/demo.h>
 #include <lucivox/program/enhancement.h>
 #include <lucivox/program/simulation.h>
@@ -68,6 +69,7 @@ void require_quantitative(const Json& constant_regions) {
 }  // namespace
 
 TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop) {
+  device_options(options.device);  // an unknown device is told before anything is computed
   make_room(options.run);
   const fs::path data = options.run / "data";
   const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
