@@ -30,7 +30,7 @@ validation = "{}"
 [network]
 growth = 4
 [train]
-epochs = 4
+epochs = 10
 learning_rate = 1e-3
 crop = 32
 [train.sparsity]
@@ -78,7 +78,7 @@ TEST_F(TrainCommand, LeavesAModelMetricsPicturesAndAReport) {
   const Outcome outcome = run_command(train("run", {"--json"}));
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   const Json summary = Json::parse(outcome.out);
-  EXPECT_EQ(summary.at("steps"), 24);
+  EXPECT_EQ(summary.at("steps"), 60);
   EXPECT_GT(summary.at("sparsity").get<double>(), 0.3);
   EXPECT_EQ(summary, Json::parse(read_file(folder_ / "run/summary.json")));
   for (const char* file : {"model.safetensors", "report.html", "metrics.jsonl",
