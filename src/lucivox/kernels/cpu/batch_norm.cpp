@@ -155,6 +155,7 @@ std::vector<float> rough_mean(const Activations& shape, const float* x) {
       sum[static_cast<size_t>(c)] += static_cast<double>(x[r * shape.channels + c]);
   }
   std::vector<float> mean;
+  mean.reserve(sum.size());
   for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(rows)));
   return mean;
 }
