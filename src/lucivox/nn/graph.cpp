@@ -204,7 +204,7 @@ int64_t Graph::receptive_radius() const {
     const double step = reduction[static_cast<size_t>(node(id).inputs[0])];
     const double reach =
         std::visit(Overload{
-                       [](const Convolution& op) { return static_cast<double>(op.kernel / 2); },
+                       [](const Convolution& op) { return static_cast<double>(op.kernel - 1) / 2; },  // odd
                        [](const MaxPool& op) { return static_cast<double>(op.kernel - 1 - op.padding); },
                        [](const Upsample&) { return 1.0; },
                        [](const auto&) { return 0.0; },

@@ -62,20 +62,27 @@ std::string text(double x, double y, const char* anchor, const std::string& cont
                      style, escape_html(content));
 }
 
+// The multiples of a pleasant step in [low, high].
+std::vector<double> ticks(double low, double high) {
+  const double step = tick_step(high - low);
+  const auto first = std::llround(std::ceil(low / step - 1e-9)),
+             last = std::llround(std::floor(high / step + 1e-9));
+  std::vector<double> values;
+  for (auto i = first; i <= last; ++i) values.push_back(static_cast<double>(i) * step);
+  return values;
+}
+
 std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
   std::string svg;
-  const double step_x = tick_step(x.high - x.low), step_y = tick_step(y.high - y.low);
-  for (double v = std::ceil(x.low / step_x) * step_x; v <= x.high + 1e-9 * step_x; v += step_x) {
-    svg += text(x.at(v), kHeight - kBottom + 16, "middle",
-                fmt::format("{:g}", std::abs(v) < 1e-9 * step_x ? 0 : v));
+  for (const double v : ticks(x.low, x.high)) {
+    svg += text(x.at(v), kHeight - kBottom + 16, "middle", fmt::format("{:g}", v));
   }
-  for (double v = std::ceil(y.low / step_y) * step_y; v <= y.high + 1e-9 * step_y; v += step_y) {
+  for (const double v : ticks(y.low, y.high)) {
     svg +=
         fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}" stroke="var(--grid)"/>)svg",
                     kLeft, kWidth - kRight, y.at(v), y.at(v));
     const double value = chart.logarithmic ? std::pow(10, v) : v;
-    svg += text(kLeft - 6, y.at(v) + 4, "end",
-                fmt::format("{:.3g}", std::abs(value) < 1e-9 * step_y && !chart.logarithmic ? 0 : value));
+    svg += text(kLeft - 6, y.at(v) + 4, "end", fmt::format("{:.3g}", value));
   }
   return svg + text((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle", chart.x_label);
 }

@@ -52,7 +52,7 @@ class VolumePairs final : public PairedSlices {
 
  private:
   static at::Tensor read_slice(ImageSource& source, int64_t z) {
-    const at::Tensor values = source.read(slice(source.info(), z)).squeeze(0);
+    at::Tensor values = source.read(slice(source.info(), z)).squeeze(0);
     require_finite(values, source.name());
     return values;
   }
