@@ -1,12 +1,10 @@
 #include <cstdlib>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <new>
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
-#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -115,10 +113,6 @@ class KeepingAllocator final : public c10::Allocator {
 
 void keep_tensor_memory() {
   c10::SetCPUAllocator(&KeepingAllocator::instance());
-  // oneDNN takes its scratch memory from malloc, which by itself would return large pieces to the system
-  // every time
-  ::mallopt(M_MMAP_MAX, 0);
-  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 }  // namespace lucivox
