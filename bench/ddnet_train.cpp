@@ -1,6 +1,7 @@
 // Our side of ddnet-train: one training step of DDNet, as `lucivox train ddnet` takes it.
 
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "worker.h"
@@ -23,6 +24,43 @@ constexpr double kLearningRate = 1e-4;  // the paper's, section 1
 constexpr int64_t kCorner = 256;
 constexpr int kCheckedSteps = 3;
 
+// A network and its optimiser in one precision.
+class Side {
+ public:
+  Side(const NamedTensors& weights, at::Tensor input, at::Tensor target)
+      : network_(with_weights(weights, input)), input_(std::move(input)), target_(std::move(target)) {}
+
+  // Forward and backward.
+  void gradients() {
+    adam_.clear_gradients();
+    output_ = network_.forward(input_, Mode::Training);
+    loss_ = ddnet_loss(output_, target_, {}).total;
+    loss_.backward();
+  }
+
+  void step() {
+    gradients();
+    adam_.step(kLearningRate);
+    loss_.item<double>();
+  }
+
+  NamedTensors parameters() const { return network_.parameters(); }
+  at::Tensor output() const { return output_.detach(); }
+  at::Tensor loss() const { return loss_.detach(); }
+
+ private:
+  static Network with_weights(const NamedTensors& weights, const at::Tensor& like) {
+    Network network(ddnet(), kSeed);
+    network.load_state(weights);
+    network.to(like.options());
+    return network;
+  }
+
+  Network network_;
+  Adam adam_{network_};
+  at::Tensor input_, target_, output_, loss_;
+};
+
 class Training {
  public:
   explicit Training(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -38,27 +76,20 @@ class Training {
     write_safetensors(folder_ / "weights.safetensors", {network_.state(), {}});
   }
 
-  // Passes over a corner in float64 and in float32, the first step over the whole, and the loss that is left
-  // after kCheckedSteps.
+  // Steps over a corner in float64 and in float32, and the first one over the whole.
   void check() {
     load_images();
     NamedTensors results;
     corner("exact", at::kDouble, results);
     corner("rounded", at::kFloat, results);
-    results.emplace_back("output", gradients().detach());
-    results.emplace_back("loss", loss_.detach());
-    adam_.step(kLearningRate);
-    for (int i = 1; i < kCheckedSteps; ++i) step();
-    gradients();
-    results.emplace_back("loss_after", loss_.detach());
+    whole_.emplace(network_.state(), input_, target_);
+    whole_->step();
+    results.emplace_back("output", whole_->output());
+    results.emplace_back("loss", whole_->loss());
     write_safetensors(folder_ / "ours.safetensors", {results, {}});
   }
 
-  void step() {
-    gradients();
-    adam_.step(kLearningRate);
-    loss_.item<float>();
-  }
+  void step() { whole_->step(); }
 
  private:
   void load_images() {
@@ -67,36 +98,25 @@ class Training {
     }
   }
 
-  // A pass over a corner of the picture: convolutions in float64 are slow.
+  // Steps over a corner of the picture: convolutions in float64 are slow.
   void corner(const std::string& prefix, at::ScalarType type, NamedTensors& results) const {
-    Network network(ddnet(), kSeed);
-    network.load_state(network_.state());
-    network.to(at::TensorOptions().dtype(type));
     const auto cut = [type](const at::Tensor& x) {
       return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
     };
-    const at::Tensor output = network.forward(cut(input_), Mode::Training);
-    const at::Tensor loss = ddnet_loss(output, cut(target_), {}).total;
-    loss.backward();
-    results.emplace_back(prefix + ".output", output.detach());
-    results.emplace_back(prefix + ".loss", loss.detach());
-    for (const auto& [name, weight] : network.parameters())
-      results.emplace_back(prefix + ".grad." + name, weight.grad());
-  }
-
-  // Forward and backward; returns the output.
-  at::Tensor gradients() {
-    adam_.clear_gradients();
-    at::Tensor output = network_.forward(input_, Mode::Training);
-    loss_ = ddnet_loss(output, target_, {}).total;
-    loss_.backward();
-    return output;
+    Side side(network_.state(), cut(input_), cut(target_));
+    side.gradients();
+    results.emplace_back(prefix + ".output", side.output());
+    results.emplace_back(prefix + ".loss", side.loss());
+    for (const auto& [name, weight] : side.parameters())
+      results.emplace_back(prefix + ".grad." + name, weight.grad().clone());
+    for (int i = 0; i < kCheckedSteps; ++i) side.step();
+    results.emplace_back(prefix + ".loss_after", side.loss());
   }
 
   std::filesystem::path folder_;
   Network network_{ddnet(), kSeed};
-  Adam adam_{network_};
-  at::Tensor input_, target_, loss_;
+  std::optional<Side> whole_;
+  at::Tensor input_, target_;
 };
 
 }  // namespace

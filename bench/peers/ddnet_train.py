@@ -103,12 +103,33 @@ def ms_ssim(a, b, window):
     return torch.stack(factors).prod()
 
 
+class Side:
+    """A network and its optimiser in one precision."""
+
+    def __init__(self, net, image, target):
+        self.net = net.to(image.dtype)
+        self.image, self.target = image, target
+        self.window = gaussian_window().to(image.dtype)
+        self.adam = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
+
+    def gradients(self):
+        """Forward and backward."""
+        self.adam.zero_grad()
+        self.output = self.net(self.image)
+        similarity = ms_ssim(self.output, self.target, self.window)
+        self.loss = F.mse_loss(self.output, self.target) + SSIM_WEIGHT * (1 - similarity)
+        self.loss.backward()
+
+    def step(self):
+        self.gradients()
+        self.adam.step()
+        return self.loss.item()
+
+
 class Training:
     def __init__(self, folder):
         self.folder = folder
         self.net = DDNet()
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
-        self.window = gaussian_window()  # float64
 
     def load(self):
         keys = self.net.load_state_dict(load_file(self.folder / "weights.safetensors"), strict=False)
@@ -117,40 +138,28 @@ class Training:
         images = load_file(self.folder / "images.safetensors")
         self.input, self.target = images["input"], images["target"]
 
-    def gradients(self):
-        """Forward and backward; returns the output."""
-        self.adam.zero_grad()
-        output = self.net(self.input)
-        similarity = ms_ssim(output, self.target, self.window.float())
-        self.loss = F.mse_loss(output, self.target) + SSIM_WEIGHT * (1 - similarity)
-        self.loss.backward()
-        return output
-
-    def step(self):
-        self.gradients()
-        self.adam.step()
-        self.loss.item()
-
     def corner(self, prefix, dtype):
-        """A pass over a corner of the picture: convolutions in float64 are slow."""
-        net = copy.deepcopy(self.net).to(dtype)
-        image, target = (x[..., :CORNER, :CORNER].to(dtype) for x in (self.input, self.target))
-        output = net(image)
-        loss = F.mse_loss(output, target) + SSIM_WEIGHT * (1 - ms_ssim(output, target, self.window.to(dtype)))
-        loss.backward()
-        results = {f"{prefix}.output": output.detach(), f"{prefix}.loss": loss.detach()}
-        return results | {f"{prefix}.grad.{name}": p.grad for name, p in net.named_parameters()}
+        """Steps over a corner of the picture: convolutions in float64 are slow."""
+        side = Side(copy.deepcopy(self.net), *(x[..., :CORNER, :CORNER].to(dtype) for x in (self.input, self.target)))
+        side.gradients()
+        results = {f"{prefix}.output": side.output.detach(), f"{prefix}.loss": side.loss.detach()}
+        results |= {f"{prefix}.grad.{name}": p.grad.clone() for name, p in side.net.named_parameters()}
+        for _ in range(CHECKED_STEPS):
+            side.step()
+        return results | {f"{prefix}.loss_after": side.loss.detach()}
 
     def check(self):
         self.load()
         results = self.corner("exact", torch.float64) | self.corner("rounded", torch.float32)
-        results |= {"output": self.gradients().detach(), "loss": self.loss.detach()}
-        self.adam.step()
-        for _ in range(1, CHECKED_STEPS):
-            self.step()
-        self.gradients()
-        results["loss_after"] = self.loss.detach()
+        with torch.no_grad():
+            results["truth.output"] = copy.deepcopy(self.net).double()(self.input.double())
+        self.side = Side(self.net, self.input, self.target)
+        self.side.step()
+        results |= {"output": self.side.output.detach(), "loss": self.side.loss.detach()}
         save_file(results, self.folder / "peer.safetensors")
+
+    def step(self):
+        self.side.step()
 
 
 def main():

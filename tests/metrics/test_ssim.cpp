@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
@@ -74,6 +76,29 @@ TEST(MsSsim, GradientIsThatOfFiniteDifferences) {
     const double above = ms_ssim(x + step * direction, truth, options).item<double>();
     const double below = ms_ssim(x - step * direction, truth, options).item<double>();
     EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope)));
+  }
+}
+
+// float32 runs on a kernel of ours, float64 on libtorch's convolutions: one definition at every vector
+// length, on sides that whole vectors do not divide and that are narrower than the window.
+TEST(MsSsim, IsOneDefinitionInBothPrecisions) {
+  torch::manual_seed(4);
+  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{16, 37}, {61, 16}, {48, 50}}) {
+    const at::Tensor truth = torch::rand({2, 1, rows, columns}, at::kDouble),
+                     image = truth + 0.05 * torch::rand_like(truth);
+    const at::Tensor x64 = image.clone().requires_grad_();
+    const at::Tensor expected = ms_ssim(x64, truth).sum();
+    expected.backward();
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      hwy::SetSupportedTargetsForTest(target);
+      const at::Tensor x32 = image.to(at::kFloat).requires_grad_();
+      const at::Tensor value = ms_ssim(x32, truth.to(at::kFloat)).sum();
+      value.backward();
+      // variances are differences of squares: float32's 6e-8 of 1 over a variance of 1e-2
+      EXPECT_NEAR(value.item<double>(), expected.item<double>(), 2e-5) << hwy::TargetName(target);
+      EXPECT_LT(relative_difference(x32.grad(), x64.grad()), 2e-4) << hwy::TargetName(target);
+    }
+    hwy::SetSupportedTargetsForTest(0);
   }
 }
 

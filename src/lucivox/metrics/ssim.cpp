@@ -1,14 +1,19 @@
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/kernels/cpu/window_mean.h>
 #include <lucivox/metrics/ssim.h>
 
 namespace lucivox {
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
 
 at::Tensor gaussian(int64_t size, double sigma, const at::TensorOptions& type) {
   const at::Tensor x = torch::arange(size, type.dtype(at::kDouble)) - static_cast<double>(size / 2);
@@ -16,13 +21,43 @@ at::Tensor gaussian(int64_t size, double sigma, const at::TensorOptions& type) {
   return (weights / weights.sum()).to(type);
 }
 
+std::span<const float> values(const at::Tensor& weights) {
+  return {weights.const_data_ptr<float>(), static_cast<size_t>(weights.numel())};
+}
+
+// oneDNN treats a window over one channel as a convolution with next to nothing to do for its vectors.
+class CpuWindowMean : public torch::autograd::Function<CpuWindowMean> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& images, const at::Tensor& vertical,
+                            const at::Tensor& horizontal) {
+    ctx->save_for_backward({vertical, horizontal});
+    const at::Tensor x = images.contiguous();
+    const cpu::WindowedImages size{x.size(0), x.size(2), x.size(3)};
+    at::Tensor means =
+        at::empty({size.images, 1, size.rows - vertical.numel() + 1, size.columns - horizontal.numel() + 1});
+    cpu::window_mean(size, values(vertical), values(horizontal), x.const_data_ptr<float>(),
+                     means.mutable_data_ptr<float>());
+    return means;
+  }
+
+  static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &vertical = saved[0], &horizontal = saved[1], dy = gradients[0].contiguous();
+    const cpu::WindowedImages size{dy.size(0), dy.size(2) + vertical.numel() - 1,
+                                   dy.size(3) + horizontal.numel() - 1};
+    at::Tensor dx = at::empty({size.images, 1, size.rows, size.columns});
+    cpu::window_mean_adjoint(size, values(vertical), values(horizontal), dy.const_data_ptr<float>(),
+                             dx.mutable_data_ptr<float>());
+    return {dx, {}, {}};
+  }
+};
+
 // Weighted means of every window that fits: [N, 1, H, W] -> [N, 1, H - h + 1, W - w + 1].
 at::Tensor window_mean(const at::Tensor& x, const SsimOptions& options) {
-  const int64_t rows = std::min(options.window, x.size(2));
-  const int64_t columns = std::min(options.window, x.size(3));
-  const at::Tensor vertical = gaussian(rows, options.sigma, x.options()).view({1, 1, rows, 1});
-  const at::Tensor horizontal = gaussian(columns, options.sigma, x.options()).view({1, 1, 1, columns});
-  return at::conv2d(at::conv2d(x, vertical), horizontal);
+  const at::Tensor vertical = gaussian(std::min(options.window, x.size(2)), options.sigma, x.options()),
+                   horizontal = gaussian(std::min(options.window, x.size(3)), options.sigma, x.options());
+  if (x.is_cpu() && x.scalar_type() == at::kFloat) return CpuWindowMean::apply(x, vertical, horizontal);
+  return at::conv2d(at::conv2d(x, vertical.view({1, 1, -1, 1})), horizontal.view({1, 1, 1, -1}));
 }
 
 struct Similarity {

@@ -48,7 +48,10 @@ class Network {
   at::Tensor run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight,
                  Mode mode) const;
 
+  bool overwrites(const Node& activation) const;
+
   Graph graph_;
+  std::vector<std::vector<NodeId>> readers_;  // of each node's output
   NamedTensors state_;
   std::vector<size_t> first_weight_;            // of each node, in state_
   std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
