@@ -6,13 +6,28 @@
 
 namespace lucivox {
 
-// The linear operator A of a scan (Joseph's method) and its exact adjoint A', <A x, y> = <x, A' y>.
-// All throw Error (misuse) when a tensor does not have the geometry's shape or the geometry is impossible.
+// The linear operator A of a scan (Joseph's method) and its exact adjoint A', <A x, y> = <x, A' y>. Both are
+// differentiable, each being the other's derivative. Both throw Error (misuse) when a tensor does not have
+// the geometry's shape or the geometry is impossible.
 
 // A: float32 [S, Y, X] in 1/mm -> float32 [S, V, U], line integrals without unit.
-at::Tensor forward_project(const at::Tensor& image_SYX, const ParallelBeam& beam);
+at::Tensor forward_project(const at::Tensor& image_SYX, const ScanGeometry& scan);
 
 // A': float32 [S, V, U] -> float32 [S, Y, X].
-at::Tensor adjoint_project(const at::Tensor& sino_SVU, const ParallelBeam& beam);
+at::Tensor adjoint_project(const at::Tensor& sino_SVU, const ScanGeometry& scan);
+
+// The pair for one geometry, whose rays are traced once: what iterations use. Not differentiable.
+class Projector {
+ public:
+  explicit Projector(ScanGeometry geometry);
+
+  const ScanGeometry& geometry() const { return geometry_; }
+  at::Tensor forward(const at::Tensor& image_SYX) const;
+  at::Tensor adjoint(const at::Tensor& sino_SVU) const;
+
+ private:
+  ScanGeometry geometry_;
+  RayScan rays_;
+};
 
 }  // namespace lucivox

@@ -27,8 +27,8 @@ constexpr double kLowestHu = -1024, kHighestHu = 3071;
 // Independent random numbers for each part of one slice.
 enum Part : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
 
-ParallelBeam beam_of(const CtSimulation& simulation) {
-  ParallelBeam beam;
+ScanGeometry beam_of(const CtSimulation& simulation) {
+  ScanGeometry beam;
   beam.angles_rad = half_turn(simulation.views);
   beam.detectors = simulation.detectors;
   beam.detector_mm = beam.pixel_mm = simulation.pixel_mm;
@@ -36,7 +36,7 @@ ParallelBeam beam_of(const CtSimulation& simulation) {
   return beam;
 }
 
-ParallelBeam finer(ParallelBeam beam) {
+ScanGeometry finer(ScanGeometry beam) {
   beam.detectors *= kFiner;
   beam.detector_mm /= kFiner;
   beam.rows *= kFiner;
@@ -97,7 +97,7 @@ uint64_t seed_of(const CtSimulation& full, int64_t index) {
 
 // Two scans of a patient whose slice is known on the fine grid, in HU.
 CtPair scan(const CtSimulation& full, const at::Tensor& fine_hu, uint64_t seed) {
-  const ParallelBeam beam = beam_of(full);
+  const ScanGeometry beam = beam_of(full);
   const at::Tensor integrals =
       over_detectors(forward_project(hu_to_attenuation(fine_hu).unsqueeze(0), finer(beam)).squeeze(0));
 
@@ -122,9 +122,10 @@ CtPair simulate_ct(const CtSimulation& simulation, int64_t index) {
 CtPair simulate_ct(const CtSimulation& simulation, int64_t index, const at::Tensor& hu_YX) {
   const CtSimulation full = resolve(simulation);
   if (hu_YX.dim() != 2 || hu_YX.size(0) != full.size || hu_YX.size(1) != full.size) {
-    throw Error::misuse(fmt::format("a slice of [{}] where the scan's is {} x {}",
-                                    fmt::join(hu_YX.sizes().begin(), hu_YX.sizes().end(), ", "), full.size, full.size),
-                        "the slice must be square, and as large as the simulation says");
+    throw Error::misuse(
+        fmt::format("a slice of [{}] where the scan's is {} x {}",
+                    fmt::join(hu_YX.sizes().begin(), hu_YX.sizes().end(), ", "), full.size, full.size),
+        "the slice must be square, and as large as the simulation says");
   }
   const at::Tensor patient = hu_YX.to(at::kFloat).clamp(kAirHu, kHighestHu);
   return scan(full, patient.repeat_interleave(kFiner, 0).repeat_interleave(kFiner, 1), seed_of(full, index));

@@ -36,8 +36,8 @@ struct CtPair {
 // whichever other slices are made. Throws as resolve() does, and when there is no such slice.
 CtPair simulate_ct(const CtSimulation& simulation, int64_t index);
 
-// The same of a patient who is there: `hu_YX` [size, size] in HU, a slice of a real scan, is the truth (values below
-// air are taken for air). `index` tells the noise of one slice from another's.
+// The same of a patient who is there: `hu_YX` [size, size] in HU, a slice of a real scan, is the truth
+// (values below air are taken for air). `index` tells the noise of one slice from another's.
 CtPair simulate_ct(const CtSimulation& simulation, int64_t index, const at::Tensor& hu_YX);
 
 }  // namespace lucivox

@@ -1,115 +1,199 @@
-// Legend: S slices, Y rows, X columns, V views, U detectors; "line" is a row or a column of the image,
-// whichever a view marches along (joseph.h). All lines carry zeros at both ends, so that a position that
-// is clamped onto them contributes nothing and the inner loops need no bounds.
+// Legend: S slices, Y rows, X columns, V views, U detectors. A "line" is a row of the image, or a column for
+// the rays that march along rows; a "strip" is kLines lines of a group of slices, [kLines][strip
+// width][kGroup], with zeros around; a "tile" is a piece of a strip small enough for the first-level cache,
+// [kLines][kWidth][kGroup].
+//
+// For each tile all rays that cross its strip within it are followed through kLines lines: A adds what it
+// meets to the ray's sum, A' adds the ray's value to what it meets. Both take positions and weights from
+// taps_of().
 #include <lucivox/kernels/cpu/projector.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lucivox/kernels/cpu/projector.cpp"
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include <lucivox/base/parallel.h>
+#include <lucivox/kernels/cpu/slice_groups.h>
+
+#ifndef LUCIVOX_KERNELS_CPU_PROJECTOR_TILES
+#define LUCIVOX_KERNELS_CPU_PROJECTOR_TILES
+namespace lucivox::cpu {
+
+constexpr int64_t kLines = 16;
+// A ray belongs to the tile in which it crosses the strip's middle. It drifts by at most a pixel a line, so
+// that it stays within kReach pixels of there and needs one more neighbour.
+constexpr int64_t kTile = 8, kReach = kLines / 2 + 1, kWidth = kTile + 2 * kReach + 1;
+constexpr int64_t kTileRow = kWidth * kGroup;  // 27 kB a tile: a first-level cache has 32
+static_assert(kLines * kTileRow * sizeof(float) <= 32 << 10);
+
+// A ray of a bundle and where its sum lies.
+struct BundledRay {
+  float middle, slope;
+  int64_t cell;
+};
+
+// The rays of one view and one marching direction, in the order in which they meet every line of the image.
+using Bundle = std::vector<BundledRay>;
+
+// Strip `strip` of an image whose lines number `lines` and have `length` pixels.
+struct StripPlace {
+  int64_t lines, length, strip;
+};
+
+}  // namespace lucivox::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vec = hn::Vec<Floats>;
+using Floats = hn::CappedTag<float, kGroup>;
+constexpr size_t kVectors = kGroup / hn::MaxLanes(Floats());
 
-// Writes the first `count` lanes of `values` and touches nothing behind them, which another thread may own.
-void store_some(Vec values, float* to, int64_t count) {
-  const Floats f;
-  if (count >= static_cast<int64_t>(hn::Lanes(f))) {
-    hn::StoreU(values, f, to);
-  } else {
-    HWY_ALIGN float lanes[hn::MaxLanes(Floats())];
-    hn::Store(values, f, lanes);
-    std::copy_n(lanes, count, to);
-  }
-}
+// What one ray meets on each line of a tile: the pixels at `offset` and one further, with the weights 1 -
+// right and right.
+struct alignas(64) Taps {
+  std::array<int32_t, kLines> offset;
+  std::array<float, kLines> right;
+};
 
-// line[position] interpolated linearly, for a line of `length` values between one zero and two zeros.
-Vec interpolate(const float* line, Vec position, Vec last) {
+// For a ray that meets the tile's first line at `start` pixels from its first column, 0 <= start < kWidth
+// - 1. In 24 bits of fraction: exact to 1e-6 of a pixel over 16 lines.
+HWY_INLINE void taps_of(float start, float slope, Taps& taps) {
+  constexpr int fraction_bits = 24;
+  constexpr float one = 1 << fraction_bits;
   const Floats f;
   const hn::RebindToSigned<Floats> i;
-  const Vec inside = hn::Min(hn::Max(position, hn::Zero(f)), last);
-  const auto left = hn::ConvertTo(i, inside);
-  const Vec fraction = hn::Sub(inside, hn::ConvertTo(f, left));
-  const Vec a = hn::GatherIndex(f, line, left);
-  const Vec b = hn::GatherIndex(f, line + 1, left);
-  return hn::MulAdd(fraction, hn::Sub(b, a), a);
-}
-
-// One view of one slice. `lines`: [count][stride], each with one zero before its `length` values and two
-// after.
-void project_view(const JosephView& view, const float* lines, int64_t count, int64_t length, int64_t stride,
-                  float* sino_U, int64_t detectors) {
-  const Floats f;
-  const Vec step = hn::Set(f, static_cast<float>(view.per_detector));
-  const Vec last = hn::Set(f, static_cast<float>(length + 1));
-  const Vec weight = hn::Set(f, static_cast<float>(view.weight));
-  const auto lanes = static_cast<int64_t>(hn::Lanes(f));
-  for (int64_t u = 0; u < detectors; u += lanes) {
-    const Vec detector = hn::Iota(f, static_cast<float>(u));
-    Vec sum = hn::Zero(f);
-    for (int64_t l = 0; l < count; ++l) {
-      const Vec first = hn::Set(f, view.at_first_detector(l) + 1);  // +1: the zero before the line
-      sum = hn::Add(sum, interpolate(lines + l * stride, hn::MulAdd(step, detector, first), last));
-    }
-    store_some(hn::Mul(sum, weight), sino_U + u, detectors - u);
+  const auto per_line = hn::Set(i, static_cast<int32_t>(slope * one)),
+             first = hn::Set(i, static_cast<int32_t>(start * one));
+  for (int64_t l = 0; l < kLines; l += static_cast<int64_t>(hn::Lanes(f))) {
+    const auto line = hn::Iota(i, static_cast<int32_t>(l));
+    const auto position = hn::Add(hn::Mul(line, per_line), first);
+    const auto column = hn::ShiftRight<fraction_bits>(position);
+    const auto fraction = hn::And(position, hn::Set(i, (1 << fraction_bits) - 1));
+    hn::StoreU(hn::Add(hn::Mul(line, hn::Set(i, kTileRow)), hn::Mul(column, hn::Set(i, kGroup))), i,
+               taps.offset.data() + l);
+    hn::StoreU(hn::Mul(hn::ConvertTo(f, fraction), hn::Set(f, 1 / one)), f, taps.right.data() + l);
   }
 }
 
-// Adds one view's share of the adjoint to image line `l`: pixel x receives from detector u the weight that
-// Joseph's interpolation gave it, max(0, 1 - |position(u) - x|). Only detectors within one pixel of x can
-// count; they are 2 / |per_detector| in number, and two more for rounding at both ends.
-void back_project_line(const JosephView& view, int64_t l, const float* padded_U, int64_t detectors,
-                       float* line_X, int64_t length) {
+// sum[kGroup] += what the ray meets. Sums of left and right neighbours and of even and odd lines run apart: a
+// fused multiply-add takes 4 cycles, and two start in each.
+HWY_INLINE void add_met(const Taps& taps, const float* tile, float* sum) {
   const Floats f;
-  const hn::RebindToSigned<Floats> i;
-  const Vec step = hn::Set(f, static_cast<float>(view.per_detector));
-  const float first_position = view.at_first_detector(l) + 1;
-  const Vec first = hn::Set(f, first_position), one = hn::Set(f, 1.0F);
-  const Vec weight = hn::Set(f, static_cast<float>(view.weight));
-  const float per_pixel = static_cast<float>(1 / view.per_detector);
-  const auto candidates = static_cast<int64_t>(2 * std::abs(per_pixel)) + 3;
-  const Vec end = hn::Set(f, static_cast<float>(detectors));
-  const auto lanes = static_cast<int64_t>(hn::Lanes(f));
-  for (int64_t x = 0; x < length; x += lanes) {
-    const Vec pixel = hn::Iota(f, static_cast<float>(x + 1));
-    const Vec middle = hn::Mul(hn::Sub(pixel, first), hn::Set(f, per_pixel));
-    Vec detector = hn::Floor(hn::Sub(middle, hn::Set(f, std::abs(per_pixel))));
-    Vec sum = hn::Zero(f);
-    for (int64_t k = 0; k < candidates; ++k) {
-      const Vec distance = hn::Abs(hn::Sub(hn::MulAdd(step, detector, first), pixel));
-      const Vec hat = hn::Max(hn::Sub(one, distance), hn::Zero(f));
-      const Vec inside = hn::Min(hn::Max(detector, hn::Set(f, -1.0F)), end);
-      sum = hn::MulAdd(hat, hn::GatherIndex(f, padded_U + 1, hn::ConvertTo(i, inside)), sum);
-      detector = hn::Add(detector, one);
+  const size_t lanes = hn::Lanes(f);
+  hn::Vec<Floats> sums[4][kVectors];
+  for (auto& part : sums) {
+    for (auto& s : part) s = hn::Zero(f);
+  }
+  for (size_t l = 0; l < kLines; l += 2) {
+    for (size_t odd = 0; odd < 2; ++odd) {
+      const float* pixel = tile + taps.offset[l + odd];
+      const auto right = hn::Set(f, taps.right[l + odd]), left = hn::Sub(hn::Set(f, 1.0F), right);
+      for (size_t v = 0; v < kVectors; ++v) {
+        auto &a = sums[2 * odd][v], &b = sums[2 * odd + 1][v];
+        a = hn::MulAdd(left, hn::Load(f, pixel + v * lanes), a);
+        b = hn::MulAdd(right, hn::Load(f, pixel + kGroup + v * lanes), b);
+      }
     }
-    // line_X is padded to whole vectors
-    hn::StoreU(hn::MulAdd(weight, sum, hn::LoadU(f, line_X + x)), f, line_X + x);
+  }
+  for (size_t v = 0; v < kVectors; ++v) {
+    const auto met = hn::Add(hn::Add(sums[0][v], sums[1][v]), hn::Add(sums[2][v], sums[3][v]));
+    hn::Store(hn::Add(met, hn::Load(f, sum + v * lanes)), f, sum + v * lanes);
   }
 }
 
-// One row of the pixel-driven back-projection; `at_first` and `per_pixel` say, for each view, where the
-// row's first pixel projects (counted from the zero before detector 0) and how far on the next one does.
-void interpolate_row(const float* padded_VU, int64_t stride, int64_t views, int64_t detectors,
-                     const float* at_first, const float* per_pixel, float* row_X, int64_t columns) {
+// Adds value[kGroup] to what the ray meets.
+HWY_INLINE void add_to_met(const Taps& taps, const float* value, float* tile) {
   const Floats f;
-  const Vec last = hn::Set(f, static_cast<float>(detectors + 1));
-  const auto lanes = static_cast<int64_t>(hn::Lanes(f));
-  for (int64_t x = 0; x < columns; x += lanes) {
-    const Vec pixel = hn::Iota(f, static_cast<float>(x));
-    Vec sum = hn::Zero(f);
-    for (int64_t v = 0; v < views; ++v) {
-      const Vec position = hn::MulAdd(hn::Set(f, per_pixel[v]), pixel, hn::Set(f, at_first[v]));
-      sum = hn::Add(sum, interpolate(padded_VU + v * stride, position, last));
+  const size_t lanes = hn::Lanes(f);
+  hn::Vec<Floats> values[kVectors];
+  for (size_t v = 0; v < kVectors; ++v) values[v] = hn::Load(f, value + v * lanes);
+  for (size_t l = 0; l < kLines; ++l) {
+    float* pixel = tile + taps.offset[l];
+    const auto right = hn::Set(f, taps.right[l]), left = hn::Sub(hn::Set(f, 1.0F), right);
+    hn::Vec<Floats> a[kVectors], b[kVectors];
+    for (size_t v = 0; v < kVectors; ++v) {
+      a[v] = hn::MulAdd(left, values[v], hn::Load(f, pixel + v * lanes));
+      b[v] = hn::MulAdd(right, values[v], hn::Load(f, pixel + kGroup + v * lanes));
     }
-    store_some(sum, row_X + x, columns - x);
+    for (size_t v = 0; v < kVectors; ++v) {
+      hn::Store(a[v], f, pixel + v * lanes);
+      hn::Store(b[v], f, pixel + kGroup + v * lanes);
+    }
   }
+}
+
+// Calls ray(taps, cell) for each ray that crosses the strip's middle in columns [begin, begin + kTile);
+// `next` points at the bundle's first one that is not behind, and is moved on. The taps of some rays are made
+// ahead, so that they are out of the store buffers when they are read.
+template <typename Use>
+void over_rays(const StripPlace& place, int64_t begin, const Bundle& bundle, size_t& next, const Use& use) {
+  constexpr size_t ahead = 8;
+  std::array<Taps, ahead> taps;
+  std::array<int64_t, ahead> cells;
+  const auto first_line = static_cast<float>(place.strip * kLines) - static_cast<float>(place.lines - 1) / 2;
+  const float to_tile = static_cast<float>(place.length - 1) / 2 - static_cast<float>(begin - kReach);
+  constexpr float half = static_cast<float>(kLines - 1) / 2;
+  for (bool more = true; more;) {
+    size_t ready = 0;
+    for (more = false; next < bundle.size(); ++next) {
+      const BundledRay& ray = bundle[next];
+      const float start = ray.middle + ray.slope * first_line + to_tile, middle = start + ray.slope * half;
+      if (!(middle < static_cast<float>(kReach + kTile))) break;
+      if (!(middle >= static_cast<float>(kReach))) continue;  // passes the image by
+      more = ready == ahead;
+      if (more) break;
+      taps_of(start, ray.slope, taps[ready]);
+      cells[ready++] = ray.cell;
+    }
+    for (size_t r = 0; r < ready; ++r) use(taps[r], cells[r]);
+  }
+}
+
+// Every tile of a strip in turn: enter(tile's first column in the strip), then each bundle's rays in it, then
+// leave(that column). A ray within kReach of the image may still touch it.
+template <typename Enter, typename Use, typename Leave>
+void over_tiles(const StripPlace& place, const Bundle* bundles, size_t count, const Enter& enter,
+                const Use& use, const Leave& leave) {
+  std::vector<size_t> next(count);
+  for (int64_t begin = -kReach; begin < place.length + kReach; begin += kTile) {
+    enter(begin + kReach);
+    for (size_t b = 0; b < count; ++b) over_rays(place, begin, bundles[b], next[b], use);
+    leave(begin + kReach);
+  }
+}
+
+// sums[cell] += what the rays of the bundles meet in the strip, whose lines are `stride` floats apart.
+void project_strip(const StripPlace& place, const Bundle* bundles, size_t count, const float* strip,
+                   int64_t stride, float* sums) {
+  HWY_ALIGN float tile[kLines * kTileRow];
+  over_tiles(
+      place, bundles, count,
+      [&](int64_t column) {
+        for (int64_t l = 0; l < kLines; ++l)
+          std::copy_n(strip + l * stride + column * kGroup, kTileRow, tile + l * kTileRow);
+      },
+      [&](const Taps& taps, int64_t cell) { add_met(taps, tile, sums + cell); }, [](int64_t) {});
+}
+
+// The adjoint of project_strip().
+void back_project_strip(const StripPlace& place, const Bundle* bundles, size_t count, const float* values,
+                        float* strip, int64_t stride) {
+  HWY_ALIGN float tile[kLines * kTileRow];
+  over_tiles(
+      place, bundles, count, [&](int64_t) { std::fill_n(tile, kLines * kTileRow, 0.0F); },
+      [&](const Taps& taps, int64_t cell) { add_to_met(taps, values + cell, tile); },
+      [&](int64_t column) {
+        for (int64_t l = 0; l < kLines; ++l) {
+          float* line = strip + l * stride + column * kGroup;
+          for (int64_t i = 0; i < kTileRow; ++i) line[i] += tile[l * kTileRow + i];
+        }
+      });
 }
 
 }  // namespace lucivox::cpu::HWY_NAMESPACE
@@ -117,119 +201,167 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lucivox::cpu {
-HWY_EXPORT(project_view);
-HWY_EXPORT(back_project_line);
-HWY_EXPORT(interpolate_row);
+HWY_EXPORT(project_strip);
+HWY_EXPORT(back_project_strip);
 
 namespace {
 
-// [count][length] with zeros around every line: one before, two after, as interpolate() needs.
-struct Lines {
-  int64_t count, length, stride;
-  std::vector<float> values;
+// A group's image, in strips of its rows or of its columns.
+struct Strips {
+  bool by_columns;
+  int64_t lines, length;
+  PlaneStrides plane;
+  GroupArray values;  // tiles begin 2 kReach before the image, in the zeros
 
-  Lines(int64_t line_count, int64_t line_length)
-      : count(line_count),
-        length(line_length),
-        stride(line_length + 3),
-        values(static_cast<size_t>(line_count * stride)) {}
-  float* line(int64_t l) { return values.data() + l * stride + 1; }
-  const float* padded(int64_t l) const { return values.data() + l * stride; }
+  Strips(const RayScan& scan, bool columns)
+      : by_columns(columns),
+        lines(columns ? scan.columns : scan.rows),
+        length(columns ? scan.rows : scan.columns),
+        plane{scan.rows * scan.columns, columns ? 1 : scan.columns, columns ? scan.columns : 1},
+        values(count() * kLines, length + 2 * kReach + kWidth) {}
+
+  int64_t count() const { return (lines + kLines - 1) / kLines; }
+  StripPlace place(int64_t strip) const { return {lines, length, strip}; }
+  GroupPart part(int64_t strip, int64_t slices) const {
+    return {std::min(kLines, lines - strip * kLines), length, slices, values.stride()};
+  }
+  float* pixels(int64_t strip) { return values.line(strip * kLines) + 2 * kReach * kGroup; }
 };
 
-Lines padded_rows(const float* image, int64_t rows, int64_t columns) {
-  Lines lines(rows, columns);
-  for (int64_t y = 0; y < rows; ++y) {
-    std::copy_n(image + y * columns, columns, lines.line(y));
-  }
-  return lines;
-}
-
-Lines padded_columns(const float* image, int64_t rows, int64_t columns) {
-  Lines lines(columns, rows);
-  for (int64_t y = 0; y < rows; ++y) {
-    for (int64_t x = 0; x < columns; ++x) lines.line(x)[y] = image[y * columns + x];
-  }
-  return lines;
-}
-
-// The adjoint's image lines, each long enough for whole vectors (of at most 64 floats, HWY_MAX_BYTES / 4).
-struct LineSums {
-  int64_t stride;
-  std::vector<float> values;
-
-  LineSums(int64_t count, int64_t length)
-      : stride(length + 64), values(static_cast<size_t>(count * stride)) {}
-  float* line(int64_t l) { return values.data() + l * stride; }
-};
-
-LineSums back_project_lines(const std::vector<JosephView>& views, const Lines& sino, bool by_columns,
-                            int64_t count, int64_t length) {
-  LineSums sums(count, length);
-  parallel_for(0, count, [&](int64_t l) {
-    for (size_t v = 0; v < views.size(); ++v) {
-      if (views[v].by_columns != by_columns) continue;
-      HWY_DYNAMIC_DISPATCH(back_project_line)
-      (views[v], l, sino.padded(static_cast<int64_t>(v)), sino.length, sums.line(l), length);
+// All rays of one marching direction, a bundle or more for each view of [begin, end). Rays of one source meet
+// every line beyond it in the same order, but a wide fan has rays on both of its sides: where the order at
+// either end of the image breaks, a new bundle begins.
+std::vector<Bundle> bundles_of(const RayScan& scan, bool by_columns, int64_t sums_stride, int64_t begin,
+                               int64_t end) {
+  const int64_t lines = by_columns ? scan.columns : scan.rows;
+  const auto first = -static_cast<float>(lines - 1) / 2;
+  const auto last =
+      first + static_cast<float>((lines + kLines - 1) / kLines * kLines - 1);  // strips are whole
+  const auto in_order = [=](const BundledRay& a, const BundledRay& b) {
+    return a.middle + first * a.slope <= b.middle + first * b.slope &&
+           a.middle + last * a.slope <= b.middle + last * b.slope;
+  };
+  std::vector<Bundle> bundles;
+  for (int64_t view = begin; view < end; ++view) {
+    Bundle rays;
+    for (int64_t u = 0; u < scan.detectors; ++u) {
+      const JosephRay& ray = scan.rays[static_cast<size_t>(view * scan.detectors + u)];
+      if (ray.by_columns == by_columns)
+        rays.push_back({ray.middle, ray.slope, view * sums_stride + u * kGroup});
     }
+    if (rays.size() > 1 && in_order(rays.back(), rays.front())) std::reverse(rays.begin(), rays.end());
+    for (size_t r = 0; r < rays.size(); ++r) {
+      if (r == 0 || !in_order(rays[r - 1], rays[r])) bundles.emplace_back();
+      bundles.back().push_back(rays[r]);
+    }
+  }
+  return bundles;
+}
+
+Strips load(const RayScan& scan, bool by_columns, int64_t slices, const float* image_SYX) {
+  Strips strips(scan, by_columns);
+  parallel_for(0, strips.count(), [&](int64_t strip) {
+    const float* from = image_SYX + strip * kLines * strips.plane.line;
+    float* to = strips.pixels(strip);
+    over_group(strips.plane, strips.part(strip, slices),
+               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[in_group] = from[at]; });
   });
-  return sums;
+  return strips;
+}
+
+void add_met_by(const std::vector<Bundle>& bundles, const Strips& strips, GroupArray& sums) {
+  for (int64_t strip = 0; strip < strips.count(); ++strip) {
+    HWY_DYNAMIC_DISPATCH(project_strip)
+    (strips.place(strip), bundles.data(), bundles.size(), strips.values.line(strip * kLines),
+     strips.values.stride(), sums.line(0));
+  }
+}
+
+// Views [begin, end) of the slices' sinograms.
+struct Views {
+  PlaneStrides plane;
+  GroupPart part;
+  int64_t offset;
+  const JosephRay* rays;
+
+  Views(const RayScan& scan, int64_t begin, int64_t end, int64_t slices, int64_t stride)
+      : plane{scan.views * scan.detectors, scan.detectors, 1},
+        part{end - begin, scan.detectors, slices, stride},
+        offset(begin * scan.detectors),
+        rays(scan.rays.data() + offset) {}
+  float weight(int64_t view, int64_t detector) const { return rays[view * plane.line + detector].weight; }
+};
+
+// Each thread has its share of the views.
+void project_group(const RayScan& scan, int64_t slices, const float* image_SYX, float* sino_SVU) {
+  const Strips rows = load(scan, false, slices, image_SYX), columns = load(scan, true, slices, image_SYX);
+  GroupArray sums(scan.views, scan.detectors);
+  const int64_t shares = std::min<int64_t>(threads(), scan.views);
+  parallel_for(0, shares, [&](int64_t share) {
+    const int64_t begin = scan.views * share / shares, end = scan.views * (share + 1) / shares;
+    add_met_by(bundles_of(scan, false, sums.stride(), begin, end), rows, sums);
+    add_met_by(bundles_of(scan, true, sums.stride(), begin, end), columns, sums);
+    const Views views(scan, begin, end, slices, sums.stride());
+    const float* from = sums.line(begin);
+    float* to = sino_SVU + views.offset;
+    over_group(views.plane, views.part, [&](int64_t at, int64_t in_group, int64_t v, int64_t u) {
+      to[at] = from[in_group] * views.weight(v, u);
+    });
+  });
+}
+
+// Each thread has strips of its own.
+Strips back_projected(const RayScan& scan, bool by_columns, const GroupArray& values) {
+  Strips strips(scan, by_columns);
+  const std::vector<Bundle> bundles = bundles_of(scan, by_columns, values.stride(), 0, scan.views);
+  parallel_for(0, strips.count(), [&](int64_t strip) {
+    HWY_DYNAMIC_DISPATCH(back_project_strip)
+    (strips.place(strip), bundles.data(), bundles.size(), values.line(0), strips.values.line(strip * kLines),
+     strips.values.stride());
+  });
+  return strips;
+}
+
+template <typename Body>
+void over_image(Strips strips, int64_t slices, const Body& body) {
+  parallel_for(0, strips.count(), [&](int64_t strip) {
+    const int64_t origin = strip * kLines * strips.plane.line;
+    const float* from = strips.pixels(strip);
+    over_group(strips.plane, strips.part(strip, slices),
+               [&](int64_t at, int64_t in_group, int64_t, int64_t) { body(origin + at, from[in_group]); });
+  });
+}
+
+void back_project_group(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
+  GroupArray values(scan.views, scan.detectors);
+  parallel_for(0, scan.views, [&](int64_t view) {
+    const Views views(scan, view, view + 1, slices, values.stride());
+    const float* from = sino_SVU + views.offset;
+    float* to = values.line(view);
+    over_group(views.plane, views.part, [&](int64_t at, int64_t in_group, int64_t v, int64_t u) {
+      to[in_group] = from[at] * views.weight(v, u);
+    });
+  });
+  over_image(back_projected(scan, false, values), slices,
+             [=](int64_t at, float value) { image_SYX[at] = value; });
+  over_image(back_projected(scan, true, values), slices,
+             [=](int64_t at, float value) { image_SYX[at] += value; });
 }
 
 }  // namespace
 
-void project(const ParallelScan& scan, const float* image_SYX, float* sino_SVU) {
-  const std::vector<JosephView> views = joseph_views(scan);
-  for (int64_t s = 0; s < scan.slices; ++s) {
-    const float* image = image_SYX + s * scan.rows * scan.columns;
-    const Lines rows = padded_rows(image, scan.rows, scan.columns);
-    const Lines columns = padded_columns(image, scan.rows, scan.columns);
-    parallel_for(0, scan.views(), [&](int64_t v) {
-      const JosephView& view = views[static_cast<size_t>(v)];
-      const Lines& lines = view.by_columns ? columns : rows;
-      float* sino = sino_SVU + (s * scan.views() + v) * scan.detectors;
-      HWY_DYNAMIC_DISPATCH(project_view)
-      (view, lines.padded(0), lines.count, lines.length, lines.stride, sino, scan.detectors);
-    });
-  }
+void project(const RayScan& scan, int64_t slices, const float* image_SYX, float* sino_SVU) {
+  over_groups(slices, [&](int64_t first, int64_t count) {
+    project_group(scan, count, image_SYX + first * scan.rows * scan.columns,
+                  sino_SVU + first * scan.views * scan.detectors);
+  });
 }
 
-void back_project(const ParallelScan& scan, const float* sino_SVU, float* image_SYX) {
-  const std::vector<JosephView> views = joseph_views(scan);
-  for (int64_t s = 0; s < scan.slices; ++s) {
-    const Lines sino =
-        padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
-    LineSums rows = back_project_lines(views, sino, false, scan.rows, scan.columns);
-    LineSums columns = back_project_lines(views, sino, true, scan.columns, scan.rows);
-    float* image = image_SYX + s * scan.rows * scan.columns;
-    for (int64_t y = 0; y < scan.rows; ++y) {
-      for (int64_t x = 0; x < scan.columns; ++x) {
-        image[y * scan.columns + x] = rows.line(y)[x] + columns.line(x)[y];
-      }
-    }
-  }
-}
-
-void back_project_interpolated(const ParallelScan& scan, const float* sino_SVU, float* image_SYX) {
-  const double per_mm = 1 / scan.detector_mm, pixel = scan.pixel_mm;
-  const double left_mm = -static_cast<double>(scan.columns - 1) / 2 * pixel;
-  const double middle = static_cast<double>(scan.detectors - 1) / 2 + 1;  // +1: the zero before the line
-  for (int64_t s = 0; s < scan.slices; ++s) {
-    const Lines sino =
-        padded_rows(sino_SVU + s * scan.views() * scan.detectors, scan.views(), scan.detectors);
-    parallel_for(0, scan.rows, [&](int64_t y) {
-      const double y_mm = (static_cast<double>(y) - static_cast<double>(scan.rows - 1) / 2) * pixel;
-      std::vector<float> at_first, per_pixel;
-      for (const double angle : scan.angles_rad) {
-        const double cosine = std::cos(angle), sine = std::sin(angle);
-        at_first.push_back(static_cast<float>((left_mm * cosine + y_mm * sine) * per_mm + middle));
-        per_pixel.push_back(static_cast<float>(pixel * cosine * per_mm));
-      }
-      HWY_DYNAMIC_DISPATCH(interpolate_row)
-      (sino.padded(0), sino.stride, scan.views(), scan.detectors, at_first.data(), per_pixel.data(),
-       image_SYX + (s * scan.rows + y) * scan.columns, scan.columns);
-    });
-  }
+void back_project(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
+  over_groups(slices, [&](int64_t first, int64_t count) {
+    back_project_group(scan, count, sino_SVU + first * scan.views * scan.detectors,
+                       image_SYX + first * scan.rows * scan.columns);
+  });
 }
 
 }  // namespace lucivox::cpu

@@ -1,5 +1,5 @@
 // Legend as in cpu/projector.cpp: S slices, Y rows, X columns, V views, U detectors; "line" is a row or a
-// column, whichever a view marches along. One thread computes one number of the output, so that nothing is
+// column, whichever a ray marches along. One thread computes one number of the output, so that nothing is
 // added up atomically and every sum has one order.
 #include <string>
 
@@ -39,11 +39,19 @@ class DeviceArray {
 // What the kernels need of a scan.
 struct Sizes {
   int rows, columns, views, detectors;
+  Beam beam;
+  float centre, per_lateral, source_mm;
 };
 
-Sizes sizes_of(const ParallelScan& scan) {
-  return {static_cast<int>(scan.rows), static_cast<int>(scan.columns), static_cast<int>(scan.views()),
-          static_cast<int>(scan.detectors)};
+Sizes sizes_of(const RayScan& scan) {
+  return {static_cast<int>(scan.rows),
+          static_cast<int>(scan.columns),
+          static_cast<int>(scan.views),
+          static_cast<int>(scan.detectors),
+          scan.beam,
+          scan.centre,
+          scan.per_lateral,
+          scan.source_mm};
 }
 
 __device__ float value_at(const float* line, int64_t step, int length, int i) {
@@ -58,88 +66,83 @@ __device__ float interpolate(const float* line, int64_t step, int length, float 
   return fmaf(fraction, b - a, a);
 }
 
-__device__ float at_first_detector(const JosephView& view, int line) {
-  return static_cast<float>(view.per_line * line + view.offset);
+// Where a ray meets line `l`, in pixels from the line's first.
+__device__ float position_on(const JosephRay& ray, int l, int lines, int length) {
+  const float from_middle = static_cast<float>(l) - 0.5F * static_cast<float>(lines - 1);
+  return fmaf(ray.slope, from_middle, ray.middle) + 0.5F * static_cast<float>(length - 1);
 }
 
-__global__ void project_kernel(Sizes size, const JosephView* views, const float* image_SYX, float* sino_SVU) {
+__global__ void project_kernel(Sizes size, const JosephRay* rays, const float* image_SYX, float* sino_SVU) {
   const int u = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x), v = static_cast<int>(blockIdx.y);
   if (u >= size.detectors) return;
-  const JosephView view = views[v];
+  const JosephRay ray = rays[v * size.detectors + u];
   const float* image = image_SYX + static_cast<int64_t>(blockIdx.z) * size.rows * size.columns;
-  const int lines = view.by_columns ? size.columns : size.rows,
-            length = view.by_columns ? size.rows : size.columns;
-  const int64_t to_next_line = view.by_columns ? 1 : size.columns,
-                along_line = view.by_columns ? size.columns : 1;
-  const float step = static_cast<float>(view.per_detector);
+  const int lines = ray.by_columns ? size.columns : size.rows,
+            length = ray.by_columns ? size.rows : size.columns;
+  const int64_t to_next_line = ray.by_columns ? 1 : size.columns,
+                along_line = ray.by_columns ? size.columns : 1;
   float sum = 0;
-  for (int l = 0; l < lines; ++l) {
-    sum += interpolate(image + l * to_next_line, along_line, length,
-                       fmaf(step, static_cast<float>(u), at_first_detector(view, l)));
-  }
-  sino_SVU[(static_cast<int64_t>(blockIdx.z) * size.views + v) * size.detectors + u] =
-      sum * static_cast<float>(view.weight);
+  for (int l = 0; l < lines; ++l)
+    sum += interpolate(image + l * to_next_line, along_line, length, position_on(ray, l, lines, length));
+  sino_SVU[(static_cast<int64_t>(blockIdx.z) * size.views + v) * size.detectors + u] = sum * ray.weight;
 }
 
-// The weights that Joseph's interpolation gave pixel `x` of line `l`, gathered from the detectors within one
-// pixel of it.
-__device__ float gather(const JosephView& view, const float* sino_U, int detectors, int l, int x) {
-  const float step = static_cast<float>(view.per_detector),
-              per_pixel = static_cast<float>(1 / view.per_detector);
-  const float first = at_first_detector(view, l);
-  const int begin = static_cast<int>(floorf((static_cast<float>(x) - first) * per_pixel - fabsf(per_pixel)));
-  const int candidates = static_cast<int>(2 * fabsf(per_pixel)) + 3;
-  float sum = 0;
-  for (int u = begin; u < begin + candidates; ++u) {
-    const float hat = 1 - fabsf(fmaf(step, static_cast<float>(u), first) - static_cast<float>(x));
-    sum = fmaf(fmaxf(hat, 0), value_at(sino_U, 1, detectors, u), sum);
-  }
-  return sum * static_cast<float>(view.weight);
+// The detector that a view sees a point at, counted from 0, and the weight of its distance in FBP.
+struct Seen {
+  float detector, weight;
+};
+
+__device__ Seen look(const Sizes& size, const PixelView& view, float x, float y) {
+  const float lateral = fmaf(view.lateral_x, x, fmaf(view.lateral_y, y, view.lateral)),
+              depth = fmaf(view.depth_x, x, fmaf(view.depth_y, y, view.depth));
+  if (size.beam == Beam::Parallel) return {fmaf(lateral, size.per_lateral, size.centre), 1};
+  if (size.beam == Beam::FanFlat)
+    return {fmaf(lateral / depth, size.per_lateral, size.centre), 1 / (depth * depth)};
+  const float aside = lateral / size.source_mm;
+  return {fmaf(atan2f(aside, depth), size.per_lateral, size.centre), 1 / fmaf(aside, aside, depth * depth)};
 }
 
-__global__ void back_project_kernel(Sizes size, const JosephView* views, const float* sino_SVU,
-                                    float* image_SYX) {
+// The weights that Joseph's interpolation gave one pixel, gathered from the detectors between which the pixel
+// and its neighbours are seen.
+__device__ float gather(const Sizes& size, const PixelView& view, const JosephRay* rays_U,
+                        const float* sino_U, int x, int y) {
+  const auto fx = static_cast<float>(x), fy = static_cast<float>(y);
+  const float left = look(size, view, fx - 1, fy).detector, right = look(size, view, fx + 1, fy).detector,
+              above = look(size, view, fx, fy - 1).detector, below = look(size, view, fx, fy + 1).detector;
+  const int begin = max(0, static_cast<int>(floorf(fminf(fminf(left, right), fminf(above, below))))),
+            end = min(size.detectors - 1,
+                      static_cast<int>(ceilf(fmaxf(fmaxf(left, right), fmaxf(above, below)))));
+  float sum = 0;
+  for (int u = begin; u <= end; ++u) {
+    const JosephRay ray = rays_U[u];
+    const float away = ray.by_columns ? position_on(ray, x, size.columns, size.rows) - fy
+                                      : position_on(ray, y, size.rows, size.columns) - fx;
+    sum = fmaf(fmaxf(1 - fabsf(away), 0) * ray.weight, sino_U[u], sum);
+  }
+  return sum;
+}
+
+__global__ void back_project_kernel(Sizes size, const PixelView* views, const JosephRay* rays,
+                                    const float* sino_SVU, float* image_SYX) {
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x), y = static_cast<int>(blockIdx.y);
   if (x >= size.columns) return;
   const float* sino = sino_SVU + static_cast<int64_t>(blockIdx.z) * size.views * size.detectors;
   float sum = 0;
-  for (int v = 0; v < size.views; ++v) {
-    const JosephView view = views[v];
-    sum += gather(view, sino + static_cast<int64_t>(v) * size.detectors, size.detectors,
-                  view.by_columns ? x : y, view.by_columns ? y : x);
-  }
+  for (int v = 0; v < size.views; ++v)
+    sum += gather(size, views[v], rays + v * size.detectors, sino + static_cast<int64_t>(v) * size.detectors,
+                  x, y);
   image_SYX[(static_cast<int64_t>(blockIdx.z) * size.rows + y) * size.columns + x] = sum;
 }
 
-// Where a view sees the pixel (x, y): at_origin + per_x x + per_y y, counted in detectors.
-struct PixelView {
-  float at_origin, per_x, per_y;
-};
-
-std::vector<PixelView> pixel_views(const ParallelScan& scan) {
-  std::vector<PixelView> views;
-  const double scale = scan.pixel_mm / scan.detector_mm;
-  for (const double angle : scan.angles_rad) {
-    const double per_x = std::cos(angle) * scale, per_y = std::sin(angle) * scale;
-    const double at_origin = static_cast<double>(scan.detectors - 1) / 2 -
-                             per_x * static_cast<double>(scan.columns - 1) / 2 -
-                             per_y * static_cast<double>(scan.rows - 1) / 2;
-    views.push_back({static_cast<float>(at_origin), static_cast<float>(per_x), static_cast<float>(per_y)});
-  }
-  return views;
-}
-
-__global__ void interpolated_kernel(Sizes size, const PixelView* views, const float* sino_SVU,
-                                    float* image_SYX) {
+__global__ void pixels_kernel(Sizes size, const PixelView* views, const float* sino_SVU, float* image_SYX) {
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x), y = static_cast<int>(blockIdx.y);
   if (x >= size.columns) return;
   const float* sino = sino_SVU + static_cast<int64_t>(blockIdx.z) * size.views * size.detectors;
   float sum = 0;
   for (int v = 0; v < size.views; ++v) {
-    const PixelView view = views[v];
-    const float position =
-        fmaf(view.per_x, static_cast<float>(x), fmaf(view.per_y, static_cast<float>(y), view.at_origin));
-    sum += interpolate(sino + static_cast<int64_t>(v) * size.detectors, 1, size.detectors, position);
+    const Seen seen = look(size, views[v], static_cast<float>(x), static_cast<float>(y));
+    sum = fmaf(interpolate(sino + static_cast<int64_t>(v) * size.detectors, 1, size.detectors, seen.detector),
+               seen.weight, sum);
   }
   image_SYX[(static_cast<int64_t>(blockIdx.z) * size.rows + y) * size.columns + x] = sum;
 }
@@ -154,24 +157,27 @@ dim3 blocks(int64_t along, int64_t across, int64_t slices) {
 
 }  // namespace
 
-void project(const ParallelScan& scan, const float* image_SYX, float* sino_SVU, cudaStream_t stream) {
-  const DeviceArray<JosephView> views(joseph_views(scan), stream);
-  project_kernel<<<blocks(scan.detectors, scan.views(), scan.slices), kThreads, 0, stream>>>(
-      sizes_of(scan), views.data(), image_SYX, sino_SVU);
+void project(const RayScan& scan, int64_t slices, const float* image_SYX, float* sino_SVU,
+             cudaStream_t stream) {
+  const DeviceArray<JosephRay> rays(scan.rays, stream);
+  project_kernel<<<blocks(scan.detectors, scan.views, slices), kThreads, 0, stream>>>(
+      sizes_of(scan), rays.data(), image_SYX, sino_SVU);
   check(cudaGetLastError());
 }
 
-void back_project(const ParallelScan& scan, const float* sino_SVU, float* image_SYX, cudaStream_t stream) {
-  const DeviceArray<JosephView> views(joseph_views(scan), stream);
-  back_project_kernel<<<blocks(scan.columns, scan.rows, scan.slices), kThreads, 0, stream>>>(
-      sizes_of(scan), views.data(), sino_SVU, image_SYX);
+void back_project(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX,
+                  cudaStream_t stream) {
+  const DeviceArray<JosephRay> rays(scan.rays, stream);
+  const DeviceArray<PixelView> views(scan.pixel_views, stream);
+  back_project_kernel<<<blocks(scan.columns, scan.rows, slices), kThreads, 0, stream>>>(
+      sizes_of(scan), views.data(), rays.data(), sino_SVU, image_SYX);
   check(cudaGetLastError());
 }
 
-void back_project_interpolated(const ParallelScan& scan, const float* sino_SVU, float* image_SYX,
-                               cudaStream_t stream) {
-  const DeviceArray<PixelView> views(pixel_views(scan), stream);
-  interpolated_kernel<<<blocks(scan.columns, scan.rows, scan.slices), kThreads, 0, stream>>>(
+void back_project_pixels(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX,
+                         cudaStream_t stream) {
+  const DeviceArray<PixelView> views(scan.pixel_views, stream);
+  pixels_kernel<<<blocks(scan.columns, scan.rows, slices), kThreads, 0, stream>>>(
       sizes_of(scan), views.data(), sino_SVU, image_SYX);
   check(cudaGetLastError());
 }

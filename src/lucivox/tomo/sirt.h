@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/tomo/geometry.h>
+
+namespace lucivox {
+
+struct SirtOptions {
+  int64_t iterations = 100;
+  double relaxation = 1;                             // in (0, 2)
+  std::optional<double> minimum = {}, maximum = {};  // 1/mm; every iteration ends within them
+  at::Tensor mask_YX = {};    // where the image may differ from 0; undefined: everywhere
+  at::Tensor start_SYX = {};  // undefined: 0
+  // Ends early when an iteration lowers the residual by less than this share of it; 0: never.
+  double tolerance = 0;
+  // Told after each iteration, with its number from 1 and the residual before it; false ends.
+  std::function<bool(int64_t iteration, double residual)> progress = {};
+};
+
+struct SirtResult {
+  at::Tensor image_SYX;           // float32, 1/mm
+  std::vector<double> residuals;  // |b - A x| / |b| before each iteration
+};
+
+// Simultaneous iterative reconstruction, x += relaxation C A' R (b - A x), with R and C the reciprocals of
+// the sums of A's rows and columns, 0 where those are 0 (P. Gilbert, J. Theor. Biol. 36, 1972; A. van der
+// Sluis and H. A. van der Vorst, Linear Algebra Appl. 130, 1990). sino_SVU: float32 [S, V, U]. Throws Error
+// (misuse) when shapes do not fit the geometry, an option is impossible, or the sinogram is not finite.
+SirtResult sirt(const at::Tensor& sino_SVU, const ScanGeometry& scan, const SirtOptions& options);
+
+}  // namespace lucivox

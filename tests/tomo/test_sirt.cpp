@@ -1,0 +1,100 @@
+#include <gtest/gtest.h>
+#include <tests/tensors.h>
+#include <tests/tomo/phantoms.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/tomo/project.h>
+#include <lucivox/tomo/sirt.h>
+
+namespace lucivox {
+namespace {
+
+ScanGeometry scan(Beam beam = Beam::Parallel) {
+  return {whole_turn(61), 70, 1.3, 48, 48, 1, {}, beam, 90, 140};
+}
+
+at::Tensor head() {
+  return ellipse_image(scan(), shepp_logan(48));
+}
+
+// One step written down from the formula, with A and A' as matrices of unit vectors.
+TEST(Sirt, IsItsFormula) {
+  const ScanGeometry tiny{half_turn(5), 9, 1, 6, 6, 1};
+  const at::Tensor units = torch::eye(36).reshape({36, 6, 6});
+  const at::Tensor A = forward_project(units, tiny).reshape({36, 45}).t().to(at::kDouble);
+  const auto inverse = [](const at::Tensor& sums) {
+    return at::where(sums > 0, 1 / sums, torch::zeros_like(sums));
+  };
+  torch::manual_seed(1);
+  const at::Tensor b = torch::rand({45}, at::kDouble);
+  at::Tensor x = torch::zeros({36}, at::kDouble);
+  for (int i = 0; i < 3; ++i) x += 1.5 * inverse(A.sum(0)) * A.t().mv(inverse(A.sum(1)) * (b - A.mv(x)));
+  const SirtResult mine = sirt(b.reshape({1, 5, 9}), tiny, {.iterations = 3, .relaxation = 1.5});
+  EXPECT_LT(relative_difference(mine.image_SYX.flatten(), x), 1e-5);
+  EXPECT_NEAR(mine.residuals[0], 1, 1e-6);
+}
+
+TEST(Sirt, ComesNearerToTheTruthInEveryBeam) {
+  for (const Beam beam : {Beam::Parallel, Beam::FanFlat, Beam::FanCurved}) {
+    const at::Tensor sino = forward_project(head(), scan(beam));
+    const auto after = [&](int64_t iterations) { return sirt(sino, scan(beam), {.iterations = iterations}); };
+    const auto error = [&](int64_t iterations) {
+      return relative_difference(after(iterations).image_SYX, head());
+    };
+    EXPECT_LT(error(10), 0.8 * error(1));
+    EXPECT_LT(error(100), 0.8 * error(10));
+    const std::vector<double> residuals = after(100).residuals;
+    for (size_t i = 1; i < residuals.size(); ++i) EXPECT_LT(residuals[i], residuals[i - 1]);
+    EXPECT_LT(residuals.back(), 0.03);
+  }
+}
+
+// What is known narrows the choice: no negative attenuation, nothing outside the head.
+TEST(Sirt, KeepsBoundsAndMask) {
+  torch::manual_seed(2);
+  const at::Tensor sino = forward_project(head(), scan()) + 0.5 * torch::randn({1, 61, 70});
+  const at::Tensor mask = (ellipse_image(scan(), {{0, 0, 18, 23, 0, 1}}).squeeze(0) > 0).to(at::kFloat);
+  const at::Tensor free = sirt(sino, scan(), {.iterations = 60}).image_SYX;
+  const at::Tensor bound =
+      sirt(sino, scan(), {.iterations = 60, .minimum = 0, .maximum = 1, .mask_YX = mask}).image_SYX;
+  EXPECT_GE(bound.min().item<double>(), 0);
+  EXPECT_LE(bound.max().item<double>(), 1);
+  EXPECT_EQ((bound * (1 - mask)).abs().max().item<double>(), 0);
+  EXPECT_LT(relative_difference(bound, head()), relative_difference(free, head()));
+}
+
+// Started from the end of another run it goes on as if there had been no end.
+TEST(Sirt, GoesOnFromAStart) {
+  const at::Tensor sino = forward_project(head(), scan());
+  const at::Tensor half = sirt(sino, scan(), {.iterations = 7}).image_SYX;
+  EXPECT_TRUE(at::equal(sirt(sino, scan(), {.iterations = 5, .start_SYX = half}).image_SYX,
+                        sirt(sino, scan(), {.iterations = 12}).image_SYX));
+}
+
+TEST(Sirt, StopsWhenItGainsLittle) {
+  const at::Tensor sino = forward_project(head(), scan());
+  const SirtResult early = sirt(sino, scan(), {.iterations = 1000, .tolerance = 0.05});
+  ASSERT_LT(early.residuals.size(), 100U);
+  const size_t last = early.residuals.size() - 1;
+  EXPECT_LT(early.residuals[last - 1] - early.residuals[last], 0.05 * early.residuals[last - 1]);
+  int64_t told = 0;
+  sirt(sino, scan(), {.iterations = 10, .progress = [&](int64_t i, double) { return (told = i) < 4; }});
+  EXPECT_EQ(told, 4);
+}
+
+TEST(Sirt, RefusesTheImpossible) {
+  const at::Tensor sino = torch::ones({1, 61, 70});
+  EXPECT_THROW(sirt(sino, scan(), {.iterations = 0}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.relaxation = 2}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.relaxation = NAN}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.minimum = 1, .maximum = 0}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.tolerance = -1}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.mask_YX = torch::ones({47, 48})}), Error);
+  EXPECT_THROW(sirt(sino, scan(), {.start_SYX = torch::ones({2, 48, 48})}), Error);
+  EXPECT_THROW(sirt(sino * NAN, scan(), {}), Error);
+  EXPECT_THROW(sirt(torch::ones({1, 61, 69}), scan(), {}), Error);
+}
+
+}  // namespace
+}  // namespace lucivox
