@@ -31,9 +31,9 @@ void ConfigTable::finish() const {
   }
 }
 
-Error ConfigTable::wrong_type(const std::string& key) const {
-  return Error::misuse(
-      fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()));
+Error ConfigTable::wrong_type(const std::string& key, const std::string& kind) const {
+  return Error::misuse(fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()),
+                       "write " + kind);
 }
 
 void set_value(Json& config, const std::string& assignment) {
