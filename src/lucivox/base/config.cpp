@@ -12,7 +12,8 @@ namespace lucivox {
 ConfigTable::ConfigTable(const Json& json, std::string path)
     : json_(json.is_null() ? Json::object() : json), path_(std::move(path)) {
   if (!json_.is_object()) {
-    throw Error::misuse(fmt::format("{} must be a table of keys and values, not {}", path_, json_.dump()));
+    throw Error::misuse(fmt::format("{} must be a table of keys and values, not {}", path_, json_.dump()),
+                        "write key = value, one a line, under the name of the table in brackets");
   }
 }
 
