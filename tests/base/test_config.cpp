@@ -45,6 +45,19 @@ TEST(ConfigTable, TakesNoOtherTypes) {
   EXPECT_THROW(ConfigTable(Json(3), "t"), Error);
 }
 
+TEST(ConfigTable, TakesNoOtherTypesInLists) {
+  ConfigTable table({{"whole", {1, 2}}, {"mixed", {1, 2.5}}, {"flags", {true}}, {"one", 3}}, "t");
+  std::vector<int64_t> integers;
+  std::vector<double> numbers;
+  table.read("whole", integers);
+  EXPECT_EQ(integers, (std::vector<int64_t>{1, 2}));
+  table.read("mixed", numbers);
+  EXPECT_EQ(numbers, (std::vector<double>{1, 2.5}));
+  EXPECT_THROW(table.read("mixed", integers), Error);
+  EXPECT_THROW(table.read("flags", integers), Error);
+  EXPECT_THROW(table.read("one", integers), Error);
+}
+
 TEST(SetValue, ReadsJsonElseText) {
   Json config;
   set_value(config, "train.epochs=3");

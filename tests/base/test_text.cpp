@@ -12,6 +12,14 @@ TEST(Nearest, FindsMisspellingsOnly) {
   EXPECT_EQ(nearest("zebra", known), "");
 }
 
+TEST(NaturalLess, CountsAsPeopleDo) {
+  const std::vector<std::string> sorted{"", "a", "a1", "a01b", "a002", "a2", "a10", "a10b", "b1"};
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    for (size_t j = 0; j < sorted.size(); ++j)
+      EXPECT_EQ(natural_less(sorted[i], sorted[j]), i < j) << sorted[i] << " " << sorted[j];
+  }
+}
+
 // The test vectors of RFC 4648, section 10.
 TEST(Base64, IsThatOfTheRfc) {
   EXPECT_EQ(base64(""), "");

@@ -1,8 +1,12 @@
+#include <numbers>
+
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
+#include <tests/temporary_folder.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
+#include <lucivox/image/formats/projections.h>
 
 namespace lucivox {
 namespace {
@@ -37,6 +41,24 @@ TEST(Doctor, TellsTheMachine) {
   const Json json = Json::parse(outcome.out);
   EXPECT_GE(json.at("threads").get<int>(), 1);
   EXPECT_EQ(json.at("libtorch").get<std::string>().substr(0, 4), "2.11");
+}
+
+TEST(Info, DescribesAScan) {
+  const TemporaryFolder folder;
+  Scan scan{
+      at::rand({3, 4, 5}), at::rand({2, 4, 5}), {}, {{0, std::numbers::pi / 4, std::numbers::pi / 2}, 0.5}};
+  write_dxchange(folder / "scan.h5", scan);
+  const Outcome outcome = run_command({"info", "--json", (folder / "scan.h5").string()});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json.at("format"), "DXchange");
+  EXPECT_EQ(json.at("views"), 3);
+  EXPECT_EQ(json.at("rows"), 4);
+  EXPECT_EQ(json.at("columns"), 5);
+  EXPECT_EQ(json.at("flats"), 2);
+  EXPECT_EQ(json.at("darks"), 0);
+  EXPECT_EQ(json.at("angles first last, degrees"), Json({0.0, 90.0}));
+  EXPECT_EQ(json.at("pixel, mm"), 0.5);
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace lucivox {
 ConfigTable::ConfigTable(const Json& json, std::string path)
     : json_(json.is_null() ? Json::object() : json), path_(std::move(path)) {
   if (!json_.is_object()) {
-    throw Error::misuse(fmt::format("{} must be a table of keys and values, not {}", path_, json_.dump()));
+    throw Error::misuse(fmt::format("{} must be a table of keys and values, not {}", path_, json_.dump()),
+                        "write key = value, one a line, under the name of the table in brackets");
   }
 }
 
@@ -31,9 +32,9 @@ void ConfigTable::finish() const {
   }
 }
 
-Error ConfigTable::wrong_type(const std::string& key) const {
-  return Error::misuse(
-      fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()));
+Error ConfigTable::wrong_type(const std::string& key, const std::string& kind) const {
+  return Error::misuse(fmt::format("{}.{} has the wrong type or range: {}", path_, key, json_.at(key).dump()),
+                       "write " + kind);
 }
 
 void set_value(Json& config, const std::string& assignment) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,9 @@ class ConfigTable {
     try {
       value = json_.at(key).get<T>();
     } catch (const nlohmann::json::exception&) {
-      throw wrong_type(key);
+      throw wrong_type(key, kind(value));
     }
-    check_number(key, value);
+    if (!fits(json_.at(key), value)) throw wrong_type(key, kind(value));
   }
   // A nested table; empty when absent.
   Json table(const std::string& key);
@@ -40,19 +41,32 @@ class ConfigTable {
   void finish() const;
 
  private:
+  // nlohmann converts 1.5 and true to an integer without complaint.
   template <typename T>
-  void check_number(const std::string& key, const T&) const {
-    // nlohmann converts 1.5 and true to an integer without complaint
-    if constexpr (std::is_same_v<T, bool>) {
-      if (!json_.at(key).is_boolean()) throw wrong_type(key);
-    } else if constexpr (std::is_integral_v<T>) {
-      if (!json_.at(key).is_number_integer()) throw wrong_type(key);
-      if (std::is_unsigned_v<T> && json_.at(key) < 0) throw wrong_type(key);
-    } else if constexpr (std::is_floating_point_v<T>) {
-      if (!json_.at(key).is_number()) throw wrong_type(key);
-    }
+  static bool fits(const Json& json, const T&) {
+    if constexpr (std::is_same_v<T, bool>) return json.is_boolean();
+    if constexpr (std::is_floating_point_v<T>) return json.is_number();
+    if constexpr (std::is_integral_v<T>)
+      return json.is_number_integer() && (std::is_signed_v<T> || json >= 0);
+    return true;
   }
-  Error wrong_type(const std::string& key) const;
+  template <typename T>
+  static bool fits(const Json& json, const std::vector<T>&) {
+    return std::all_of(json.begin(), json.end(), [](const Json& one) { return fits(one, T{}); });
+  }
+  // What to write instead.
+  template <typename T>
+  static std::string kind(const T&) {
+    if constexpr (std::is_same_v<T, bool>) return "true or false";
+    if constexpr (std::is_floating_point_v<T>) return "a number";
+    if constexpr (std::is_integral_v<T>) return "a whole number";
+    return "text";
+  }
+  template <typename T>
+  static std::string kind(const std::vector<T>&) {
+    return "a list, each " + kind(T{});
+  }
+  Error wrong_type(const std::string& key, const std::string& kind) const;
 
   Json json_;
   std::string path_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <ctime>
 #include <numeric>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -27,6 +28,19 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Takes the number at the head of `text`, without its leading zeros.
+std::string_view take_number(std::string_view& text) {
+  const auto other = std::find_if_not(text.begin(), text.end(), is_digit);
+  std::string_view number = text.substr(0, static_cast<size_t>(other - text.begin()));
+  text.remove_prefix(number.size());
+  number.remove_prefix(std::min(number.find_first_not_of('0'), number.size()));
+  return number;
+}
+
 }  // namespace
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
@@ -40,6 +54,22 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
     }
   }
   return best;
+}
+
+bool natural_less(std::string_view a, std::string_view b) {
+  const auto whole = std::pair(a, b);
+  while (!a.empty() && !b.empty()) {
+    if (is_digit(a[0]) && is_digit(b[0])) {
+      const std::string_view x = take_number(a), y = take_number(b);
+      if (x != y) return std::pair(x.size(), x) < std::pair(y.size(), y);
+    } else {
+      if (a[0] != b[0]) return a[0] < b[0];
+      a.remove_prefix(1);
+      b.remove_prefix(1);
+    }
+  }
+  if (a.empty() && b.empty()) return whole.first < whole.second;  // "01" and "1"
+  return a.empty();
 }
 
 std::string human_bytes(double bytes) {

@@ -11,6 +11,9 @@ namespace lucivox {
 // misspelling (more than a third of its letters differ).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
+// Names in the order that people count in: "view_2" before "view_10".
+bool natural_less(std::string_view a, std::string_view b);
+
 // "1.3 GB", "12 s", "3 min 05 s": numbers as people read them.
 std::string human_bytes(double bytes);
 std::string human_seconds(double seconds);

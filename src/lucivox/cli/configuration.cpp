@@ -1,32 +1,10 @@
-#include <sstream>
-
-#include <fmt/format.h>
-#include <toml++/toml.h>
-
-#include <lucivox/base/files.h>
 #include <lucivox/cli/configuration.h>
+#include <lucivox/image/formats/toml.h>
 
 namespace lucivox {
-namespace {
-
-constexpr uint64_t kMaxBytes = 1 << 20;
-
-Json table_from_toml(const std::filesystem::path& path) {
-  try {
-    std::ostringstream json;
-    json << toml::json_formatter(toml::parse(read_file(path, kMaxBytes), path.string()));
-    return Json::parse(json.str());
-  } catch (const toml::parse_error& error) {
-    throw Error::misuse(
-        fmt::format("{}, line {}: {}", path.string(), error.source().begin.line, error.description()),
-        "see examples/ for configurations that work");
-  }
-}
-
-}  // namespace
 
 Json read_configuration(const std::filesystem::path& path, const std::vector<std::string>& assignments) {
-  Json json = path.empty() ? Json::object() : table_from_toml(path);
+  Json json = path.empty() ? Json::object() : read_toml(path);
   for (const std::string& assignment : assignments) set_value(json, assignment);
   return json;
 }

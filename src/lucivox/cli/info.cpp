@@ -5,13 +5,16 @@ namespace lucivox {
 
 void add_info(CLI::App& app, Context& context) {
   auto path = std::make_shared<std::filesystem::path>();
-  CLI::App* command = add_command(app, context, "info", "what a model file or an image is",
+  CLI::App* command = add_command(app, context, "info", "what a model file, an image or a scan is",
                                   Flags{.json = true}, [&context, path] {
                                     const Json json = describe_file(*path);
                                     print(context, json, as_text(json));
                                     return 0;
                                   });
-  command->add_option("FILE", *path, "model.safetensors, image, or DICOM series")->required();
+  command
+      ->add_option("FILE", *path,
+                   "model.safetensors, image, DICOM series, or scan (DXchange, description.toml)")
+      ->required();
 }
 
 }  // namespace lucivox

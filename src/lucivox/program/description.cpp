@@ -1,8 +1,12 @@
+#include <cmath>
+#include <numbers>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/open.h>
+#include <lucivox/image/formats/projections.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/description.h>
 
@@ -44,11 +48,35 @@ Json describe_image(const std::filesystem::path& path) {
   return json;
 }
 
+// Without what the conversion from radians leaves in the last digits.
+double in_degrees(double angle_rad) {
+  return std::round(angle_rad * 180 / std::numbers::pi * 1e9) / 1e9;
+}
+
+Json describe_scan(const std::filesystem::path& path) {
+  const auto scan = open_projections(path);
+  const ScanInfo& info = scan->info();
+  Json json = {{"scan", scan->name()},
+               {"format", info.format},
+               {"views", info.views},
+               {"rows", info.rows},
+               {"columns", info.columns},
+               {"flats", info.flats},
+               {"darks", info.darks},
+               {"angles first last, degrees",
+                {in_degrees(info.angles_rad.front()), in_degrees(info.angles_rad.back())}},
+               {"stored as", to_string(info.scalar)}};
+  if (info.pixel_mm) json["pixel, mm"] = *info.pixel_mm;
+  json["header"] = info.header;
+  return json;
+}
+
 }  // namespace
 
 Json describe_file(const std::filesystem::path& path) {
   require_exists(path, "file");
-  return path.extension() == ".safetensors" ? describe_model(path) : describe_image(path);
+  if (path.extension() == ".safetensors") return describe_model(path);
+  return is_scan(path) ? describe_scan(path) : describe_image(path);
 }
 
 std::string as_text(const Json& json, int indent) {

@@ -7,7 +7,7 @@
 
 namespace lucivox {
 
-// What a model file or an image says about itself. Throws Error when it is neither.
+// What a model file, a scan or an image says about itself. Throws Error when it is none of them.
 Json describe_file(const std::filesystem::path& path);
 
 // Keys and values as aligned lines; tables are indented.

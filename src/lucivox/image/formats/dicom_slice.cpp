@@ -106,13 +106,6 @@ void keep_stored_bits(std::vector<char>& bytes, const PixelCell& cell) {
   if (cell.bits_allocated == 32) keep_stored_bits<uint32_t>(bytes, cell);
 }
 
-void swap_bytes(std::vector<char>& bytes, size_t width) {
-  for (size_t at = 0; at + width <= bytes.size(); at += width) {
-    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                 bytes.begin() + static_cast<std::ptrdiff_t>(at + width));
-  }
-}
-
 // `bytes` from the beginning of the pixel data, as they lie in the file.
 std::vector<char> read_bytes(const DicomSlice& slice, size_t bytes) {
   std::vector<char> stored(bytes);

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include <lucivox/image/formats/open.h>
 #include <lucivox/image/image.h>
+#include <lucivox/image/projections.h>
 
 // The readers and writers behind open() and create(), one format a file. All of them: throw Error when a file
 // is damaged or cannot hold the image, print nothing, and give sources whose read() may be called from
@@ -39,9 +42,28 @@ std::unique_ptr<ImageSource> open_tiff(const std::filesystem::path& file);
 std::unique_ptr<ImageSink> create_tiff(const std::filesystem::path& file, const ImageInfo& info,
                                        const Derivation& derivation);
 
+// tiff_folder.cpp: the TIFFs of a folder, a slice each, in natural order of their names
+std::unique_ptr<ImageSource> open_tiff_folder(const std::filesystem::path& folder);
+
+// raw.cpp: voxels [Z, Y, X] without a header
+struct RawLayout {
+  std::array<int64_t, 3> shape{0, 0, 0};
+  Scalar scalar = Scalar::UInt16;
+  bool big_endian = false;
+  int64_t offset = 0;  // bytes before the first voxel
+};
+std::unique_ptr<ImageSource> open_raw(const std::filesystem::path& file, const RawLayout& layout);
+
 // hdf5.cpp; `data_set` is empty when the path named none
 std::unique_ptr<ImageSource> open_hdf5(const std::filesystem::path& file, const std::string& data_set);
 std::unique_ptr<ImageSink> create_hdf5(const std::filesystem::path& file, const std::string& data_set,
                                        const ImageInfo& info, const Derivation& derivation);
+
+// dxchange.cpp
+bool looks_like_dxchange(const std::filesystem::path& file);
+std::unique_ptr<ProjectionSource> open_dxchange(const std::filesystem::path& file);
+
+// scan_description.cpp
+std::unique_ptr<ProjectionSource> open_described(const std::filesystem::path& description);
 
 }  // namespace lucivox::formats

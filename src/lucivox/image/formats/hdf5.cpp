@@ -9,6 +9,7 @@
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
 #include <lucivox/image/formats/hdf5_attributes.h>
+#include <lucivox/image/formats/hdf5_data.h>
 #include <lucivox/image/formats/staging.h>
 
 // Data sets of HDF5 files. What is promised for a truncated file holds here too, but HDF5 1.10 itself can
@@ -18,63 +19,6 @@ namespace fs = std::filesystem;
 
 namespace lucivox::formats {
 namespace {
-
-void silence_hdf5() {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-}
-
-hid_t native_type(Scalar scalar) {
-  switch (scalar) {
-    case Scalar::UInt8:
-      return H5T_NATIVE_UINT8;
-    case Scalar::Int8:
-      return H5T_NATIVE_INT8;
-    case Scalar::UInt16:
-      return H5T_NATIVE_UINT16;
-    case Scalar::Int16:
-      return H5T_NATIVE_INT16;
-    case Scalar::UInt32:
-      return H5T_NATIVE_UINT32;
-    case Scalar::Int32:
-      return H5T_NATIVE_INT32;
-    case Scalar::Float64:
-      return H5T_NATIVE_DOUBLE;
-    case Scalar::Float32:
-      break;
-  }
-  return H5T_NATIVE_FLOAT;
-}
-
-// A damaged type may claim bits that it has no room for, and HDF5's conversions would believe it.
-bool is_sound(hid_t type) {
-  const size_t bits = 8 * H5Tget_size(type);
-  if (H5Tget_class(type) == H5T_INTEGER) {
-    const size_t used = H5Tget_precision(type),
-                 skipped = static_cast<size_t>(std::max(H5Tget_offset(type), 0));
-    return used > 0 && used <= bits && skipped <= bits - used;
-  }
-  size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
-  H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
-  const bool ieee_half = bits == 16 && sign == 15 && exponent == 10 && exponent_bits == 5 && mantissa == 0 &&
-                         mantissa_bits == 10;
-  return ieee_half || H5Tequal(type, H5T_IEEE_F32LE) > 0 || H5Tequal(type, H5T_IEEE_F32BE) > 0 ||
-         H5Tequal(type, H5T_IEEE_F64LE) > 0 || H5Tequal(type, H5T_IEEE_F64BE) > 0;
-}
-
-// Types without a twin here (half precision, 64 bit integers) are read as the floating point that holds them
-// best.
-std::optional<Scalar> scalar_of(hid_t type) {
-  const H5T_class_t kind = H5Tget_class(type);
-  if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || !is_sound(type)) return std::nullopt;
-  const size_t bytes = H5Tget_size(type);
-  if (kind == H5T_FLOAT) return bytes <= 4 ? Scalar::Float32 : Scalar::Float64;
-  const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
-  if (bytes == 1) return is_signed ? Scalar::Int8 : Scalar::UInt8;
-  if (bytes == 2) return is_signed ? Scalar::Int16 : Scalar::UInt16;
-  if (bytes == 4) return is_signed ? Scalar::Int32 : Scalar::UInt32;
-  if (bytes == 8) return Scalar::Float64;
-  return std::nullopt;
-}
 
 // A data set in memory whose attributes are those of the source's.
 struct Hdf5Header : NativeHeader {
@@ -155,32 +99,16 @@ std::string choose(const fs::path& file, const std::vector<Found>& all, const st
                       fmt::format("name one: {}:/{}", file.filename().string(), names.front()));
 }
 
-void require_filters(const fs::path& file, hid_t properties) {
-  for (int i = 0; i < H5Pget_nfilters(properties); ++i) {
-    char name[64] = "";
-    size_t elements = 0;
-    unsigned flags = 0;
-    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &elements,
-                                               nullptr, sizeof name, name, nullptr);
-    if (filter < 0 || H5Zfilter_avail(filter) > 0) continue;
-    throw Error(fmt::format("{} is compressed with the HDF5 filter {} ({}), which is not installed",
-                            file.string(), static_cast<int>(filter), name),
-                "install the HDF5 plugins and set HDF5_PLUGIN_PATH, or rewrite the file with gzip (h5repack "
-                "-f GZIP=1)");
-  }
-}
-
 class Hdf5Source : public ImageSource {
  public:
   Hdf5Source(fs::path file, const std::string& wanted) : file_(std::move(file)) {
     const std::lock_guard lock(hdf5_lock());
-    silence_hdf5();
-    open_file();
+    handle_ = open_hdf5_file(file_);
     name_ = choose(file_, data_sets_of(handle_.get()), wanted);
     data_set_ = Id(H5Dopen2(handle_.get(), name_.c_str(), H5P_DEFAULT));
     if (!data_set_) throw damaged(file_, fmt::format("its data set {} is damaged", name_));
     describe();
-    require_stored();
+    require_stored(file_, data_set_.get(), info_.shape, info_.scalar);
     info_.native = keep_header(data_set_.get(), name_, flat_);
   }
   ~Hdf5Source() override {
@@ -211,15 +139,9 @@ class Hdf5Source : public ImageSource {
   }
 
  private:
-  void open_file() {
-    const Id access(H5Pcreate(H5P_FILE_ACCESS));
-    handle_ = Id(H5Fopen(file_.c_str(), H5F_ACC_RDONLY, access.get()));
-    if (!handle_) throw damaged(file_, "it is no whole HDF5 file");
-  }
-
   void describe() {
     const Id type(H5Dget_type(data_set_.get())), space(H5Dget_space(data_set_.get()));
-    const auto scalar = scalar_of(type.get());
+    const auto scalar = scalar_of_hdf5(type.get());
     if (!scalar) {
       throw Error(
           fmt::format("the data set {} of {} holds no numbers of a usual kind", name_, file_.string()),
@@ -242,19 +164,6 @@ class Hdf5Source : public ImageSource {
     read_spacing(data_set_.get(), info_);
   }
 
-  // A data set may promise more than was ever written; HDF5 would read the rest as zeros.
-  void require_stored() {
-    const Id properties(H5Dget_create_plist(data_set_.get()));
-    require_filters(file_, properties.get());
-    const bool filtered = H5Pget_nfilters(properties.get()) > 0;
-    const bool external =
-        H5Pget_external_count(properties.get()) > 0 || H5Pget_layout(properties.get()) == H5D_VIRTUAL;
-    if (external)
-      throw Error(file_.string() + " keeps its voxels in other files", "copy them into one with h5repack");
-    require_plausible(file_, info_.shape, info_.scalar, H5Dget_storage_size(data_set_.get()),
-                      filtered ? kAnyCodec : 8);  // up to 8: float64 for a smaller type
-  }
-
   fs::path file_;
   std::string name_;
   bool flat_ = false;
@@ -271,7 +180,7 @@ Id create_data_set(hid_t file, const std::string& name, const ImageInfo& info, b
   const Id space(H5Screate_simple(static_cast<int>(3 - skipped), sizes.data() + skipped, nullptr));
   const Id links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
-  return Id(H5Dcreate2(file, name.c_str(), native_type(info.scalar), space.get(), links.get(), H5P_DEFAULT,
+  return Id(H5Dcreate2(file, name.c_str(), hdf5_type(info.scalar), space.get(), links.get(), H5P_DEFAULT,
                        H5P_DEFAULT));
 }
 
@@ -293,7 +202,7 @@ bool encode(const fs::path& pending, const std::string& data_set, const ImageInf
   const Id target = file ? create_data_set(file.get(), data_set, info, flat) : Id();
   if (!target) return false;
   write_header(target.get(), info, source, derivation);
-  return H5Dwrite(target.get(), native_type(info.scalar), H5S_ALL, H5S_ALL, H5P_DEFAULT, stored) >= 0 &&
+  return H5Dwrite(target.get(), hdf5_type(info.scalar), H5S_ALL, H5S_ALL, H5P_DEFAULT, stored) >= 0 &&
          H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
 }
 

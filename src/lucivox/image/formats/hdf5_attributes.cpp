@@ -70,29 +70,36 @@ void set_text_attribute(hid_t object, const char* name, const std::string& value
   H5Awrite(attribute.get(), type.get(), value.data());
 }
 
-void read_spacing(hid_t data_set, ImageInfo& info) {
-  if (H5Aexists(data_set, kElementSize) <= 0) return;
+std::array<double, 3> element_size_mm(hid_t data_set) {
+  if (H5Aexists(data_set, kElementSize) <= 0) return {};
   const Id attribute(H5Aopen(data_set, kElementSize, H5P_DEFAULT)), space(H5Aget_space(attribute.get()));
   std::array<double, 3> um{};
   if (H5Sget_simple_extent_npoints(space.get()) != 3 ||
       H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, um.data()) < 0)
-    return;
-  for (size_t axis = 0; axis < 3; ++axis) {
-    if (um[axis] > 0) info.spacing_mm[2 - axis] = um[axis] / kMicrometresPerMm;
-  }
+    return {};
+  return {um[2] / kMicrometresPerMm, um[1] / kMicrometresPerMm, um[0] / kMicrometresPerMm};
 }
 
-void write_spacing(hid_t data_set, const ImageInfo& info) {
-  if (info.spacing_mm == ImageInfo{}.spacing_mm) return;
+void set_element_size_mm(hid_t data_set, const std::array<double, 3>& size_mm) {
   const hsize_t count = 3;
   const Id space(H5Screate_simple(1, &count, nullptr));
-  const std::array<double, 3> um{info.spacing_mm[2] * kMicrometresPerMm,
-                                 info.spacing_mm[1] * kMicrometresPerMm,
-                                 info.spacing_mm[0] * kMicrometresPerMm};
+  const std::array<double, 3> um{size_mm[2] * kMicrometresPerMm, size_mm[1] * kMicrometresPerMm,
+                                 size_mm[0] * kMicrometresPerMm};
   if (H5Aexists(data_set, kElementSize) > 0) H5Adelete(data_set, kElementSize);
   const Id attribute(
       H5Acreate2(data_set, kElementSize, H5T_NATIVE_DOUBLE, space.get(), H5P_DEFAULT, H5P_DEFAULT));
   H5Awrite(attribute.get(), H5T_NATIVE_DOUBLE, um.data());
+}
+
+void read_spacing(hid_t data_set, ImageInfo& info) {
+  const std::array<double, 3> size_mm = element_size_mm(data_set);
+  for (size_t axis = 0; axis < 3; ++axis) {
+    if (size_mm[axis] > 0) info.spacing_mm[axis] = size_mm[axis];
+  }
+}
+
+void write_spacing(hid_t data_set, const ImageInfo& info) {
+  if (info.spacing_mm != ImageInfo{}.spacing_mm) set_element_size_mm(data_set, info.spacing_mm);
 }
 
 }  // namespace lucivox::formats

@@ -53,6 +53,13 @@ bool is_float(Scalar scalar) {
   return scalar == Scalar::Float32 || scalar == Scalar::Float64;
 }
 
+void swap_bytes(std::vector<char>& bytes, size_t width) {
+  for (size_t at = 0; at + width <= bytes.size(); at += width) {
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                 bytes.begin() + static_cast<std::ptrdiff_t>(at + width));
+  }
+}
+
 void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count,
                float* values) {
   with_type(scalar, [&](auto zero) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include <lucivox/image/image.h>
 
@@ -29,6 +31,9 @@ struct StoredRange {
 int64_t bytes_per_voxel(Scalar scalar);
 StoredRange range_of(Scalar scalar);
 bool is_float(Scalar scalar);
+
+// Turns the byte order of every `width` bytes around.
+void swap_bytes(std::vector<char>& bytes, size_t width);
 
 // `stored`: `count` scalars in this machine's byte order, aligned.
 void to_values(const void* stored, Scalar scalar, const Calibration& calibration, int64_t count,

@@ -9,6 +9,7 @@
 
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
+#include <lucivox/image/formats/random_access.h>
 #include <lucivox/image/formats/staging.h>
 #include <lucivox/image/formats/tiff_description.h>
 
@@ -60,10 +61,17 @@ struct Page {
   int64_t block_width = 0, block_height = 0;
   uint16_t bits = 0, format = 0;
   bool tiled = false;
+  bool plain = false;  // strips of pixels as they are: any row can be read alone
 
   bool same_size(const Page& other) const {
     return width == other.width && height == other.height && bits == other.bits && format == other.format;
   }
+};
+
+// Rows [top, end) of a page from column `left` on, as many columns as a block has, in the type of the file.
+struct Block {
+  int64_t left = 0, top = 0, end = 0;
+  std::vector<char> pixels;
 };
 
 std::optional<Scalar> scalar_of(const Page& page) {
@@ -96,6 +104,9 @@ Page read_page(TIFF* tiff, const fs::path& file) {
   page.block_width = page.tiled ? field<uint32_t>(tiff, TIFFTAG_TILEWIDTH, 0) : page.width;
   page.block_height = field<uint32_t>(tiff, page.tiled ? TIFFTAG_TILELENGTH : TIFFTAG_ROWSPERSTRIP, 0);
   if (!page.tiled) page.block_height = std::min(page.block_height, page.height);  // 2^32 - 1: one strip
+  page.plain = !page.tiled &&
+               field<uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE) == COMPRESSION_NONE &&
+               field<uint16_t>(tiff, TIFFTAG_FILLORDER, FILLORDER_MSB2LSB) == FILLORDER_MSB2LSB;
   return page;
 }
 
@@ -181,7 +192,7 @@ void require_pages(const fs::path& file, const std::map<std::string, std::string
 
 class TiffSource : public ImageSource {
  public:
-  explicit TiffSource(fs::path file) : file_(std::move(file)), tiff_(open_file(file_, "r")) {
+  explicit TiffSource(fs::path file) : file_(std::move(file)), tiff_(open_file(file_, "r")), bytes_(file_) {
     if (!tiff_) throw damaged(file_, "it is no whole TIFF file");
     auto header = std::make_shared<TiffHeader>(read_header(tiff_.get()));
     const auto entries = described_entries(header->description);
@@ -219,53 +230,68 @@ class TiffSource : public ImageSource {
     if (TIFFSetSubDirectory(tiff_.get(), page.offset) == 0)
       throw damaged(file_, fmt::format("page {} is damaged", z + 1));
     const int64_t across = (page.width + page.block_width - 1) / page.block_width;
-    const auto bytes = page.tiled ? TIFFTileSize64(tiff_.get()) : TIFFStripSize64(tiff_.get());
-    std::vector<char> block(static_cast<size_t>(bytes));
-    const auto first = [](int64_t begin, int64_t length) { return begin / length; };
-    for (int64_t j = first(region.begin[1], page.block_height);
+    for (int64_t j = region.begin[1] / page.block_height;
          j * page.block_height < region.begin[1] + region.size[1]; ++j) {
-      for (int64_t i = first(region.begin[2], page.block_width);
+      for (int64_t i = region.begin[2] / page.block_width;
            i * page.block_width < region.begin[2] + region.size[2]; ++i) {
-        decode(page, z, static_cast<uint32_t>(j * across + i), block);
-        copy_overlap(page, region, i * page.block_width, j * page.block_height, block, slice);
+        const int64_t top = j * page.block_height, end = std::min(top + page.block_height, page.height);
+        Block block{i * page.block_width, top, end, {}};
+        const auto index = static_cast<uint32_t>(j * across + i);
+        const bool read = page.plain ? read_rows(page, index, region, block) : decode(page, index, block);
+        if (!read) throw damaged(file_, fmt::format("page {} is truncated or damaged", z + 1));
+        copy_overlap(page, region, block, slice);
       }
     }
   }
 
-  // Some decoders take what is missing at the end of a file for zeros: the block must lie inside of the file.
-  void decode(const Page& page, int64_t z, uint32_t index, std::vector<char>& block) {
+  // Cuts the strip to the rows of the region and reads these.
+  bool read_rows(const Page& page, uint32_t index, const Region& region, Block& block) const {
     TIFF* tiff = tiff_.get();
-    const uint64_t end = TIFFGetStrileOffset(tiff, index) + TIFFGetStrileByteCount(tiff, index);
-    const auto size = static_cast<tmsize_t>(block.size());
-    const bool inside = TIFFGetStrileByteCount(tiff, index) > 0 && end <= fs::file_size(file_);
-    const tmsize_t done = !inside      ? -1
-                          : page.tiled ? TIFFReadEncodedTile(tiff, index, block.data(), size)
-                                       : TIFFReadEncodedStrip(tiff, index, block.data(), size);
-    const int64_t rows = page.tiled
-                             ? page.block_height
-                             : std::min(page.block_height, page.height - int64_t{index} * page.block_height);
-    if (done < rows * page.block_width * bytes_per_voxel(info_.scalar)) {
-      throw damaged(file_, fmt::format("page {} is truncated or damaged", z + 1));
-    }
+    const int64_t row_bytes = page.width * bytes_per_voxel(info_.scalar), strip_top = block.top;
+    block.top = std::max(block.top, region.begin[1]);
+    block.end = std::min(block.end, region.begin[1] + region.size[1]);
+    const uint64_t offset = TIFFGetStrileOffset(tiff, index);
+    const auto needed = static_cast<uint64_t>((block.end - strip_top) * row_bytes);
+    if (offset > fs::file_size(file_) || TIFFGetStrileByteCount(tiff, index) < needed) return false;
+    block.pixels.resize(static_cast<size_t>((block.end - block.top) * row_bytes));
+    const auto first = static_cast<int64_t>(offset) + (block.top - strip_top) * row_bytes;
+    if (!bytes_.read(first, block.pixels)) return false;
+    if (TIFFIsByteSwapped(tiff) != 0)
+      swap_bytes(block.pixels, static_cast<size_t>(bytes_per_voxel(info_.scalar)));
+    return true;
   }
 
-  // Copies the part of a block at column `left`, row `top` of the page that lies in the region.
-  void copy_overlap(const Page& page, const Region& region, int64_t left, int64_t top,
-                    const std::vector<char>& block, float* slice) const {
-    const int64_t x0 = std::max(left, region.begin[2]);
-    const int64_t x1 = std::min({left + page.block_width, page.width, region.begin[2] + region.size[2]});
-    const int64_t y0 = std::max(top, region.begin[1]);
-    const int64_t y1 = std::min({top + page.block_height, page.height, region.begin[1] + region.size[1]});
+  // Some decoders take what is missing at the end of a file for zeros: the block must lie inside of the file.
+  bool decode(const Page& page, uint32_t index, Block& block) {
+    TIFF* tiff = tiff_.get();
+    const uint64_t end = TIFFGetStrileOffset(tiff, index) + TIFFGetStrileByteCount(tiff, index);
+    if (TIFFGetStrileByteCount(tiff, index) == 0 || end > fs::file_size(file_)) return false;
+    block.pixels.resize(page.tiled ? TIFFTileSize64(tiff) : TIFFStripSize64(tiff));
+    const auto size = static_cast<tmsize_t>(block.pixels.size());
+    const tmsize_t done = page.tiled ? TIFFReadEncodedTile(tiff, index, block.pixels.data(), size)
+                                     : TIFFReadEncodedStrip(tiff, index, block.pixels.data(), size);
+    const int64_t rows = page.tiled ? page.block_height : block.end - block.top;
+    return done >= rows * page.block_width * bytes_per_voxel(info_.scalar);
+  }
+
+  // Copies what of a block lies in the region.
+  void copy_overlap(const Page& page, const Region& region, const Block& block, float* slice) const {
+    const int64_t x0 = std::max(block.left, region.begin[2]);
+    const int64_t x1 =
+        std::min({block.left + page.block_width, page.width, region.begin[2] + region.size[2]});
+    const int64_t y0 = std::max(block.top, region.begin[1]);
+    const int64_t y1 = std::min(block.end, region.begin[1] + region.size[1]);
     for (int64_t y = y0; y < y1; ++y) {
-      const int64_t from = (y - top) * page.block_width + x0 - left;
+      const int64_t from = (y - block.top) * page.block_width + x0 - block.left;
       float* row = slice + (y - region.begin[1]) * region.size[2] + x0 - region.begin[2];
-      to_values(block.data() + from * bytes_per_voxel(info_.scalar), info_.scalar, calibration_of(info_),
-                x1 - x0, row);
+      to_values(block.pixels.data() + from * bytes_per_voxel(info_.scalar), info_.scalar,
+                calibration_of(info_), x1 - x0, row);
     }
   }
 
   fs::path file_;
   Tiff tiff_;
+  RandomAccessFile bytes_;
   std::mutex mutex_;
   std::vector<Page> pages_;
   ImageInfo info_;
