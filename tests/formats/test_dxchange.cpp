@@ -59,7 +59,7 @@ TEST(Dxchange, IsReadBackAsItWasWritten) {
   EXPECT_TRUE(at::equal(source->read(Rows{0, 7}), scan.projections));
   EXPECT_TRUE(at::equal(source->read_flats({0, 7}), scan.flats));
   EXPECT_TRUE(at::equal(source->read_darks({0, 7}), scan.darks));
-  expect_angles(*source, scan.geometry.angles_rad);
+  expect_angles(*source, scan.setup.angles_rad);
   EXPECT_NEAR(source->info().pixel_mm.value_or(0), 0.0125, 1e-15);
   expect_ranges_agree(*source);
   expect_threads_agree(*source);
@@ -71,7 +71,7 @@ TEST(Dxchange, IsWrittenWholeOrNotAtAll) {
   scan.flats[1][2][3] = NAN;
   EXPECT_THAT(error_of([&] { write_dxchange(folder / "a.h5", scan); }), HasSubstr("NaN"));
   scan = numbered_scan();
-  scan.geometry.angles_rad.pop_back();
+  scan.setup.angles_rad.pop_back();
   EXPECT_THAT(error_of([&] { write_dxchange(folder / "a.h5", scan); }), HasSubstr("3 projection angles"));
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
@@ -103,7 +103,7 @@ TEST(Dxchange, OfPartsThatDisagreeIsRefused) {
   const TemporaryFolder folder;
   Scan narrow = numbered_scan();
   narrow.projections = narrow.projections.narrow(0, 0, 3);
-  narrow.geometry.angles_rad.pop_back();
+  narrow.setup.angles_rad.pop_back();
   write_dxchange(folder / "a.h5", narrow);
   unlink(folder / "a.h5", "exchange/theta");
   link(folder / "a.h5", "exchange/data_white", "exchange/theta");  // 2 x 7 x 9 numbers

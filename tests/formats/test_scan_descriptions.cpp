@@ -64,7 +64,7 @@ class ScanDescription : public ::testing::Test {
     EXPECT_TRUE(at::equal(source.read(rows), scan_.projections));
     EXPECT_TRUE(at::equal(source.read_flats(rows), scan_.flats));
     EXPECT_TRUE(at::equal(source.read_darks(rows), scan_.darks));
-    expect_angles(source, scan_.geometry.angles_rad);
+    expect_angles(source, scan_.setup.angles_rad);
     expect_ranges_agree(source);
     expect_threads_agree(source);
   }
@@ -95,8 +95,8 @@ TEST_F(ScanDescription, OfFoldersOfTiffsInNaturalOrder) {
   const auto source =
       opened("projections = 'proj'\nflats = 'flat'\ndarks = 'dark'\nangle_range_deg = [-90, 90]\n");
   // half a turn without its end: 12 steps of 15 degrees
-  scan_.geometry.angles_rad.clear();
-  for (int v = 0; v < 12; ++v) scan_.geometry.angles_rad.push_back((-90 + 15 * v) * kDegree);
+  scan_.setup.angles_rad.clear();
+  for (int v = 0; v < 12; ++v) scan_.setup.angles_rad.push_back((-90 + 15 * v) * kDegree);
   expect_is_the_scan(*source);
 }
 
@@ -135,7 +135,7 @@ TEST_F(ScanDescription, GivesAnglesToHdf5WithoutThem) {
   save_stack(folder_ / "proj.h5", scan_.projections);
   const auto source = opened("projections = 'proj.h5:/images'\nangle_range_deg = [0, 180]\n");
   EXPECT_TRUE(at::equal(source->read(Rows{2, 3}), scan_.projections.narrow(1, 2, 3)));
-  expect_angles(*source, scan_.geometry.angles_rad);
+  expect_angles(*source, scan_.setup.angles_rad);
 }
 
 TEST_F(ScanDescription, WithKeysThatAreUnknownOrOfAnotherTypeIsRefused) {

@@ -78,9 +78,9 @@ std::string error_after(const Change& change) {
 }
 
 TEST(Projections, ThatDisagreeWithTheRestAreRefused) {
-  EXPECT_EQ(error_after([](Scan& scan) { scan.geometry.angles_rad.pop_back(); }),
+  EXPECT_EQ(error_after([](Scan& scan) { scan.setup.angles_rad.pop_back(); }),
             "scan has 6 projections, but 5 projection angles");
-  EXPECT_EQ(error_after([](Scan& scan) { scan.geometry.angles_rad[2] = NAN; }),
+  EXPECT_EQ(error_after([](Scan& scan) { scan.setup.angles_rad[2] = NAN; }),
             "projection angle 3 of scan is nan");
   EXPECT_EQ(error_after([](Scan& scan) {
               scan.flats = at::zeros({3, 4, 6});
@@ -90,7 +90,7 @@ TEST(Projections, ThatDisagreeWithTheRestAreRefused) {
               scan.darks = at::zeros({1, 3, 5});
             }),
             "the dark fields scan darks have 3 x 5 pixels (rows x columns), the projections 4 x 5");
-  EXPECT_EQ(error_after([](Scan& scan) { scan.geometry.pixel_mm = 0; }),
+  EXPECT_EQ(error_after([](Scan& scan) { scan.setup.pixel_mm = 0; }),
             "the pixels of scan would be 0 mm wide");
 }
 

@@ -59,8 +59,7 @@ std::unique_ptr<ImageSource> memory_frames(const at::Tensor& frames, const std::
 
 }  // namespace
 
-ProjectionSource::ProjectionSource(std::string name, std::string format, ScanFrames frames,
-                                   ScanGeometry geometry)
+ProjectionSource::ProjectionSource(std::string name, std::string format, ScanFrames frames, ScanSetup setup)
     : name_(std::move(name)), frames_(std::move(frames)) {
   const ImageInfo& projections = frames_.projections->info();
   info_.views = projections.shape[0];
@@ -71,10 +70,10 @@ ProjectionSource::ProjectionSource(std::string name, std::string format, ScanFra
   info_.scalar = projections.scalar;
   info_.header = projections.header;
   info_.format = std::move(format);
-  require_angles(geometry.angles_rad, info_.views, name_);
-  require_pixel(geometry.pixel_mm, name_);
-  info_.angles_rad = std::move(geometry.angles_rad);
-  info_.pixel_mm = geometry.pixel_mm;
+  require_angles(setup.angles_rad, info_.views, name_);
+  require_pixel(setup.pixel_mm, name_);
+  info_.angles_rad = std::move(setup.angles_rad);
+  info_.pixel_mm = setup.pixel_mm;
 }
 
 at::Tensor ProjectionSource::read(Views views, Rows rows) const {
@@ -100,7 +99,7 @@ at::Tensor ProjectionSource::read_darks(Rows rows) const {
 std::unique_ptr<ProjectionSource> memory_projections(const Scan& scan, const std::string& name) {
   ScanFrames frames{memory_source(scan.projections, {}, name), memory_frames(scan.flats, name + " flats"),
                     memory_frames(scan.darks, name + " darks")};
-  return std::make_unique<ProjectionSource>(name, "memory", std::move(frames), scan.geometry);
+  return std::make_unique<ProjectionSource>(name, "memory", std::move(frames), scan.setup);
 }
 
 }  // namespace lucivox

@@ -46,7 +46,7 @@ struct ScanFrames {
 };
 
 // What a scan says of itself besides its frames.
-struct ScanGeometry {
+struct ScanSetup {
   std::vector<double> angles_rad;
   std::optional<double> pixel_mm;
 };
@@ -58,7 +58,7 @@ class ProjectionSource {
   // `name`, for messages: its path; `format` and `header` as in ScanInfo, the latter that of the projections.
   // Throws Error when the number of angles is not that of the projections, an angle is not finite, a pixel
   // has no size, or flats or darks differ in size from the projections.
-  ProjectionSource(std::string name, std::string format, ScanFrames frames, ScanGeometry geometry);
+  ProjectionSource(std::string name, std::string format, ScanFrames frames, ScanSetup setup);
 
   const ScanInfo& info() const { return info_; }
   const std::string& name() const { return name_; }
@@ -80,7 +80,7 @@ class ProjectionSource {
 // A scan in memory: [V, Z, U], [F, Z, U], [D, Z, U], float32; no flats or darks: undefined or of 0 frames.
 struct Scan {
   at::Tensor projections, flats, darks;
-  ScanGeometry geometry;
+  ScanSetup setup;
 };
 
 // A source over it: simulations, tests. Throws as ProjectionSource does.

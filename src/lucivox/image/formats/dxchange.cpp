@@ -98,7 +98,7 @@ void require_scan(const fs::path& file, hid_t handle) {
 // What is read before the frames are opened.
 struct Contents {
   bool flats = false, darks = false;
-  ScanGeometry geometry;
+  ScanSetup setup;
 };
 
 Contents read_contents(const fs::path& file) {
@@ -110,9 +110,9 @@ Contents read_contents(const fs::path& file) {
   Contents contents;
   contents.flats = has_frames(file, handle.get(), kFlats);
   contents.darks = has_frames(file, handle.get(), kDarks);
-  contents.geometry.angles_rad = read_angles_rad(file, theta.get());
+  contents.setup.angles_rad = read_angles_rad(file, theta.get());
   if (const double width_mm = element_size_mm(data.get())[0]; width_mm > 0)
-    contents.geometry.pixel_mm = width_mm;
+    contents.setup.pixel_mm = width_mm;
   return contents;
 }
 
@@ -156,12 +156,12 @@ bool encode(const fs::path& pending, const Scan& scan) {
   const std::lock_guard lock(hdf5_lock());
   silence_hdf5();
   const auto there = [](const at::Tensor& frames) { return frames.defined() && frames.size(0) > 0; };
-  const auto& pixel_mm = scan.geometry.pixel_mm;
+  const auto& pixel_mm = scan.setup.pixel_mm;
   const Id file(H5Fcreate(pending.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
   return file && write_frames(file.get(), kData, scan.projections, "theta:y:x", pixel_mm) &&
          (!there(scan.flats) || write_frames(file.get(), kFlats, scan.flats, "theta_white:y:x", pixel_mm)) &&
          (!there(scan.darks) || write_frames(file.get(), kDarks, scan.darks, "theta_dark:y:x", pixel_mm)) &&
-         write_theta(file.get(), scan.geometry.angles_rad) && H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
+         write_theta(file.get(), scan.setup.angles_rad) && H5Fflush(file.get(), H5F_SCOPE_GLOBAL) >= 0;
 }
 
 }  // namespace
@@ -180,7 +180,7 @@ std::unique_ptr<ProjectionSource> formats::open_dxchange(const fs::path& file) {
   if (contents.flats) frames.flats = open_frames(file, kFlats);
   if (contents.darks) frames.darks = open_frames(file, kDarks);
   return std::make_unique<ProjectionSource>(file.string(), "DXchange", std::move(frames),
-                                            std::move(contents.geometry));
+                                            std::move(contents.setup));
 }
 
 void write_dxchange(const fs::path& path, const Scan& scan) {

@@ -130,10 +130,10 @@ std::vector<double> angles_deg_of(const Description& scan, int64_t views) {
   return spread(scan, views);
 }
 
-ScanGeometry geometry_of(const Description& scan, int64_t views) {
-  ScanGeometry geometry{angles_deg_of(scan, views), scan.pixel_mm};
-  for (double& angle : geometry.angles_rad) angle *= std::numbers::pi / 180;
-  return geometry;
+ScanSetup setup_of(const Description& scan, int64_t views) {
+  ScanSetup setup{angles_deg_of(scan, views), scan.pixel_mm};
+  for (double& angle : setup.angles_rad) angle *= std::numbers::pi / 180;
+  return setup;
 }
 
 // ---- frames ----
@@ -206,10 +206,10 @@ std::unique_ptr<ProjectionSource> open_described(const fs::path& description) {
   ScanFrames frames{open_frames(scan, scan.projections, "raw.shape", views),
                     open_frames(scan, scan.flats, "raw.flats", raw.flats),
                     open_frames(scan, scan.darks, "raw.darks", raw.darks)};
-  ScanGeometry geometry = geometry_of(scan, frames.projections->info().shape[0]);
+  ScanSetup setup = setup_of(scan, frames.projections->info().shape[0]);
   const std::string format = frames.projections->info().format;
   return std::make_unique<ProjectionSource>(description.string(), format, std::move(frames),
-                                            std::move(geometry));
+                                            std::move(setup));
 }
 
 }  // namespace lucivox::formats
