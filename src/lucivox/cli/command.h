@@ -42,6 +42,7 @@ void add_demo(CLI::App& app, Context& context);
 void add_simulate(CLI::App& app, Context& context);
 void add_train(CLI::App& app, Context& context);
 void add_enhance(CLI::App& app, Context& context);
+void add_reconstruct(CLI::App& app, Context& context);
 void add_evaluate(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);

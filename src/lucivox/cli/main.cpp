@@ -50,6 +50,7 @@ int run(int count, char** arguments) {
   lucivox::add_simulate(app, context);
   lucivox::add_train(app, context);
   lucivox::add_enhance(app, context);
+  lucivox::add_reconstruct(app, context);
   lucivox::add_evaluate(app, context);
   lucivox::add_import(app, context);
   lucivox::add_info(app, context);

@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <future>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/pipeline.h>
 #include <lucivox/infer/tiles.h>
 
 namespace lucivox {
@@ -47,18 +47,17 @@ std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tilin
 void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
                const Console& console, const StopToken& stop) {
   const std::vector<Tile> all = tiles(source.info().shape, tiling);
-  Progress progress(console, source.name(), static_cast<int64_t>(all.size()), "tiles");
-  const auto read = [&source](const Tile& tile) {
-    return std::async(std::launch::async, [&source, region = tile.input] { return source.read(region); });
-  };
-  std::future<at::Tensor> next = read(all.front());
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (stop.stop_requested()) throw Error("stopped before the end; nothing was written");
-    const at::Tensor input = next.get();
-    if (i + 1 < all.size()) next = read(all[i + 1]);
-    sink.write(all[i].output, compute(input, all[i]));
-    progress.advance();
-  }
+  const auto tile = [&all](int64_t i) -> const Tile& { return all[static_cast<size_t>(i)]; };
+  Progress progress(console, source.name(), std::ssize(all), "tiles");
+  const int64_t written = run_pipeline(
+      std::ssize(all), [&](int64_t i) { return source.read(tile(i).input); },
+      [&](int64_t i, const at::Tensor& input) {
+        at::Tensor values = compute(input, tile(i));
+        progress.advance();
+        return values;
+      },
+      [&](int64_t i, const at::Tensor& values) { sink.write(tile(i).output, values); }, stop);
+  if (written < std::ssize(all)) throw Error("stopped before the end; nothing was written");
 }
 
 }  // namespace lucivox

@@ -25,7 +25,8 @@ struct ScanGeometry {
   double detector_mm = 1;  // from one to the next
   int64_t rows = 0, columns = 0;
   double pixel_mm = 1;
-  std::optional<double> centre = {};  // centre of rotation: the detector that sees the axis; (U - 1) / 2 unless given
+  std::optional<double> centre =
+      {};  // centre of rotation: the detector that sees the axis; (U - 1) / 2 unless given
   Beam beam = Beam::Parallel;
   double source_mm = 0;           // fans: from the source to the axis
   double source_detector_mm = 0;  // fans: from the source to the detector
