@@ -96,7 +96,7 @@ Json task_of(const ProjectionSource& scan, Rows rows, int64_t rows_a_slab, const
     method = fmt::format("fbp {}", static_cast<int>(*window));
   } else {
     const auto& sirt = std::get<SirtOptions>(options.method);
-    method = {sirt.iterations, sirt.relaxation, sirt.minimum.value_or(-INFINITY), sirt.tolerance};
+    method = {sirt.iterations, sirt.relaxation, sirt.minimum ? Json(*sirt.minimum) : Json(), sirt.tolerance};
   }
   const Preprocessing& before = options.preprocessing;
   const Propagation phase = before.phase.value_or(Propagation{});

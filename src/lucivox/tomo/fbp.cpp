@@ -69,7 +69,9 @@ at::Tensor filter(const at::Tensor& sino_SVU, const ScanGeometry& scan, RampWind
   // twice the width, so that the circular convolution equals the linear one
   const auto length = static_cast<int64_t>(std::bit_ceil(2 * static_cast<uint64_t>(scan.detectors)));
   const at::Tensor ramp = ramp_spectrum(length, spacing(scan), scan.beam == Beam::FanCurved, window);
-  const at::Tensor filtered = at::fft_irfft(at::fft_rfft(sino_SVU, length) * ramp, length);
+  const at::Tensor spectrum = at::fft_rfft(sino_SVU, length);
+  at::view_as_real(spectrum).mul_(ramp.unsqueeze(1));
+  const at::Tensor filtered = at::fft_irfft(spectrum, length);
   return filtered.narrow(2, 0, scan.detectors).mul(spacing(scan)).contiguous();
 }
 

@@ -19,9 +19,9 @@
 #define LUCIVOX_KERNELS_CPU_PIXEL_PROJECTOR_VIEWS
 namespace lucivox::cpu {
 
-// Views that a row of pixels is added up over at a time: what neighbouring pixels see of them, 128 bytes
-// each, stays in the first-level cache.
-constexpr int64_t kViews = 64;
+// Tiles of pixels are added up over some views at a time, so that what a tile sees of them, 64 * (32 + 8)
+// detectors or 160 kB, stays in the second-level cache while all of its pixels look.
+constexpr int64_t kViews = 64, kTileColumns = 32, kTileRows = 8;
 
 // Views [first, first + kViews) for one row of pixels: of its first pixel and from one to the next.
 struct RowViews {
@@ -103,10 +103,11 @@ HWY_INLINE void add_seen(const Seen& seen, int64_t count, const float* sino, int
   for (size_t v = 0; v < kVectors; ++v) hn::Store(hn::Add(left[v], right[v]), f, sum + v * lanes);
 }
 
-// Adds views to one row of pixels, [columns][kGroup].
-void add_views(const RayScan& scan, const RowViews& views, const float* sino, int64_t stride, float* row) {
+// Adds views to the pixels [begin, end) of one row, [columns][kGroup].
+void add_views(const RayScan& scan, const RowViews& views, const float* sino, int64_t stride, int64_t begin,
+               int64_t end, float* row) {
   Seen seen;
-  for (int64_t x = 0; x < scan.columns; ++x) {
+  for (int64_t x = begin; x < end; ++x) {
     look(scan, views, x, seen);
     add_seen(seen, views.count, sino, stride, row + x * kGroup);
   }
@@ -150,18 +151,30 @@ GroupArray load(const RayScan& scan, int64_t slices, const float* sino_SVU) {
   return sino;
 }
 
+// Rows [begin, end) of the image, added up tile by tile.
+void add_rows(const RayScan& scan, const GroupArray& sino, int64_t begin, int64_t end, GroupArray& rows) {
+  for (int64_t x = 0; x < scan.columns; x += kTileColumns) {
+    for (int64_t first = 0; first < scan.views; first += kViews) {
+      for (int64_t y = begin; y < end; ++y) {
+        HWY_DYNAMIC_DISPATCH(add_views)
+        (scan, views_of(scan, first, y), sino.line(first), sino.stride(), x,
+         std::min(x + kTileColumns, scan.columns), rows.line(y - begin));
+      }
+    }
+  }
+}
+
 void back_project_group(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
   const GroupArray sino = load(scan, slices, sino_SVU);
   const PlaneStrides plane{scan.rows * scan.columns, scan.columns, 1};
-  parallel_for(0, scan.rows, [&](int64_t y) {
-    GroupArray row(1, scan.columns);
-    for (int64_t first = 0; first < scan.views; first += kViews) {
-      HWY_DYNAMIC_DISPATCH(add_views)
-      (scan, views_of(scan, first, y), sino.line(first), sino.stride(), row.line(0));
-    }
-    float* to = image_SYX + y * scan.columns;
-    over_group(plane, {1, scan.columns, slices, row.stride()},
-               [&](int64_t at, int64_t in_group, int64_t, int64_t) { to[at] = row.line(0)[in_group]; });
+  parallel_for(0, (scan.rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
+    const int64_t begin = tile * kTileRows, end = std::min(begin + kTileRows, scan.rows);
+    GroupArray rows(end - begin, scan.columns);
+    add_rows(scan, sino, begin, end, rows);
+    const float* from = rows.line(0);
+    float* to = image_SYX + begin * scan.columns;
+    over_group(plane, {end - begin, scan.columns, slices, rows.stride()},
+               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[at] = from[in_group]; });
   });
 }
 
