@@ -139,7 +139,7 @@ TEST_F(Reconstruct, BearsADeadColumn) {
 // Ended by kill -9 or Ctrl-C in the middle, then resumed: the same bits as without.
 TEST_F(Reconstruct, ResumesToTheSameBits) {
   write(rod());
-  const std::vector<std::string> options{"--method", "sirt", "--iterations", "400",
+  const std::vector<std::string> options{"--method", "sirt", "--iterations", "120",
                                          "--centre", "51.5", "--memory",     "440M"};
   const at::Tensor straight = slices("straight.tif", options);
   for (const int signal : {SIGKILL, SIGTERM}) {
