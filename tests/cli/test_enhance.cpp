@@ -1,4 +1,4 @@
-// What a user of `lucivox enhance`, `evaluate`, `import` and `simulate` does.
+// What a user of `lucivox enhance`, `evaluate` and `import` does.
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
@@ -96,31 +96,6 @@ TEST(ImportCommand, MakesAModelOfThePublicWeights) {
       run_command({"import", LUCIVOX_GOLDEN "/ddnet.pt", (folder / "m.safetensors").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().parameter_count(), 566'451);
-}
-
-TEST(SimulateCommand, ScansARealCt) {
-  const TemporaryFolder folder;
-  write_image(folder / "ct.nii.gz", torch::full({2, 32, 32}, 40.0F));
-  const Outcome outcome =
-      run_command({"simulate", "ct", (folder / "data").string(), "--from", (folder / "ct.nii.gz").string()});
-  ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_EQ(read_image(folder / "data/truth/slice_0001.tif").mean().item<double>(), 40);
-}
-
-TEST(SimulateCommand, WritesPairsThatTrainingReads) {
-  const TemporaryFolder folder;
-  const Outcome outcome =
-      run_command({"simulate", "ct", (folder / "data").string(), "--slices", "2", "--size", "64"});
-  ASSERT_EQ(outcome.code, 0) << outcome.error;
-  const at::Tensor truth = read_image(folder / "data/truth/slice_0001.tif");
-  const auto error = [&](const char* part) {
-    return (read_image(folder / "data" / part / "slice_0001.tif") - truth)
-        .square()
-        .mean()
-        .sqrt()
-        .item<double>();
-  };
-  EXPECT_LT(error("HQ"), error("LQ"));
 }
 
 }  // namespace

@@ -10,6 +10,11 @@
 namespace lucivox {
 namespace {
 
+// The same photons along every ray.
+Dose even(int64_t detectors, double photons, double electronic_sigma = 0) {
+  return {std::vector<double>(static_cast<size_t>(detectors), photons), electronic_sigma};
+}
+
 TEST(HounsfieldUnits, OfWaterAndAir) {
   const at::Tensor per_mm =
       torch::tensor({0.0F, static_cast<float>(kWaterPerMm), static_cast<float>(2 * kWaterPerMm)});
@@ -17,45 +22,72 @@ TEST(HounsfieldUnits, OfWaterAndAir) {
   EXPECT_TRUE(at::allclose(hu_to_attenuation(attenuation_to_hu(per_mm)), per_mm));
 }
 
+// The whole filter and the cylinder that it is made for attenuate every ray as the middle of the cylinder
+// does; beyond it the filter does not get thicker.
+TEST(BowtieTransmission, MakesUpForItsCylinder) {
+  constexpr double r = 120;
+  for (const double s : {0.0, 40.0, -90.0, 119.0}) {
+    const double path = 2 * std::sqrt(r * r - s * s);
+    EXPECT_NEAR(bowtie_transmission(s, r, 1) * std::exp(-kWaterPerMm * path), std::exp(-kWaterPerMm * 2 * r),
+                1e-12)
+        << s;
+  }
+  EXPECT_DOUBLE_EQ(bowtie_transmission(200, r, 0.5), std::exp(-kWaterPerMm * r));
+  EXPECT_DOUBLE_EQ(bowtie_transmission(200, 0, 0.5), 1);
+}
+
 // N = photons exp(-p): the variance of -log(N / photons) is (N + sigma^2) / N^2 to first order, its mean p +
 // half of that.
 TEST(Measure, HasPoissonsNoise) {
-  constexpr int64_t rays = 200'000;
+  constexpr int64_t rays = 200'000, detectors = rays / 400;
   for (const double p : {0.0, 1.0, 3.0}) {
-    const Dose dose{.photons = 1e5, .electronic_sigma = 20};
-    const at::Tensor measured = measure(torch::full({400, rays / 400}, p), dose, 3).to(at::kDouble);
-    const double expected = dose.photons * std::exp(-p);
+    const at::Tensor measured =
+        measure(torch::full({400, detectors}, p), even(detectors, 1e5, 20), 3).to(at::kDouble);
+    const double expected = 1e5 * std::exp(-p);
     const double variance = (expected + 20 * 20) / (expected * expected);
     EXPECT_NEAR(measured.var().item<double>(), variance, 0.02 * variance) << p;
     EXPECT_NEAR(measured.mean().item<double>(), p + variance / 2, 5 * std::sqrt(variance / rays)) << p;
   }
 }
 
+// Behind a filter: each detector is compared with its own photons in air, so that means agree and variances
+// are 1 / N.
+TEST(Measure, KnowsWhatEachDetectorIsSent) {
+  const at::Tensor measured = measure(torch::ones({100'000, 2}), {{1e5, 1e4}}, 4).to(at::kDouble);
+  for (const int64_t u : {0, 1}) {
+    const double expected = (u == 0 ? 1e5 : 1e4) * std::exp(-1.0);
+    EXPECT_NEAR(measured.select(1, u).mean().item<double>(), 1, 1e-3) << u;
+    EXPECT_NEAR(measured.select(1, u).var().item<double>() * expected, 1, 0.03) << u;
+  }
+}
+
 // Where no photon arrives the logarithm still exists.
 TEST(Measure, StaysFiniteBehindLead) {
-  const at::Tensor measured = measure(torch::full({8, 8}, 100.0), {.photons = 1e4}, 1);
+  const at::Tensor measured = measure(torch::full({8, 8}, 100.0), even(8, 1e4, 10), 1);
   EXPECT_TRUE(at::isfinite(measured).all().item<bool>());
   EXPECT_LE(measured.max().item<double>(), std::log(1e4) + 1e-5);
 }
 
 TEST(Measure, DependsOnTheSeedAlone) {
   const at::Tensor p = torch::rand({33, 17});
+  const Dose dose = even(17, 1e5, 10);
   const int before = threads();
   set_threads(1);
-  const at::Tensor one = measure(p, {}, 5);
+  const at::Tensor one = measure(p, dose, 5);
   set_threads(2);
-  EXPECT_TRUE(at::equal(measure(p, {}, 5), one));
-  EXPECT_FALSE(at::equal(measure(p, {}, 6), one));
+  EXPECT_TRUE(at::equal(measure(p, dose, 5), one));
+  EXPECT_FALSE(at::equal(measure(p, dose, 6), one));
   set_threads(before);
 }
 
 TEST(Measure, RefusesImpossibleDoses) {
   const at::Tensor p = torch::zeros({2, 2});
-  EXPECT_THROW(measure(p, {.photons = 0}, 1), Error);
-  EXPECT_THROW(measure(p, {.photons = NAN}, 1), Error);
-  EXPECT_THROW(measure(p, {.electronic_sigma = -1}, 1), Error);
-  EXPECT_THROW(measure(p, {.photons = 10, .minimum_count = 11}, 1), Error);
-  EXPECT_THROW(measure(torch::zeros({1, 2, 2}), {}, 1), Error);
+  EXPECT_THROW(measure(p, even(2, 0), 1), Error);
+  EXPECT_THROW(measure(p, even(2, NAN), 1), Error);
+  EXPECT_THROW(measure(p, even(2, 1e5, -1), 1), Error);
+  EXPECT_THROW(measure(p, {{10, 10}, 0, 11}, 1), Error);
+  EXPECT_THROW(measure(p, even(3, 1e5), 1), Error);
+  EXPECT_THROW(measure(torch::zeros({1, 2, 2}), even(2, 1e5), 1), Error);
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include <fmt/format.h>
@@ -23,8 +25,11 @@ void write_slice(const fs::path& path, const at::Tensor& hu_YX, double pixel_mm)
   sink->commit();
 }
 
-// Makes `count` pairs by `pair_of` and writes them.
-void write_pairs(const fs::path& folder, double pixel_mm, int64_t count, const std::function<CtPair(int64_t)>& pair_of,
+// Slices that one call makes: the first and their number.
+using PairsOf = std::function<CtPairs(int64_t, int64_t)>;
+
+// Makes `count` pairs by `pairs_of` and writes them.
+void write_pairs(const fs::path& folder, double pixel_mm, int64_t count, const PairsOf& pairs_of,
                  const Console& console, const StopToken& stop) {
   for (const char* part : {"HQ", "LQ", "truth"}) {
     if (fs::exists(folder / part)) {
@@ -33,46 +38,56 @@ void write_pairs(const fs::path& folder, double pixel_mm, int64_t count, const s
     create_folder(folder / part);
   }
   Progress progress(console, "scanning " + folder.filename().string(), count, "slices");
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t first = 0; first < count; first += kCtGroup) {
     if (stop.stop_requested()) throw Error("stopped before the end", "the slices made so far are whole");
-    const CtPair pair = pair_of(i);
-    const std::string name = fmt::format("slice_{:04}.tif", i);
-    write_slice(folder / "truth" / name, pair.truth, pixel_mm);
-    write_slice(folder / "HQ" / name, pair.full_dose, pixel_mm);
-    write_slice(folder / "LQ" / name, pair.low_dose, pixel_mm);
-    progress.advance();
+    const int64_t together = std::min(kCtGroup, count - first);
+    const CtPairs pairs = pairs_of(first, together);
+    for (int64_t i = 0; i < together; ++i) {
+      const std::string name = fmt::format("slice_{:04}.tif", first + i);
+      write_slice(folder / "truth" / name, pairs.truth[i], pixel_mm);
+      write_slice(folder / "HQ" / name, pairs.full_dose[i], pixel_mm);
+      write_slice(folder / "LQ" / name, pairs.low_dose[i], pixel_mm);
+      progress.advance();
+    }
   }
+}
+
+// What the simulation leaves open follows from the image.
+CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
+  const auto [slices, rows, columns] = info.shape;
+  const double width_mm = std::max(info.spacing_mm[0] * static_cast<double>(columns),
+                                   info.spacing_mm[1] * static_cast<double>(rows));
+  simulation.slices = slices;
+  if (simulation.size == 0 && simulation.pixel_mm > 0)
+    simulation.size = static_cast<int64_t>(std::ceil(width_mm / simulation.pixel_mm));
+  if (simulation.size == 0) simulation.size = std::max(rows, columns);
+  if (simulation.pixel_mm == 0) simulation.pixel_mm = width_mm / static_cast<double>(simulation.size);
+  return simulation;
 }
 
 }  // namespace
 
-int64_t simulate_ct_files(const fs::path& folder, const CtSimulation& simulation, int64_t first, int64_t count,
-                       const Console& console, const StopToken& stop) {
+int64_t simulate_ct_files(const fs::path& folder, const CtSimulation& simulation, int64_t first,
+                          int64_t count, const Console& console, const StopToken& stop) {
   const CtSimulation full = resolve(simulation);
-  write_pairs(folder, full.pixel_mm, count, [&](int64_t i) { return simulate_ct(full, first + i); }, console, stop);
+  const auto pairs_of = [&](int64_t i, int64_t together) { return simulate_ct(full, first + i, together); };
+  write_pairs(folder, full.pixel_mm, count, pairs_of, console, stop);
   return count;
 }
 
 int64_t simulate_ct_files_from(const fs::path& image, const fs::path& folder, const CtSimulation& simulation,
-                            const Console& console, const StopToken& stop) {
+                               const Console& console, const StopToken& stop) {
   const auto source = open(image);
-  const auto [slices, rows, columns] = source->info().shape;
-  if (rows != columns) {
-    throw Error(fmt::format("{} has slices of {}x{} pixels", image.string(), rows, columns),
-                "a scan is simulated of square slices; crop them first");
-  }
-  CtSimulation full = simulation;
-  full.slices = slices;
-  full.size = rows;
-  full.pixel_mm = source->info().spacing_mm[0];
-  full = resolve(full);
-  const auto pair_of = [&](int64_t i) {
-    const at::Tensor hu = source->read(slice(source->info(), i)).squeeze(0);
+  const ImageInfo& info = source->info();
+  const CtSimulation full = resolve(field_of(simulation, info));
+  const auto pairs_of = [&](int64_t first, int64_t together) {
+    at::Tensor hu = source->read({{first, 0, 0}, {together, info.shape[1], info.shape[2]}});
     require_finite(hu, source->name());
-    return simulate_ct(full, i, hu);
+    if (info.padding) hu = hu.masked_fill(hu == *info.padding, kAirHu);
+    return simulate_ct(full, first, hu, {info.spacing_mm[0], info.spacing_mm[1]});
   };
-  write_pairs(folder, full.pixel_mm, slices, pair_of, console, stop);
-  return slices;
+  write_pairs(folder, full.pixel_mm, full.slices, pairs_of, console, stop);
+  return full.slices;
 }
 
 }  // namespace lucivox

@@ -13,11 +13,12 @@ namespace lucivox {
 // Gives their number. Throws Error when one of the folders exists already, or
 // when stopped.
 int64_t simulate_ct_files(const std::filesystem::path& folder, const CtSimulation& simulation, int64_t first,
-                       int64_t count, const Console& console, const StopToken& stop);
+                          int64_t count, const Console& console, const StopToken& stop);
 
-// The same from the slices of a real CT in HU, which give their number, size and pixels. Throws Error when they are
-// not square.
+// The same from the slices of a real CT in HU, which give their number. Where the simulation's size is 0, its
+// field is as wide as the longer side of the slices, and has as many pixels along it; a size or a pixel_mm
+// that is given stands. Padding counts as air.
 int64_t simulate_ct_files_from(const std::filesystem::path& image, const std::filesystem::path& folder,
-                            const CtSimulation& simulation, const Console& console, const StopToken& stop);
+                               const CtSimulation& simulation, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
@@ -13,18 +14,18 @@ namespace lucivox {
 namespace {
 
 void check(const Dose& dose) {
-  if (!(dose.photons > 0) || !std::isfinite(dose.photons)) {
-    throw Error::misuse(fmt::format("a dose of {} photons a ray", dose.photons),
-                        "a clinical scan has 1e4 to 1e6 at the detector in air");
-  }
   if (!(dose.electronic_sigma >= 0) || !std::isfinite(dose.electronic_sigma)) {
     throw Error::misuse(fmt::format("electronic noise of {} photons", dose.electronic_sigma),
                         "give its standard deviation, 0 or more");
   }
-  if (!(dose.minimum_count > 0) || !(dose.minimum_count <= dose.photons)) {
-    throw Error::misuse(
-        fmt::format("a minimum count of {} where {} photons are sent", dose.minimum_count, dose.photons),
-        "it must be positive and at most the photons a ray");
+  if (!(dose.minimum_count > 0)) {
+    throw Error::misuse(fmt::format("a minimum count of {}", dose.minimum_count), "it must be positive");
+  }
+  for (const double photons : dose.photons_U) {
+    if (!(photons >= dose.minimum_count) || !std::isfinite(photons)) {
+      throw Error::misuse(fmt::format("a dose of {} photons a ray", photons),
+                          fmt::format("a clinical scan has 1e4 to 1e6, and {} at least", dose.minimum_count));
+    }
   }
 }
 
@@ -38,22 +39,32 @@ at::Tensor attenuation_to_hu(const at::Tensor& per_mm) {
   return (per_mm / kWaterPerMm - 1) * 1000;
 }
 
+double bowtie_transmission(double distance_mm, double cylinder_radius_mm, double share) {
+  const double r = cylinder_radius_mm, s = std::min(std::abs(distance_mm), r);
+  return std::exp(-share * kWaterPerMm * 2 * (r - std::sqrt(r * r - s * s)));
+}
+
 at::Tensor measure(const at::Tensor& line_integrals_VU, const Dose& dose, uint64_t seed) {
   check(dose);
-  if (line_integrals_VU.dim() != 2) {
-    throw Error::misuse("a measurement needs one sinogram [V, U]", "call it slice by slice");
+  const auto detectors = static_cast<int64_t>(dose.photons_U.size());
+  if (line_integrals_VU.dim() != 2 || line_integrals_VU.size(1) != detectors) {
+    throw Error::misuse(fmt::format("a sinogram of [{}] for photons of {} detectors",
+                                    fmt::join(line_integrals_VU.sizes(), ", "), detectors),
+                        "a measurement needs one sinogram [V, U] and photons [U]");
   }
   const at::Tensor in = line_integrals_VU.to(at::kFloat).contiguous();
   at::Tensor out = at::empty_like(in);
   const float* integrals = in.const_data_ptr<float>();
   float* measured = out.mutable_data_ptr<float>();
-  const int64_t detectors = in.size(1);
   parallel_for(0, in.size(0), [&](int64_t v) {
     Random random(seed, static_cast<uint64_t>(v));
-    for (int64_t i = v * detectors; i < (v + 1) * detectors; ++i) {
-      const double expected = dose.photons * std::exp(-static_cast<double>(integrals[i]));
-      const double count = random.poisson(expected) + random.normal(0, dose.electronic_sigma);
-      measured[i] = static_cast<float>(-std::log(std::max(count, dose.minimum_count) / dose.photons));
+    for (int64_t u = 0; u < detectors; ++u) {
+      const double photons = dose.photons_U[static_cast<size_t>(u)];
+      const int64_t ray = v * detectors + u;
+      const double expected = photons * std::exp(-static_cast<double>(integrals[ray]));
+      double count = random.poisson(expected);
+      if (dose.electronic_sigma > 0) count += random.normal(0, dose.electronic_sigma);
+      measured[ray] = static_cast<float>(-std::log(std::max(count, dose.minimum_count) / photons));
     }
   });
   return out;

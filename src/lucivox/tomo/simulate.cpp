@@ -1,10 +1,12 @@
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/parallel.h>
 #include <lucivox/base/random.h>
 #include <lucivox/tomo/dose.h>
 #include <lucivox/tomo/fbp.h>
@@ -16,27 +18,51 @@
 namespace lucivox {
 namespace {
 
+// A GE LightSpeed as published by J. Wang, T. Li, H. Lu and Z. Liang, IEEE Trans. Med. Imaging 25(10), 2006,
+// p. 1272: 888 detectors of 1.0239 mm on an arc around the focal spot, 984 views a turn. They see a circle
+// of 499 mm.
+constexpr double kSourceMm = 541, kSourceDetectorMm = 949.075;
+constexpr int64_t kDetectors = 888, kViews = 984;
+constexpr double kArcMm = kDetectors * 1.0239;
+// Scanners shift their detectors by a quarter, so that opposite views fall between each other.
+constexpr double kShift = 0.25;
+// Its pictures have 512 pixels along a side; fewer need fewer rays.
+constexpr int64_t kFullSize = 512;
+// Falls to one half at 0.43 and to a tenth at 0.68 line pairs a mm, like what scanners use for soft tissue.
+constexpr RampWindow kKernel = RampWindow::Hann;
+// With it a tenth of the photons is left at the edge of the fan for a cylinder of 32 cm, the body phantom of
+// dosimetry: the order of what is measured behind body filters (B. R. Whiting et al., Med. Phys. 41(10),
+// 2014).
+constexpr double kBowtieShare = 0.4;
+
 constexpr double kFieldMm = 400;  // the usual field of view of a chest CT is 350 to 400 mm
 // The phantom and the rays are twice as fine as the picture: what is reconstructed is not what was
 // projected, and a detector averages over its width, as it does in a scanner.
 constexpr int64_t kFiner = 2;
 // Scanners store 12 bits, from -1024 HU on.
-constexpr double kAirHu = -1000;  // nothing attenuates less
 constexpr double kLowestHu = -1024, kHighestHu = 3071;
+// Fewer than this a ray are no picture at any size.
+constexpr double kFewestPhotons = 100;
 
 // Independent random numbers for each part of one slice.
 enum Part : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
 
-ScanGeometry beam_of(const CtSimulation& simulation) {
+ScanGeometry beam_of(const CtSimulation& full) {
   ScanGeometry beam;
-  beam.angles_rad = half_turn(simulation.views);
-  beam.detectors = simulation.detectors;
-  beam.detector_mm = beam.pixel_mm = simulation.pixel_mm;
-  beam.rows = beam.columns = simulation.size;
+  beam.angles_rad = whole_turn(full.views);
+  beam.detectors = full.detectors;
+  beam.detector_mm = kArcMm / static_cast<double>(full.detectors);
+  beam.rows = beam.columns = full.size;
+  beam.pixel_mm = full.pixel_mm;
+  beam.centre = static_cast<double>(full.detectors - 1) / 2 + kShift;
+  beam.beam = Beam::FanCurved;
+  beam.source_mm = kSourceMm;
+  beam.source_detector_mm = kSourceDetectorMm;
   return beam;
 }
 
 ScanGeometry finer(ScanGeometry beam) {
+  beam.centre = kFiner * beam.axis_detector() + static_cast<double>(kFiner - 1) / 2;
   beam.detectors *= kFiner;
   beam.detector_mm /= kFiner;
   beam.rows *= kFiner;
@@ -45,11 +71,30 @@ ScanGeometry finer(ScanGeometry beam) {
   return beam;
 }
 
-// A detector adds up the photons of its fine rays: the logarithm comes after the mean, [V, kFiner U] -> [V,
-// U].
-at::Tensor over_detectors(const at::Tensor& fine_VU) {
-  const at::Tensor rays = fine_VU.reshape({fine_VU.size(0), fine_VU.size(1) / kFiner, kFiner});
-  return rays.neg().exp_().mean(2).log_().neg_();
+// How far from the axis the ray of detector `u` passes; u may lie between detectors.
+double distance_mm(const ScanGeometry& beam, double u) {
+  return kSourceMm * std::sin((u - beam.axis_detector()) * beam.detector_mm / kSourceDetectorMm);
+}
+
+// The circle that every view sees whole.
+double seen_radius_mm(const ScanGeometry& beam) {
+  return distance_mm(beam, static_cast<double>(beam.detectors) - 0.5);
+}
+
+Dose dose_of(const CtSimulation& full, const ScanGeometry& beam, double photons) {
+  Dose dose{{}, full.electronic_sigma};
+  for (int64_t u = 0; u < beam.detectors; ++u) {
+    dose.photons_U.push_back(photons * bowtie_transmission(distance_mm(beam, static_cast<double>(u)),
+                                                           full.bowtie_radius_mm, kBowtieShare));
+  }
+  return dose;
+}
+
+// A detector adds up the photons of its fine rays: the logarithm comes after the mean,
+// [S, V, kFiner U] -> [S, V, U].
+at::Tensor over_detectors(at::Tensor fine_SVU) {
+  const at::Tensor rays = fine_SVU.neg_().exp_().unflatten(2, {fine_SVU.size(2) / kFiner, kFiner});
+  return rays.mean(3).log_().neg_();
 }
 
 void at_least(int64_t value, int64_t least, const char* what) {
@@ -57,10 +102,88 @@ void at_least(int64_t value, int64_t least, const char* what) {
     throw Error::misuse(fmt::format("{} = {}", what, value), fmt::format("at least {}", least));
 }
 
-void positive(double value, const char* what) {
-  if (!(value > 0) || !std::isfinite(value)) {
-    throw Error::misuse(fmt::format("{} = {}", what, value), "a positive number");
+void within(double value, double low, double high, const char* what, const char* hint) {
+  if (!(value >= low) || !(value <= high)) throw Error::misuse(fmt::format("{} = {}", what, value), hint);
+}
+
+// `whole` for a picture of 512 pixels or more.
+int64_t by_size(int64_t whole, int64_t size) {
+  return (whole * std::min(size, kFullSize) + kFullSize - 1) / kFullSize;
+}
+
+void check_dose(const CtSimulation& full) {
+  within(full.full_photons, kFewestPhotons, 1e12, "full_photons",
+         "photons a ray before the bow-tie filter: a clinical scan has 1e5 to 1e6");
+  if (!(full.dose_fraction > 0) || !(full.dose_fraction <= 1)) {
+    throw Error::misuse(fmt::format("dose_fraction = {}", full.dose_fraction),
+                        "low dose is a part of the full dose: more than 0 and at most 1");
   }
+  const double low = full.full_photons * full.dose_fraction;
+  if (low < kFewestPhotons) {
+    throw Error::misuse(fmt::format("{} photons a ray at low dose", low),
+                        fmt::format("full_photons times dose_fraction must be at least {}", kFewestPhotons));
+  }
+  within(full.electronic_sigma, 0, 1e6, "electronic_sigma", "a standard deviation in photons, 0 or more");
+  within(full.bowtie_radius_mm, 0, 250, "bowtie_radius_mm",
+         "0 for no filter, or the radius of a water cylinder in the scan field, at most 250");
+}
+
+void check_field(const CtSimulation& full) {
+  const double field = full.pixel_mm * static_cast<double>(full.size);
+  const double widest = std::sqrt(2.0) * kSourceMm;  // beyond it, a corner reaches the tube
+  if (field < widest) return;
+  throw Error::misuse(
+      fmt::format("a field of view of {:.0f} mm", field),
+      fmt::format("the scanner sees 500 mm and holds {:.0f}: fewer or smaller pixels", widest));
+}
+
+uint64_t seed_of(const CtSimulation& full, int64_t index) {
+  return derive_seed(full.seed, static_cast<uint64_t>(index));
+}
+
+void check_slices(const CtSimulation& full, int64_t first, int64_t count) {
+  if (first >= 0 && count >= 1 && count <= full.slices - first) return;
+  throw Error::misuse(fmt::format("{} slices from slice {} of a simulation of {}", count, first, full.slices),
+                      "slices count from 0");
+}
+
+// [S, V, U] -> what the scanner measures of slices first, first + 1, ..., each with photons of its own.
+at::Tensor measured(const CtSimulation& full, const Dose& dose, Part noise, int64_t first,
+                    const at::Tensor& integrals_SVU) {
+  std::vector<at::Tensor> sinograms;
+  for (int64_t i = 0; i < integrals_SVU.size(0); ++i)
+    sinograms.push_back(measure(integrals_SVU[i], dose, derive_seed(seed_of(full, first + i), noise)));
+  return at::stack(sinograms);
+}
+
+// Two scans of patients whose slices are known on the fine grid, in HU.
+CtPairs scan(const CtSimulation& full, int64_t first, at::Tensor fine_hu_SYX) {
+  const ScanGeometry beam = beam_of(full), rays = finer(beam);
+  keep_circle(fine_hu_SYX, rays.pixel_mm, seen_radius_mm(beam));
+  const at::Tensor integrals = over_detectors(Projector(rays).forward(hu_to_attenuation(fine_hu_SYX)));
+  const auto reconstructed = [&](double photons, Part noise) {
+    const at::Tensor sino = measured(full, dose_of(full, beam, photons), noise, first, integrals);
+    return attenuation_to_hu(fbp(sino, beam, kKernel)).clamp_(kLowestHu, kHighestHu);
+  };
+  return {at::avg_pool2d(fine_hu_SYX, kFiner), reconstructed(full.full_photons, FullDoseNoise),
+          reconstructed(full.full_photons * full.dose_fraction, LowDoseNoise)};
+}
+
+// Chests on the fine grid. A chest shares its work among the threads only in part, so that several are made
+// at once.
+at::Tensor chests(const CtSimulation& full, int64_t first, int64_t count) {
+  const int64_t side = kFiner * full.size;
+  const double field_mm = full.pixel_mm * static_cast<double>(full.size);
+  at::Tensor hu = at::empty({count, side, side}, at::kFloat);
+  const auto make = [&](int64_t i) {
+    hu[i].copy_(chest_phantom(side, field_mm, derive_seed(seed_of(full, first + i), Anatomy)));
+  };
+  if (count < threads()) {
+    for (int64_t i = 0; i < count; ++i) make(i);
+  } else {
+    parallel_for(0, count, make);
+  }
+  return hu;
 }
 
 }  // namespace
@@ -68,67 +191,33 @@ void positive(double value, const char* what) {
 CtSimulation resolve(const CtSimulation& simulation) {
   CtSimulation full = simulation;
   at_least(full.slices, 1, "slices");
+  if (full.size == 0) full.size = kFullSize;
   at_least(full.size, 16, "size");
   if (full.pixel_mm == 0) full.pixel_mm = kFieldMm / static_cast<double>(full.size);
-  if (full.views == 0) full.views = full.size * 45 / 32;
-  if (full.detectors == 0) full.detectors = full.size * 9 / 8;
+  if (full.views == 0) full.views = by_size(kViews, full.size);
+  if (full.detectors == 0) full.detectors = by_size(kDetectors, full.size);
   at_least(full.views, 1, "views");
-  at_least(full.detectors, 1, "detectors");
-  positive(full.pixel_mm, "pixel_mm");
-  positive(full.full_photons, "full_photons");
-  positive(full.low_photons, "low_photons");
-  if (full.low_photons > full.full_photons) {
-    throw Error::misuse(
-        fmt::format("low_photons = {} is more than full_photons = {}", full.low_photons, full.full_photons),
-        "a low dose has fewer photons");
-  }
+  at_least(full.detectors, 2, "detectors");
+  if (!(full.pixel_mm > 0))
+    throw Error::misuse(fmt::format("pixel_mm = {}", full.pixel_mm), "a positive number");
+  check_field(full);
+  check_dose(full);
   return full;
 }
 
-namespace {
-
-uint64_t seed_of(const CtSimulation& full, int64_t index) {
-  if (index < 0 || index >= full.slices) {
-    throw Error::misuse(fmt::format("slice {} of a simulation of {} slices", index, full.slices),
-                        "slices count from 0");
-  }
-  return derive_seed(full.seed, static_cast<uint64_t>(index));
-}
-
-// Two scans of a patient whose slice is known on the fine grid, in HU.
-CtPair scan(const CtSimulation& full, const at::Tensor& fine_hu, uint64_t seed) {
-  const ScanGeometry beam = beam_of(full);
-  const at::Tensor integrals =
-      over_detectors(forward_project(hu_to_attenuation(fine_hu).unsqueeze(0), finer(beam)).squeeze(0));
-
-  const auto reconstruct = [&](double photons, Part part) {
-    const Dose dose{photons, full.electronic_sigma, full.minimum_count};
-    const at::Tensor sino = measure(integrals, dose, derive_seed(seed, part)).unsqueeze(0);
-    return attenuation_to_hu(fbp(sino, beam)).squeeze(0).clamp_(kLowestHu, kHighestHu);
-  };
-  const at::Tensor truth = at::avg_pool2d(fine_hu.unsqueeze(0), kFiner).squeeze(0);
-  return {truth, reconstruct(full.full_photons, FullDoseNoise), reconstruct(full.low_photons, LowDoseNoise)};
-}
-
-}  // namespace
-
-CtPair simulate_ct(const CtSimulation& simulation, int64_t index) {
+CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, int64_t count) {
   const CtSimulation full = resolve(simulation);
-  const uint64_t seed = seed_of(full, index);
-  const double field_mm = full.pixel_mm * static_cast<double>(full.size);
-  return scan(full, chest_phantom(kFiner * full.size, field_mm, derive_seed(seed, Anatomy)), seed);
+  check_slices(full, first, count);
+  return scan(full, first, chests(full, first, count));
 }
 
-CtPair simulate_ct(const CtSimulation& simulation, int64_t index, const at::Tensor& hu_YX) {
+CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, const at::Tensor& hu_SYX,
+                    const VoxelSize& voxel) {
   const CtSimulation full = resolve(simulation);
-  if (hu_YX.dim() != 2 || hu_YX.size(0) != full.size || hu_YX.size(1) != full.size) {
-    throw Error::misuse(
-        fmt::format("a slice of [{}] where the scan's is {} x {}",
-                    fmt::join(hu_YX.sizes().begin(), hu_YX.sizes().end(), ", "), full.size, full.size),
-        "the slice must be square, and as large as the simulation says");
-  }
-  const at::Tensor patient = hu_YX.to(at::kFloat).clamp(kAirHu, kHighestHu);
-  return scan(full, patient.repeat_interleave(kFiner, 0).repeat_interleave(kFiner, 1), seed_of(full, index));
+  at::Tensor fine =
+      in_field(hu_SYX, voxel, kFiner * full.size, full.pixel_mm / kFiner).clamp_max_(kHighestHu);
+  check_slices(full, first, fine.size(0));
+  return scan(full, first, fine);
 }
 
 }  // namespace lucivox
