@@ -140,28 +140,23 @@ RowViews views_of(const RayScan& scan, int64_t first, int64_t y) {
 // [V][U][kGroup] with a zero before and two after every line.
 GroupArray load(const RayScan& scan, int64_t slices, const float* sino_SVU) {
   GroupArray sino(scan.views, scan.detectors + 3);
-  const PlaneStrides plane{scan.views * scan.detectors, scan.detectors, 1};
   parallel_for(0, scan.views, [&](int64_t view) {
-    const float* from = sino_SVU + view * scan.detectors;
-    float* to = sino.line(view) + kGroup;
-    over_group(plane, {1, scan.detectors, slices, sino.stride()},
-               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[in_group] = from[at]; });
+    to_group(sino_SVU + view * scan.detectors, {scan.views * scan.detectors, scan.detectors},
+             {1, scan.detectors, slices, sino.stride()}, sino.line(view) + kGroup);
   });
   return sino;
 }
 
 void back_project_group(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
   const GroupArray sino = load(scan, slices, sino_SVU);
-  const PlaneStrides plane{scan.rows * scan.columns, scan.columns, 1};
   parallel_for(0, scan.rows, [&](int64_t y) {
     GroupArray row(1, scan.columns);
     for (int64_t first = 0; first < scan.views; first += kViews) {
       HWY_DYNAMIC_DISPATCH(add_views)
       (scan, views_of(scan, first, y), sino.line(first), sino.stride(), row.line(0));
     }
-    float* to = image_SYX + y * scan.columns;
-    over_group(plane, {1, scan.columns, slices, row.stride()},
-               [&](int64_t at, int64_t in_group, int64_t, int64_t) { to[at] = row.line(0)[in_group]; });
+    from_group(row.line(0), {1, scan.columns, slices, row.stride()}, image_SYX + y * scan.columns,
+               {scan.rows * scan.columns, scan.columns});
   });
 }
 
