@@ -3,6 +3,9 @@
     bench = harness.Bench("ddnet-train", __doc__)
     bench.against("pytorch", "ddnet_train.py", prepare, compare)
     bench.finish()
+
+A side that does more or less work in a step than the other says so: its `units` count it, and seconds are
+compared by the unit.
 """
 
 import argparse
@@ -64,6 +67,7 @@ class Worker:
         self.process = subprocess.Popen([*map(str, command), str(folder), str(threads)], env=environment, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.about = json.loads(self._answer("ready"))
+        self.units = self.about.get("units", 1)  # of work in a step
 
     def run(self, command):
         """Runs one command; returns its seconds."""
@@ -95,19 +99,21 @@ class Worker:
 
 
 class Bench:
-    def __init__(self, name, description):
+    def __init__(self, name, description, add_options=None):
+        """`add_options(parser)` adds options of the benchmark's own."""
         sys.stdout.reconfigure(line_buffering=True)  # so that it keeps its order with the sides' messages in a log
         self.name = name
-        self.options = parse_arguments(description)
+        self.options = parse_arguments(description, add_options)
         self.json = ROOT / "build" / "bench" / f"{name}.json"
         self.json.unlink(missing_ok=True)
         self.record = {"name": name, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                        "commit": machine.commit(ROOT), "machine": machine.facts(), "threads": self.options.threads, "peers": []}
         print(f"{name} on {machine.describe(self.record['machine'])}; {self.options.threads} threads a side")
 
-    def against(self, peer, script, prepare, compare):
+    def against(self, peer, script, prepare, compare, unit="step", afterwards=None):
         """Compares with one peer, a script of bench/peers. `prepare(folder)` writes what both sides read,
-        `compare(folder)` returns the Agreements on what they wrote when told to `check`."""
+        `compare(folder)` returns the Agreements on what they wrote when told to `check`. `unit` is what the sides
+        count as `units`; `afterwards(worker, folder)` measures more on our side, and what it returns is recorded."""
         ours_command = [self.options.build / "bin" / f"bench_{self.name.replace('-', '_')}"]
         peer_command = [sys.executable, ROOT / "bench" / "peers" / script]
         with contextlib.ExitStack() as stack:
@@ -123,7 +129,9 @@ class Bench:
             agreements = compare(folder)
             require_agreement(agreements)
             times = alternate(sides, self.options.warmup, self.options.rounds)
-            self._add(peer, sides, agreements, times)
+            self._add(peer, sides, agreements, times, unit)
+            if afterwards:
+                self.record["peers"][-1]["afterwards"] = afterwards(sides["ours"], folder)
 
     def finish(self):
         """Writes the JSON file, then prints the result lines, the first peer's last."""
@@ -135,13 +143,15 @@ class Bench:
         for entry in reversed(self.record["peers"]):
             print(f"RESULT name={self.name} peer={entry['peer']} ratio={entry['ratio']:.2f} agree=yes")
 
-    def _add(self, peer, sides, agreements, times):
+    def _add(self, peer, sides, agreements, times, unit):
         medians = {side: statistics.median(seconds) for side, seconds in times.items()}
         each = [theirs / ours for ours, theirs in zip(times["ours"], times[peer])]
         entry = {
             "peer": peer,
             "ratio": medians[peer] / medians["ours"],
             "ratio_of_each_round": each,
+            "unit": unit,
+            "units_of_a_step": {side: worker.units for side, worker in sides.items()},
             "median_s": medians,
             "times_s": times,
             "peak_memory_mb": {side: worker.peak_memory_mb() for side, worker in sides.items()},
@@ -152,7 +162,7 @@ class Bench:
         print_times(entry)
 
 
-def parse_arguments(description):
+def parse_arguments(description, add_options):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--threads", type=positive, default=cores, help="of each side (all cores)")
@@ -160,6 +170,8 @@ def parse_arguments(description):
     parser.add_argument("--warmup", type=positive, default=2, help="turns before these that do not count (2)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release",
                         help="where our side was built (build/release)")
+    if add_options:
+        add_options(parser)
     options = parser.parse_args()
     if options.rounds < 5:
         parser.error("--rounds: fewer than 5 prove nothing")
@@ -186,12 +198,12 @@ def require_agreement(agreements):
 
 
 def alternate(sides, warmup, rounds):
-    """Seconds of each side's steps, taken in turns so that both see the same machine."""
+    """Seconds of each side's steps, by the unit of work, taken in turns so that both see the same machine."""
     times = {side: [] for side in sides}
     for turn in range(warmup + rounds):
         for side, worker in sides.items():
             time.sleep(PAUSE_S)
-            seconds = worker.run("step")
+            seconds = worker.run("step") / worker.units
             if turn >= warmup:
                 times[side].append(seconds)
         show_turn(turn + 1, warmup + rounds)
@@ -210,7 +222,7 @@ def print_times(entry):
         print(f"  {side:<{width}}  {statistics.median(seconds):>7.4f} s  {min(seconds):>7.4f} s  {max(seconds):>7.4f} s"
               f"  {entry['peak_memory_mb'][side]:>5} MB")
     each = entry["ratio_of_each_round"]
-    print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long"
+    print(f"  {entry['peer']} takes {entry['ratio']:.2f} times as long a {entry['unit']}"
           f" ({min(each):.2f} to {max(each):.2f} in single rounds)")
     if max(each) > SCATTER * min(each):
         print("  the rounds scatter: something else works on this machine; run this again when it is quiet")

@@ -16,18 +16,18 @@
 namespace lucivox::bench {
 namespace {
 
+void say(const std::string& line) {
+  std::cout << line << std::endl;
+}
+
+}  // namespace
+
 double seconds_of(const std::function<void()>& body) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   body();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-void say(const std::string& line) {
-  std::cout << line << std::endl;
-}
-
-}  // namespace
 
 std::filesystem::path start(int argc, char** argv) {
   const int count = argc == 3 ? std::atoi(argv[2]) : 0;
@@ -36,9 +36,12 @@ std::filesystem::path start(int argc, char** argv) {
   return argv[1];
 }
 
-void serve(const Commands& commands) {
-  const Json about{
-      {"lucivox", version()}, {"libtorch", TORCH_VERSION}, {"compiler", __VERSION__}, {"threads", threads()}};
+void serve(const Commands& commands, double units) {
+  const Json about{{"lucivox", version()},
+                   {"libtorch", TORCH_VERSION},
+                   {"compiler", __VERSION__},
+                   {"threads", threads()},
+                   {"units", units}};
   say("ready " + about.dump());
   for (std::string name; std::getline(std::cin, name);) {
     const auto command = commands.find(name);

@@ -16,8 +16,12 @@ std::filesystem::path start(int argc, char** argv);
 
 using Commands = std::map<std::string, std::function<void()>>;
 
-// Announces itself, then runs and times commands until standard input ends.
-void serve(const Commands& commands);
+// Announces itself, then runs and times commands until standard input ends. `units`: of work in a step, where
+// the sides do not do the same amount.
+void serve(const Commands& commands, double units = 1);
+
+// The wall-clock seconds that `body` takes.
+double seconds_of(const std::function<void()>& body);
 
 // Runs `body` and returns the program's exit status; an exception is printed as an error.
 int guarded_main(const std::function<void()>& body);

@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/tomo/geometry.h>
+#include <lucivox/tomo/project.h>
 
 namespace lucivox {
 
@@ -33,5 +33,23 @@ struct SirtResult {
 // Sluis and H. A. van der Vorst, Linear Algebra Appl. 130, 1990). sino_SVU: float32 [S, V, U]. Throws Error
 // (misuse) when shapes do not fit the geometry, an option is impossible, or the sinogram is not finite.
 SirtResult sirt(const at::Tensor& sino_SVU, const ScanGeometry& scan, const SirtOptions& options);
+
+// What sirt() iterates, for who decides for himself when to end: of the options `iterations`, `tolerance` and
+// `progress` mean nothing here. Throws as sirt() does.
+class Sirt {
+ public:
+  Sirt(const at::Tensor& sino_SVU, const ScanGeometry& scan, SirtOptions options);
+
+  // One iteration; gives |b - A x| / |b| before it.
+  double iterate();
+  // float32 [S, Y, X], 1/mm; changed by every iteration.
+  const at::Tensor& image() const { return image_; }
+
+ private:
+  Projector projector_;
+  SirtOptions options_;
+  at::Tensor sino_, by_ray_, by_pixel_, image_;
+  double norm_ = 0;
+};
 
 }  // namespace lucivox

@@ -141,12 +141,9 @@ RowViews views_of(const RayScan& scan, int64_t first, int64_t y) {
 // [V][U][kGroup] with a zero before and two after every line.
 GroupArray load(const RayScan& scan, int64_t slices, const float* sino_SVU) {
   GroupArray sino(scan.views, scan.detectors + 3);
-  const PlaneStrides plane{scan.views * scan.detectors, scan.detectors, 1};
   parallel_for(0, scan.views, [&](int64_t view) {
-    const float* from = sino_SVU + view * scan.detectors;
-    float* to = sino.line(view) + kGroup;
-    over_group(plane, {1, scan.detectors, slices, sino.stride()},
-               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[in_group] = from[at]; });
+    to_group(sino_SVU + view * scan.detectors, {scan.views * scan.detectors, scan.detectors},
+             {1, scan.detectors, slices, sino.stride()}, sino.line(view) + kGroup);
   });
   return sino;
 }
@@ -166,15 +163,12 @@ void add_rows(const RayScan& scan, const GroupArray& sino, int64_t begin, int64_
 
 void back_project_group(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
   const GroupArray sino = load(scan, slices, sino_SVU);
-  const PlaneStrides plane{scan.rows * scan.columns, scan.columns, 1};
   parallel_for(0, (scan.rows + kTileRows - 1) / kTileRows, [&](int64_t tile) {
     const int64_t begin = tile * kTileRows, end = std::min(begin + kTileRows, scan.rows);
     GroupArray rows(end - begin, scan.columns);
     add_rows(scan, sino, begin, end, rows);
-    const float* from = rows.line(0);
-    float* to = image_SYX + begin * scan.columns;
-    over_group(plane, {end - begin, scan.columns, slices, rows.stride()},
-               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[at] = from[in_group]; });
+    from_group(rows.line(0), {end - begin, scan.columns, slices, rows.stride()},
+               image_SYX + begin * scan.columns, {scan.rows * scan.columns, scan.columns});
   });
 }
 

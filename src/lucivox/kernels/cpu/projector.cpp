@@ -208,24 +208,26 @@ namespace {
 
 // A group's image, in strips of its rows or of its columns.
 struct Strips {
-  bool by_columns;
   int64_t lines, length;
-  PlaneStrides plane;
   GroupArray values;  // tiles begin 2 kReach before the image, in the zeros
 
-  Strips(const RayScan& scan, bool columns)
-      : by_columns(columns),
-        lines(columns ? scan.columns : scan.rows),
-        length(columns ? scan.rows : scan.columns),
-        plane{scan.rows * scan.columns, columns ? 1 : scan.columns, columns ? scan.columns : 1},
+  Strips(const RayScan& scan, bool by_columns)
+      : lines(by_columns ? scan.columns : scan.rows),
+        length(by_columns ? scan.rows : scan.columns),
         values(count() * kLines, length + 2 * kReach + kWidth) {}
 
   int64_t count() const { return (lines + kLines - 1) / kLines; }
   StripPlace place(int64_t strip) const { return {lines, length, strip}; }
-  GroupPart part(int64_t strip, int64_t slices) const {
-    return {std::min(kLines, lines - strip * kLines), length, slices, values.stride()};
-  }
-  float* pixels(int64_t strip) { return values.line(strip * kLines) + 2 * kReach * kGroup; }
+  float* strip(int64_t s) { return values.line(s * kLines); }
+  const float* strip(int64_t s) const { return values.line(s * kLines); }
+  float* pixel(int64_t line, int64_t p) { return values.line(line) + (2 * kReach + p) * kGroup; }
+};
+
+// Both, and what is in the one is, turned, in the other.
+struct GroupImage {
+  Strips rows, columns;
+
+  explicit GroupImage(const RayScan& scan) : rows(scan, false), columns(scan, true) {}
 };
 
 // All rays of one marching direction, a bundle or more for each view of [begin, end). Rays of one source meet
@@ -258,109 +260,126 @@ std::vector<Bundle> bundles_of(const RayScan& scan, bool by_columns, int64_t sum
   return bundles;
 }
 
-Strips load(const RayScan& scan, bool by_columns, int64_t slices, const float* image_SYX) {
-  Strips strips(scan, by_columns);
-  parallel_for(0, strips.count(), [&](int64_t strip) {
-    const float* from = image_SYX + strip * kLines * strips.plane.line;
-    float* to = strips.pixels(strip);
-    over_group(strips.plane, strips.part(strip, slices),
-               [=](int64_t at, int64_t in_group, int64_t, int64_t) { to[in_group] = from[at]; });
+// Calls piece(first row, first column, part) for squares of the image small enough for the first-level cache.
+template <typename Piece>
+void over_squares(GroupImage& image, int64_t slices, const Piece& piece) {
+  constexpr int64_t side = 16;
+  const int64_t rows = image.rows.lines, columns = image.rows.length;
+  parallel_for(0, (rows + side - 1) / side, [&](int64_t s) {
+    for (int64_t y = s * side, x = 0; x < columns; x += side) {
+      piece(y, x,
+            GroupPart{std::min(side, rows - y), std::min(side, columns - x), slices,
+                      image.rows.values.stride()});
+    }
   });
-  return strips;
 }
 
-void add_met_by(const std::vector<Bundle>& bundles, const Strips& strips, GroupArray& sums) {
-  for (int64_t strip = 0; strip < strips.count(); ++strip) {
-    HWY_DYNAMIC_DISPATCH(project_strip)
-    (strips.place(strip), bundles.data(), bundles.size(), strips.values.line(strip * kLines),
-     strips.values.stride(), sums.line(0));
+// Calls cell(in the rows, in the columns) for every pixel of the square.
+template <typename Cell>
+void over_cells(GroupImage& image, int64_t y, int64_t x, const GroupPart& square, const Cell& cell) {
+  for (int64_t l = 0; l < square.lines; ++l) {
+    for (int64_t p = 0; p < square.pixels; ++p)
+      cell(image.rows.pixel(y + l, x + p), image.columns.pixel(x + p, y + l));
   }
 }
 
-// Views [begin, end) of the slices' sinograms.
-struct Views {
-  PlaneStrides plane;
-  GroupPart part;
-  int64_t offset;
-  const JosephRay* rays;
+PlaneStrides image_strides(const RayScan& scan) {
+  return {scan.rows * scan.columns, scan.columns};
+}
+PlaneStrides sino_strides(const RayScan& scan) {
+  return {scan.views * scan.detectors, scan.detectors};
+}
 
-  Views(const RayScan& scan, int64_t begin, int64_t end, int64_t slices, int64_t stride)
-      : plane{scan.views * scan.detectors, scan.detectors, 1},
-        part{end - begin, scan.detectors, slices, stride},
-        offset(begin * scan.detectors),
-        rays(scan.rays.data() + offset) {}
-  float weight(int64_t view, int64_t detector) const { return rays[view * plane.line + detector].weight; }
-};
+void load(const RayScan& scan, int64_t slices, const float* image_SYX, GroupImage& image) {
+  over_squares(image, slices, [&](int64_t y, int64_t x, const GroupPart& square) {
+    to_group(image_SYX + y * scan.columns + x, image_strides(scan), square, image.rows.pixel(y, x));
+    over_cells(image, y, x, square,
+               [](const float* row, float* column) { std::copy_n(row, kGroup, column); });
+  });
+}
+
+// The sum of what the rows and the columns hold.
+void store_sum(const RayScan& scan, int64_t slices, GroupImage& image, float* image_SYX) {
+  over_squares(image, slices, [&](int64_t y, int64_t x, const GroupPart& square) {
+    over_cells(image, y, x, square, [](float* row, const float* column) {
+      for (int64_t i = 0; i < kGroup; ++i) row[i] += column[i];
+    });
+    from_group(image.rows.pixel(y, x), square, image_SYX + y * scan.columns + x, image_strides(scan));
+  });
+}
+
+void add_met_by(const std::vector<Bundle>& bundles, const Strips& strips, GroupArray& sums) {
+  for (int64_t s = 0; s < strips.count(); ++s) {
+    HWY_DYNAMIC_DISPATCH(project_strip)
+    (strips.place(s), bundles.data(), bundles.size(), strips.strip(s), strips.values.stride(), sums.line(0));
+  }
+}
+
+// What the rays of a view, [U][kGroup], count a line.
+void weigh(const RayScan& scan, int64_t view, float* values) {
+  for (int64_t u = 0; u < scan.detectors; ++u) {
+    const float weight = scan.rays[static_cast<size_t>(view * scan.detectors + u)].weight;
+    for (int64_t i = 0; i < kGroup; ++i) values[u * kGroup + i] *= weight;
+  }
+}
 
 // Each thread has its share of the views.
-void project_group(const RayScan& scan, int64_t slices, const float* image_SYX, float* sino_SVU) {
-  const Strips rows = load(scan, false, slices, image_SYX), columns = load(scan, true, slices, image_SYX);
-  GroupArray sums(scan.views, scan.detectors);
+void project_group(const RayScan& scan, const GroupImage& image, GroupArray& sums, int64_t slices,
+                   float* sino_SVU) {
   const int64_t shares = std::min<int64_t>(threads(), scan.views);
   parallel_for(0, shares, [&](int64_t share) {
     const int64_t begin = scan.views * share / shares, end = scan.views * (share + 1) / shares;
-    add_met_by(bundles_of(scan, false, sums.stride(), begin, end), rows, sums);
-    add_met_by(bundles_of(scan, true, sums.stride(), begin, end), columns, sums);
-    const Views views(scan, begin, end, slices, sums.stride());
-    const float* from = sums.line(begin);
-    float* to = sino_SVU + views.offset;
-    over_group(views.plane, views.part, [&](int64_t at, int64_t in_group, int64_t v, int64_t u) {
-      to[at] = from[in_group] * views.weight(v, u);
-    });
+    std::fill(sums.line(begin), sums.line(end), 0.0F);
+    add_met_by(bundles_of(scan, false, sums.stride(), begin, end), image.rows, sums);
+    add_met_by(bundles_of(scan, true, sums.stride(), begin, end), image.columns, sums);
+    for (int64_t view = begin; view < end; ++view) {
+      weigh(scan, view, sums.line(view));
+      from_group(sums.line(view), {1, scan.detectors, slices, sums.stride()},
+                 sino_SVU + view * scan.detectors, sino_strides(scan));
+    }
   });
 }
 
 // Each thread has strips of its own.
-Strips back_projected(const RayScan& scan, bool by_columns, const GroupArray& values) {
-  Strips strips(scan, by_columns);
-  const std::vector<Bundle> bundles = bundles_of(scan, by_columns, values.stride(), 0, scan.views);
-  parallel_for(0, strips.count(), [&](int64_t strip) {
+void back_project_into(Strips& strips, const std::vector<Bundle>& bundles, const GroupArray& values) {
+  parallel_for(0, strips.count(), [&](int64_t s) {
+    std::fill(strips.strip(s), strips.strip(s + 1), 0.0F);
     HWY_DYNAMIC_DISPATCH(back_project_strip)
-    (strips.place(strip), bundles.data(), bundles.size(), values.line(0), strips.values.line(strip * kLines),
+    (strips.place(s), bundles.data(), bundles.size(), values.line(0), strips.strip(s),
      strips.values.stride());
   });
-  return strips;
 }
 
-template <typename Body>
-void over_image(Strips strips, int64_t slices, const Body& body) {
-  parallel_for(0, strips.count(), [&](int64_t strip) {
-    const int64_t origin = strip * kLines * strips.plane.line;
-    const float* from = strips.pixels(strip);
-    over_group(strips.plane, strips.part(strip, slices),
-               [&](int64_t at, int64_t in_group, int64_t, int64_t) { body(origin + at, from[in_group]); });
-  });
-}
-
-void back_project_group(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
-  GroupArray values(scan.views, scan.detectors);
+void load_weighted(const RayScan& scan, int64_t slices, const float* sino_SVU, GroupArray& values) {
   parallel_for(0, scan.views, [&](int64_t view) {
-    const Views views(scan, view, view + 1, slices, values.stride());
-    const float* from = sino_SVU + views.offset;
-    float* to = values.line(view);
-    over_group(views.plane, views.part, [&](int64_t at, int64_t in_group, int64_t v, int64_t u) {
-      to[in_group] = from[at] * views.weight(v, u);
-    });
+    to_group(sino_SVU + view * scan.detectors, sino_strides(scan),
+             {1, scan.detectors, slices, values.stride()}, values.line(view));
+    weigh(scan, view, values.line(view));
   });
-  over_image(back_projected(scan, false, values), slices,
-             [=](int64_t at, float value) { image_SYX[at] = value; });
-  over_image(back_projected(scan, true, values), slices,
-             [=](int64_t at, float value) { image_SYX[at] += value; });
 }
 
 }  // namespace
 
+// The groups' arrays are made once, for clearing new memory takes the system longer than filling it.
 void project(const RayScan& scan, int64_t slices, const float* image_SYX, float* sino_SVU) {
+  GroupImage image(scan);
+  GroupArray sums(scan.views, scan.detectors);
   over_groups(slices, [&](int64_t first, int64_t count) {
-    project_group(scan, count, image_SYX + first * scan.rows * scan.columns,
-                  sino_SVU + first * scan.views * scan.detectors);
+    load(scan, count, image_SYX + first * scan.rows * scan.columns, image);
+    project_group(scan, image, sums, count, sino_SVU + first * scan.views * scan.detectors);
   });
 }
 
 void back_project(const RayScan& scan, int64_t slices, const float* sino_SVU, float* image_SYX) {
+  GroupImage image(scan);
+  GroupArray values(scan.views, scan.detectors);
+  const auto by_rows = bundles_of(scan, false, values.stride(), 0, scan.views),
+             by_columns = bundles_of(scan, true, values.stride(), 0, scan.views);
   over_groups(slices, [&](int64_t first, int64_t count) {
-    back_project_group(scan, count, sino_SVU + first * scan.views * scan.detectors,
-                       image_SYX + first * scan.rows * scan.columns);
+    load_weighted(scan, count, sino_SVU + first * scan.views * scan.detectors, values);
+    back_project_into(image.rows, by_rows, values);
+    back_project_into(image.columns, by_columns, values);
+    store_sum(scan, count, image, image_SYX + first * scan.rows * scan.columns);
   });
 }
 

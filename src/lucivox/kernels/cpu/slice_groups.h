@@ -26,10 +26,9 @@ class GroupArray {
   hwy::AlignedFreeUniquePtr<float[]> values_;
 };
 
-// Values of every slice in its own plane: slices, lines and pixels are so many floats apart; lines or pixels
-// lie side by side.
+// Every slice in a plane of its own: slices and lines are so many floats apart, pixels lie side by side.
 struct PlaneStrides {
-  int64_t slice, line, pixel;
+  int64_t slice, line;
 };
 
 struct GroupPart {
@@ -37,32 +36,10 @@ struct GroupPart {
   int64_t line_stride;  // of the group's array
 };
 
-// Calls body(offset in the planes, offset in the group, line, pixel) for every value, in an order that stays
-// in the caches on both sides.
-template <typename Body>
-void over_group(const PlaneStrides& plane, const GroupPart& part, const Body& body) {
-  constexpr int64_t block = 16;  // 16 x 16 pixels of 16 slices are 16 kB
-  for (int64_t l0 = 0; l0 < part.lines; l0 += block) {
-    for (int64_t p0 = 0; p0 < part.pixels; p0 += block) {
-      const int64_t l1 = std::min(l0 + block, part.lines), p1 = std::min(p0 + block, part.pixels);
-      for (int64_t s = 0; s < part.slices; ++s) {
-        const auto value = [&](int64_t l, int64_t p) {
-          body(s * plane.slice + l * plane.line + p * plane.pixel, l * part.line_stride + p * kGroup + s, l,
-               p);
-        };
-        if (plane.pixel == 1) {
-          for (int64_t l = l0; l < l1; ++l) {
-            for (int64_t p = p0; p < p1; ++p) value(l, p);
-          }
-        } else {
-          for (int64_t p = p0; p < p1; ++p) {
-            for (int64_t l = l0; l < l1; ++l) value(l, p);
-          }
-        }
-      }
-    }
-  }
-}
+// Copies between planes and a group. A group that is not full keeps what it has in place of the missing
+// slices.
+void to_group(const float* planes, const PlaneStrides& strides, const GroupPart& part, float* group);
+void from_group(const float* group, const GroupPart& part, float* planes, const PlaneStrides& strides);
 
 // Calls group(first slice, slices) for every group of a stack.
 template <typename Group>
