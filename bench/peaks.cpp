@@ -1,7 +1,7 @@
 #include "peaks.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "peaks.cpp"
+#define HWY_TARGET_INCLUDE "bench/peaks.cpp"
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -30,7 +30,7 @@ double fma_rounds(int64_t rounds, float* sum) {
     for (auto& value : values) value = hn::MulAdd(value, factor, addend);
   }
   for (size_t v = 1; v < independent; ++v) values[0] = hn::Add(values[0], values[v]);
-  *sum = hn::ReduceSum(f, values[0]);
+  *sum = hn::GetLane(hn::SumOfLanes(f, values[0]));
   return static_cast<double>(rounds) * independent * static_cast<double>(hn::Lanes(f));
 }
 

@@ -97,7 +97,7 @@ class Reconstruction {
   }
 
   // What the machine can do, what A and A' must do at least, and how long they take.
-  void limits() const {
+  void limits() {
     const ScanGeometry scan = scan_of(work_);
     const Projector projector(scan);
     const auto slices = static_cast<double>(work_.slices);
