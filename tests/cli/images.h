@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/image/formats/open.h>

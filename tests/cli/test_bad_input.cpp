@@ -1,4 +1,5 @@
 // Whatever a user gives: one clear error with a hint, exit code 1 or 2, nothing half-written.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>

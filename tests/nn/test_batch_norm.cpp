@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 #include <tests/tensors.h>

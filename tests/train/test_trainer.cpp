@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
 #include <torch/torch.h>

@@ -61,15 +61,21 @@ class KeepingAllocator final : public c10::Allocator {
 
   void* take_new(size_t block) {
     const size_t alignment = block > kLarge ? kHugePage : kAlignment;
-    void* memory = std::aligned_alloc(alignment, block);
+    void* memory = aligned(alignment, block);
     if (memory == nullptr) {
       release_kept();
-      memory = std::aligned_alloc(alignment, block);
+      memory = aligned(alignment, block);
     }
     if (memory == nullptr) throw std::bad_alloc();
     if (block > kLarge) ::madvise(memory, block, MADV_HUGEPAGE);
     static_cast<Header*>(memory)->block_bytes = block;
     return memory;
+  }
+
+  // Not std::aligned_alloc, which may refuse sizes that are no multiple of the alignment.
+  static void* aligned(size_t alignment, size_t bytes) {
+    void* memory = nullptr;
+    return ::posix_memalign(&memory, alignment, bytes) == 0 ? memory : nullptr;
   }
 
   // The smallest kept block that is large enough and not more than a quarter too large.

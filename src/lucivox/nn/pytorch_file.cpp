@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cstring>
+#include <deque>
+#include <iterator>
 #include <map>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -28,10 +30,11 @@ struct Storage {
 };
 struct Mark {};
 
-// Lists and dictionaries are shared, because the pickle's memo refers to them while they are being filled.
+// Lists and dictionaries belong to the Unpickler: the pickle's memo refers to them while they are being
+// filled, and a hostile file puts one into itself or nests more of them than destructors could unwind.
 struct Value {
   std::variant<std::monostate, bool, int64_t, double, std::string, Global, Storage, at::Tensor, Mark,
-               std::shared_ptr<Sequence>, std::shared_ptr<Dictionary>>
+               Sequence*, Dictionary*>
       is;
 
   template <typename T>
@@ -39,13 +42,10 @@ struct Value {
     if (const T* value = std::get_if<T>(&is)) return *value;
     throw Error(fmt::format("the pickle has no {} where one must be", what));
   }
-  const Sequence& sequence() const { return *as<std::shared_ptr<Sequence>>("list"); }
+  const Sequence& sequence() const { return *as<Sequence*>("list"); }
+  const Dictionary& dictionary() const { return *as<Dictionary*>("dictionary"); }
   int64_t integer() const { return as<int64_t>("number"); }
 };
-
-Value sequence_of(Sequence items) {
-  return {std::make_shared<Sequence>(std::move(items))};
-}
 
 const Value& item(const Sequence& sequence, size_t i) {
   if (i >= sequence.size()) throw Error("the pickle has too few arguments");
@@ -68,7 +68,8 @@ at::ScalarType storage_type(const std::string& global) {
   return found->second;
 }
 
-// Runs the pickle of a torch.save archive; one virtual machine a file. Opcodes as in Python's pickletools.
+// Runs the pickle of a torch.save archive; one virtual machine a file, which outlives the value it gives.
+// Opcodes as in Python's pickletools.
 class Unpickler {
  public:
   Unpickler(caffe2::serialize::PyTorchStreamReader& archive, std::string pickle)
@@ -101,6 +102,8 @@ class Unpickler {
     take(1);
     return text;
   }
+  Value sequence_of(Sequence items) { return {&sequences_.emplace_back(std::move(items))}; }
+  Value dictionary() { return {&dictionaries_.emplace_back()}; }
   void push(Value value) { stack_.push_back(std::move(value)); }
   Value pop() {
     if (stack_.empty()) throw Error("the pickle's stack is empty");
@@ -171,7 +174,7 @@ class Unpickler {
         push(sequence_of({}));
         return true;
       case '}':
-        push({std::make_shared<Dictionary>()});
+        push(dictionary());
         return true;
       case 't':
         push(sequence_of(pop_to_mark()));
@@ -270,12 +273,12 @@ class Unpickler {
     push(sequence_of(std::move(items)));
   }
   void append(Sequence items) {
-    const auto list = top().as<std::shared_ptr<Sequence>>("list");
+    Sequence* list = top().as<Sequence*>("list");
     std::move(items.begin(), items.end(), std::back_inserter(*list));
   }
   void set_items(Sequence items) {
-    const auto dictionary = top().as<std::shared_ptr<Dictionary>>("dictionary");
-    for (size_t i = 0; i + 1 < items.size(); i += 2) dictionary->emplace_back(items[i], items[i + 1]);
+    Dictionary* entries = top().as<Dictionary*>("dictionary");
+    for (size_t i = 0; i + 1 < items.size(); i += 2) entries->emplace_back(items[i], items[i + 1]);
   }
   const Value& remembered(uint32_t slot) const {
     const auto found = memo_.find(slot);
@@ -291,7 +294,7 @@ class Unpickler {
   }
 
   Value call(const std::string& function, const Sequence& arguments) {
-    if (function == "collections.OrderedDict") return {std::make_shared<Dictionary>()};
+    if (function == "collections.OrderedDict") return dictionary();
     if (function == "torch._utils._rebuild_parameter") return item(arguments, 0);
     if (function == "torch._utils._rebuild_tensor_v2") return {tensor(arguments)};
     throw Error(fmt::format("the pickle wants to call {}, which a state dict never does", function));
@@ -305,29 +308,37 @@ class Unpickler {
     const auto stride = integers(item(arguments, 3));
     const auto [data, bytes] = archive_.getRecord("data/" + from.key);
     const auto count = static_cast<int64_t>(bytes / c10::elementSize(from.type));
+    const int64_t room = std::max<int64_t>(count, 1);
     int64_t last = offset;  // the farthest element that size and stride reach
-    bool sound = offset >= 0 && size.size() == stride.size();
+    bool sound = offset >= 0 && offset < room && size.size() == stride.size();
     for (size_t i = 0; sound && i < size.size(); ++i) {
-      sound = size[i] >= 0 && stride[i] >= 0 && size[i] <= count && stride[i] <= count;
-      last += sound && size[i] > 0 ? (size[i] - 1) * stride[i] : 0;
+      // by division: the numbers of a damaged file overflow when multiplied
+      sound = size[i] >= 0 && size[i] <= room && stride[i] >= 0 &&
+              (size[i] <= 1 || stride[i] == 0 || size[i] - 1 <= (room - 1 - last) / stride[i]);
+      last += sound && size[i] > 1 ? (size[i] - 1) * stride[i] : 0;
     }
-    if (!sound || last >= std::max<int64_t>(count, 1)) throw Error("a tensor reaches beyond its storage");
+    if (!sound) throw Error("a tensor reaches beyond its storage");
     return torch::from_blob(data.get(), {count}, from.type).as_strided(size, stride, offset).clone();
   }
 
   caffe2::serialize::PyTorchStreamReader& archive_;
   std::string pickle_;
   size_t at_ = 0;
+  std::deque<Sequence> sequences_;  // deques: what is in them stays where it is
+  std::deque<Dictionary> dictionaries_;
   Sequence stack_;
   std::map<uint32_t, Value> memo_;
 };
 
-NamedTensors state_dict_in(const Value& value) {
+NamedTensors state_dict_in(const Value& value, int depth = 0) {
+  constexpr int deepest = 8;  // checkpoints wrap it once or twice; a dictionary inside itself has no end
+  if (depth > deepest) throw Error("its dictionaries are nested too deeply");
   NamedTensors tensors;
-  for (const auto& [key, entry] : *value.as<std::shared_ptr<Dictionary>>("dictionary")) {
+  for (const auto& [key, entry] : value.dictionary()) {
     const auto* name = std::get_if<std::string>(&key.is);
     if (name == nullptr) continue;
-    if (*name == "state_dict" || *name == "model_state_dict" || *name == "model") return state_dict_in(entry);
+    if (*name == "state_dict" || *name == "model_state_dict" || *name == "model")
+      return state_dict_in(entry, depth + 1);
     if (const auto* tensor = std::get_if<at::Tensor>(&entry.is)) tensors.emplace_back(*name, *tensor);
   }
   return tensors;
@@ -340,8 +351,8 @@ NamedTensors read_pytorch_tensors(const std::filesystem::path& path) {
   try {
     caffe2::serialize::PyTorchStreamReader archive(path.string());
     const auto [pickle, size] = archive.getRecord("data.pkl");
-    NamedTensors tensors =
-        state_dict_in(Unpickler(archive, std::string(static_cast<const char*>(pickle.get()), size)).run());
+    Unpickler unpickler(archive, std::string(static_cast<const char*>(pickle.get()), size));
+    NamedTensors tensors = state_dict_in(unpickler.run());
     if (tensors.empty()) throw Error("it holds no named tensors");
     return tensors;
   } catch (const c10::Error& error) {

@@ -1,6 +1,7 @@
 #include <array>
 #include <csetjmp>
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 #include <png.h>
@@ -32,9 +33,7 @@ void stay_silent(png_structp, png_const_charp) {}
 
 class PngReader {
  public:
-  explicit PngReader(const fs::path& path) : file_(std::fopen(path.c_str(), "rb")) {
-    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, fail, stay_silent);
-    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+  explicit PngReader(const fs::path& path) : PngReader(File(std::fopen(path.c_str(), "rb"))) {
     if (!file_ || info_ == nullptr || !read_header()) throw damaged(path, "it is no whole PNG file");
   }
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
@@ -64,6 +63,12 @@ class PngReader {
   }
 
  private:
+  // Whole before the header is looked at, so that the destructor frees libpng's structures when that throws.
+  explicit PngReader(File file) : file_(std::move(file)) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, fail, stay_silent);
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+  }
+
   bool read_header() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_init_io(png_, file_.get());
