@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 // What a user of `lucivox enhance`, `evaluate` and `import` does.
-=======
-// What a user of `lucivox enhance`, `evaluate`, `import` and `simulate` does.
 #include <fmt/format.h>
->>>>>>> check
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
