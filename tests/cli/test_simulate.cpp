@@ -1,4 +1,5 @@
 // What a user of `lucivox simulate ct` does.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <tests/formats/scans.h>
 #include <tiffio.h>

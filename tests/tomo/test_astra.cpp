@@ -1,4 +1,5 @@
 // Against the ASTRA toolbox, which shares no line with us; tests/golden/make_astra.py tells the conventions.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
 #include <torch/torch.h>
