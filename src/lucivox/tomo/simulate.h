@@ -15,16 +15,16 @@ struct CtSimulation {
   int64_t slices = 100;
   int64_t size = 0;  // pixels along a side; 0: 512
   uint64_t seed = 1;
-  double pixel_mm = 0;        // 0: the field of view is 400 mm
-  int64_t views = 0;          // projection angles over a whole turn; 0: 984 for 512 pixels and more
-  int64_t detectors = 0;      // over the same arc; 0: 888 for 512 pixels and more
-  double full_photons = 2e5;  // a ray, before the bow-tie filter: 11 HU of noise behind a heart at 512 pixels
+  double pixel_mm = 0;            // 0: the field of view is 400 mm
+  int64_t views = 0;              // projection angles over a whole turn; 0: 984 for 512 pixels and more
+  int64_t detectors = 0;          // over the same arc; 0: 888 for 512 pixels and more
+  double full_photons = 2e5;      // a ray, before the bow-tie filter: 11 HU of noise amid a chest
   double dose_fraction = 0.04;    // low dose: this part of the full dose's photons
   double bowtie_radius_mm = 160;  // of the water cylinder that the filter is made for; 0: no filter
   double electronic_sigma = 5;    // of the read-out, in photons; seen only behind shoulders and spine
 };
 
-// Slices that are simulated at once cost what one does (kernels/cpu/projector.h), in up to 700 MB at 512.
+// Slices that are simulated at once cost what one does (kernels/cpu/projector.h), in about 800 MB at 512.
 inline constexpr int64_t kCtGroup = 16;
 
 // Fills in what is 0. Throws Error (misuse) when anything is impossible: fewer than 16 pixels, no views,
