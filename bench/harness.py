@@ -64,6 +64,8 @@ class Worker:
         self.side = side
         # the variables as well as the argument, for runtimes that are up before a program can set its threads
         environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        # threads that wait sleep soon, as our command has it: who shares a core would else wait for a spinning one
+        environment.setdefault("GOMP_SPINCOUNT", "1000")
         self.process = subprocess.Popen([*map(str, command), str(folder), str(threads)], env=environment, text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.about = json.loads(self._answer("ready"))

@@ -1,4 +1,7 @@
 // Against the ASTRA toolbox, which shares no line with us; tests/golden/make_astra.py tells the conventions.
+#include <stdexcept>
+#include <string>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
@@ -45,32 +48,35 @@ double sirt_error(const std::string& beam, const ScanGeometry& scan, int64_t ite
   return relative_difference(image, stack(fmt::format("{}.sirt{}", beam, iterations)));
 }
 
+// Joseph's method on both sides: what is left is the rounding of positions, 1e-5 of a pixel.
 TEST(Astra, ProjectsAsWeDo) {
-  // Joseph's method on both sides: what is left is the rounding of positions, 1e-5 of a pixel
-  EXPECT_LT(relative_difference(forward_project(stack("head"), parallel()), stack("parallel.sino")), 1e-4);
+  EXPECT_LT(relative_difference(forward_project(stack("head"), parallel()), stack("parallel.sino")), 5e-5);
 }
 
 TEST(Astra, IteratesAsWeDo) {
   for (const int64_t iterations : {1, 10, 100})
-    EXPECT_LT(sirt_error("parallel", parallel(), iterations), 0.01) << iterations;
+    EXPECT_LT(sirt_error("parallel", parallel(), iterations), 1e-4) << iterations;
 }
 
+// The ramp is the same, but ASTRA back-projects with the adjoint of Joseph's method and we interpolate at
+// every pixel: that is a matter of single pixels, and fades in means over some. (Had one side sampled |f|
+// instead of the band-limited ramp, 3 % would be left in the means.)
 TEST(Astra, BackProjectsAsWeDo) {
-  const double error = relative_difference(fbp(stack("parallel.sino"), parallel()), stack("parallel.fbp"));
-  EXPECT_LT(error, 0.05);
-  std::cout << "fbp " << error << " ratio of sums "
-            << (fbp(stack("parallel.sino"), parallel()).sum() / stack("parallel.fbp").sum()).item<double>()
-            << "\n";
+  const at::Tensor mine = fbp(stack("parallel.sino"), parallel()), theirs = stack("parallel.fbp");
+  EXPECT_LT(relative_difference(mine, theirs), 0.05);
+  EXPECT_LT(relative_difference(at::avg_pool2d(mine, 4), at::avg_pool2d(theirs, 4)), 0.01);
 }
 
+// For fans ASTRA's model of a ray is a strip as wide as a detector, ours a line. ASTRA's own two models,
+// strips and chords, are so far apart in the same sinogram and images: we must be nearer to the strips than
+// that.
 TEST(Astra, SeesFansAsWeDo) {
-  std::cout << "A " << relative_difference(forward_project(stack("head"), parallel()), stack("parallel.sino"))
-            << "\n";
-  std::cout << "fan A " << relative_difference(forward_project(stack("head"), fan()), stack("fan.sino"))
-            << "\n";
-  for (const int64_t iterations : {1, 10, 100})
-    std::cout << sirt_error("parallel", parallel(), iterations) << " fan "
-              << sirt_error("fan", fan(), iterations) << "\n";
+  EXPECT_LT(relative_difference(forward_project(stack("head"), fan()), stack("fan.sino")),
+            golden("between_models.fan.sino").item<double>());
+  for (const int64_t iterations : {1, 10, 100}) {
+    EXPECT_LT(sirt_error("fan", fan(), iterations),
+              golden(fmt::format("between_models.fan.sirt{}", iterations)).item<double>());
+  }
 }
 
 }  // namespace
