@@ -21,6 +21,9 @@ LOSS_BOUND = 1e-5
 # in float32 a gradient jumps where rounding puts a pixel on the other side of a leaky ReLU's or a maximum's kink, the
 # same share of pixels on both sides: ours may be at most this many times as far from float64 as the peer's own
 ROUNDING_FACTOR = 2
+# Winograd's 5x5 convolutions are 5 times as far from float64 as direct ones, and so is what they give; the gradients,
+# whose error comes from the kinks, are not
+OUTPUT_FACTOR = 6
 
 
 def write_images(folder):
@@ -36,9 +39,9 @@ def all_gradients(side, prefix):
     return torch.cat([side[name].flatten().double() for name in sorted(side) if name.startswith(prefix)])
 
 
-def rounding(name, ours, peer, truth):
+def rounding(name, ours, peer, truth, factor):
     mine, theirs = (harness.relative_error(side, truth) for side in (ours, peer))
-    return harness.Agreement(name, mine, ROUNDING_FACTOR * theirs)
+    return harness.Agreement(name, mine, factor * theirs)
 
 
 def compare(folder):
@@ -49,8 +52,8 @@ def compare(folder):
              for name in peer if name.startswith("exact.")]
     return harness.worst_of(exact) + [
         rounding("float32 gradients", *(all_gradients(side, "rounded.grad.") for side in (ours, peer)),
-                 all_gradients(peer, "exact.grad.")),
-        rounding("float32 output", ours["output"].double(), peer["output"].double(), truth),
+                 all_gradients(peer, "exact.grad."), ROUNDING_FACTOR),
+        rounding("float32 output", ours["output"].double(), peer["output"].double(), truth, OUTPUT_FACTOR),
         harness.Agreement("loss", harness.relative_error(ours["loss"], peer["loss"]), LOSS_BOUND)]
 
 

@@ -7,8 +7,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
-#include <lucivox/nn/batch_norm.h>
-#include <lucivox/nn/convolution.h>
+#include <lucivox/nn/layers_run.h>
 #include <lucivox/nn/network.h>
 
 namespace lucivox {
@@ -55,7 +54,10 @@ std::vector<std::vector<NodeId>> last_uses(const Graph& graph,
 }  // namespace
 
 Network::Network(Graph graph, uint64_t seed)
-    : graph_(std::move(graph)), readers_(graph_.consumers()), last_used_(last_uses(graph_, readers_)) {
+    : graph_(std::move(graph)),
+      layers_(as_layers(graph_)),
+      readers_(graph_.consumers()),
+      last_used_(last_uses(graph_, readers_)) {
   Random random(seed);
   first_weight_.resize(graph_.nodes().size());
   for (const WeightSpec& spec : graph_.weights()) {
@@ -72,6 +74,7 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
     throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]",
                             graph_.architecture(), channels, multiple, fmt::join(x.sizes(), ", ")));
   }
+  if (trains_on_cpu(x, mode)) return run_layers(graph_, *layers_, {state_, first_weight_}, x, mode);
   std::vector<at::Tensor> values(graph_.nodes().size());
   values[0] = x;
   for (NodeId id = 1; id <= graph_.output(); ++id) {
@@ -89,13 +92,11 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
   const auto weight_at = [&](size_t i) -> const at::Tensor& { return state_[first_weight + i].second; };
   if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
     const at::Tensor kernel = conv->transposed ? as_convolution(weight_at(0)) : weight_at(0);
-    return convolution(channels_last(inputs[0]), kernel, weight_at(1));
+    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1), 1, kernel.size(2) / 2);
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
-    const BatchNormWeights weights{weight_at(0), weight_at(1), weight_at(2), weight_at(3)};
-    if (mode == Mode::Training) return batch_norm_training(inputs[0], weights, *norm);
-    return at::batch_norm(inputs[0], weights.weight, weights.bias, weights.running_mean, weights.running_var,
-                          false, norm->momentum, norm->eps, false);
+    return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3),
+                          mode == Mode::Training, norm->momentum, norm->eps, false);
   }
   if (const auto* relu = std::get_if<LeakyRelu>(&node.operation)) {
     at::Tensor x = inputs[0];
@@ -109,6 +110,16 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
                                    {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, true);
   }
   return at::cat(inputs, 1);
+}
+
+// Inference frees every output as soon as it has been read, which layers do not.
+bool Network::trains_on_cpu(const at::Tensor& x, Mode mode) const {
+  const bool trains = mode == Mode::Training || at::GradMode::is_enabled();
+  const at::Tensor& weight = state_.front().second;
+  const auto fits = [](const at::Tensor& tensor) {
+    return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
+  };
+  return layers_ && trains && fits(x) && fits(weight);
 }
 
 // The output of a convolution that nothing else reads takes the activation in place: no gradient needs what

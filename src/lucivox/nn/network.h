@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <lucivox/nn/graph.h>
+#include <lucivox/nn/layers.h>
 
 namespace lucivox {
 
@@ -17,9 +18,10 @@ enum class Mode {
   Evaluation,  // batch norm by the running statistics
 };
 
-// A graph with its weights, run by libtorch; differentiable in Training and Evaluation alike (wrap
-// inference in a NoGradGuard). Activations are kept channels-last, where CPUs and tensor cores are faster.
-// Not thread-safe while training: Mode::Training updates the running statistics.
+// A graph with its weights, differentiable in Training and Evaluation alike (wrap inference in a
+// NoGradGuard). In float32 on the CPU it is trained layer by layer on our kernels (layers_run.h) where it is
+// made of layers; else libtorch runs it node by node. Activations are kept channels-last, where CPUs and
+// tensor cores are faster. Not thread-safe while training: Mode::Training updates the running statistics.
 class Network {
  public:
   // Weights drawn as the public DDNet reference does: convolutions from N(0, 0.01), biases 0, batch norms 1
@@ -49,8 +51,10 @@ class Network {
                  Mode mode) const;
 
   bool overwrites(const Node& activation) const;
+  bool trains_on_cpu(const at::Tensor& x, Mode mode) const;
 
   Graph graph_;
+  std::optional<Layers> layers_;              // nothing: the graph is not of that kind
   std::vector<std::vector<NodeId>> readers_;  // of each node's output
   NamedTensors state_;
   std::vector<size_t> first_weight_;            // of each node, in state_

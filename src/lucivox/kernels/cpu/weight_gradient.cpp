@@ -9,98 +9,123 @@
 #include <hwy/highway.h>
 
 #include <lucivox/base/parallel.h>
+#include <lucivox/kernels/cpu/reading-inl.h>
+#include <lucivox/kernels/cpu/scratch.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
 
-// Pixels in a row that lie `x_stride` and `dy_stride` floats apart.
-struct Run {
-  const float* x;
-  int64_t x_stride;
-  const float* dy;
-  int64_t dy_stride;
-  int64_t pixels;
-};
+// Long enough that reading and writing the sums counts for little, short enough for the caches.
+constexpr int64_t kTilesSummed = 24, kPixelsSummed = 64;
 
-// dw[i][o] += sum over the run of x[pixel][i] dy[pixel][o], for In input channels and Out vectors of output
-// channels; rows of dw lie `dw_stride` apart. Every sum stays in a register for the whole run.
-template <size_t In, size_t Out, class D>
-HWY_INLINE void add_tile(D d, const Run& run, float* dw, int64_t dw_stride) {
-  const size_t lanes = hn::Lanes(d);
-  hn::Vec<D> sum[In][Out];
-  for (size_t i = 0; i < In; ++i) {
-    for (size_t o = 0; o < Out; ++o) sum[i][o] = hn::Zero(d);
-  }
-  const float *x = run.x, *dy = run.dy;
-  for (int64_t p = 0; p < run.pixels; ++p, x += run.x_stride, dy += run.dy_stride) {
-    hn::Vec<D> gradient[Out];
-    for (size_t o = 0; o < Out; ++o) gradient[o] = hn::LoadU(d, dy + o * lanes);
-    for (size_t i = 0; i < In; ++i) {
-      const auto value = hn::Set(d, x[i]);
-      for (size_t o = 0; o < Out; ++o) sum[i][o] = hn::MulAdd(value, gradient[o], sum[i][o]);
+// A dY A' of `count` tiles from `first` on.
+void transform_gradients(const Pixels<const float>& dy, int64_t first, int64_t count,
+                         const PointMatrices& m) {
+  over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
+    const AsItIs reader({}, c, channels);
+    for (int64_t t = 0; t < count; ++t) {
+      const Tile tile = tile_at(dy, first + t);
+      read_square(dy, reader, tile.n, tile.y, tile.x, kOut, c, [&](const auto& read) {
+        both_sides<kOut, kIn>(output_points, read, [&](int64_t i, int64_t j, Vector value) {
+          hn::StoreU(value, Floats(), m.row(i * kIn + j, t) + c);
+        });
+      });
     }
-  }
-  for (size_t i = 0; i < In; ++i) {
-    float* row = dw + static_cast<int64_t>(i) * dw_stride;
-    for (size_t o = 0; o < Out; ++o)
-      hn::StoreU(hn::Add(sum[i][o], hn::LoadU(d, row + o * lanes)), d, row + o * lanes);
+  });
+}
+
+// Adds blocks [first, last) of tiles to `sums`, the 64 matrices [in][whole_vectors(out)].
+void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
+               int64_t first, int64_t last, float* sums) {
+  const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x);
+  const size_t v_floats = PointMatrices::floats(kTilesSummed, x.channels);
+  float* scratch = thread_scratch(v_floats + PointMatrices::floats(kTilesSummed, columns));
+  const PointMatrices v{scratch, kTilesSummed, x.channels}, m{scratch + v_floats, kTilesSummed, columns};
+  with_reader(norm, [&](auto reader) {
+    for (int64_t block = first; block < last; ++block) {
+      const int64_t tile = block * kTilesSummed, count = std::min(kTilesSummed, tiles - tile);
+      transform_inputs<typename decltype(reader)::type>(x, norm, tile, count, v);
+      transform_gradients(dy, tile, count, m);
+      for (int64_t p = 0; p < kPoints; ++p) {
+        add_outer(v.row(p, 0), x.channels, x.channels, m.row(p, 0), columns, count,
+                  sums + p * x.channels * columns);
+      }
+    }
+  });
+}
+
+// Adds blocks [first, last) of runs of pixels to `sums`, [kernel][kernel][in][whole_vectors(out)].
+void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
+              int64_t kernel, int64_t first, int64_t last, float* sums) {
+  const int64_t columns = whole_vectors(dy.channels), width = kPixelsSummed + kernel - 1,
+                runs = (x.columns + kPixelsSummed - 1) / kPixelsSummed;
+  const auto row_floats = static_cast<size_t>(kernel * width * x.channels);
+  float* rows = thread_scratch(row_floats + static_cast<size_t>(kPixelsSummed * columns));
+  float* gradients = rows + row_floats;
+  with_reader(norm, [&](auto reader) {
+    for (int64_t block = first; block < last; ++block) {
+      const int64_t row = block / runs, n = row / x.rows, y = row % x.rows,
+                    begin = block % runs * kPixelsSummed, end = std::min(begin + kPixelsSummed, x.columns),
+                    pixels = end - begin;
+      gather_rows<typename decltype(reader)::type>(x, norm, kernel, n, y, begin, end, rows);
+      over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
+        for (int64_t p = 0; p < pixels; ++p)
+          hn::StoreU(load(dy.at(n, y, begin + p) + c, channels), Floats(), gradients + p * columns + c);
+      });
+      // the taps of one kernel row lie beside each other, as its pixels do
+      for (int64_t ky = 0; ky < kernel; ++ky) {
+        add_outer(rows + ky * (pixels + kernel - 1) * x.channels, x.channels, kernel * x.channels, gradients,
+                  columns, pixels, sums + ky * kernel * x.channels * columns);
+      }
+    }
+  });
+}
+
+int64_t gradient_block_count(const Pixels<const float>& x, bool winograd) {
+  return winograd ? (tile_count(x) + kTilesSummed - 1) / kTilesSummed
+                  : x.images * x.rows * ((x.columns + kPixelsSummed - 1) / kPixelsSummed);
+}
+
+void add_blocks(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
+                int64_t kernel, bool winograd, int64_t first, int64_t last, float* sums) {
+  if (winograd) {
+    add_tiles(x, norm, dy, first, last, sums);
+  } else {
+    add_runs(x, norm, dy, kernel, first, last, sums);
   }
 }
 
-// All input channels for Out vectors of output channels. A fused multiply-add takes 4 cycles and two start in
-// each, so at least 8 sums must be under way; AVX2's 16 registers hold 12 of them, 2 gradients and a value.
-template <size_t Out, class D>
-void add_outputs(D d, Run run, int64_t in, float* dw, int64_t dw_stride) {
-  constexpr size_t kIn = 12 / Out;
-  const auto step = [&](auto count) {
-    add_tile<count(), Out>(d, run, dw, dw_stride);
-    run.x += count();
-    dw += static_cast<int64_t>(count()) * dw_stride;
-    in -= static_cast<int64_t>(count());
-  };
-  while (in >= static_cast<int64_t>(kIn)) step(std::integral_constant<size_t, kIn>());
-  while (in >= 4) step(std::integral_constant<size_t, 4>());
-  while (in >= 1) step(std::integral_constant<size_t, 1>());
+// G' s G of the sums for input channel i.
+void weights_from_points(const float* points, int64_t in, int64_t out, int64_t i, float* dw) {
+  const int64_t columns = whole_vectors(out);
+  over_vectors(out, [&](int64_t o, int64_t channels) {
+    both_sides<kIn, kTap>(
+        from_points,
+        [&](int64_t y, int64_t x) {
+          return hn::LoadU(Floats(), points + ((y * kIn + x) * in + i) * columns + o);
+        },
+        [&](int64_t y, int64_t x, Vector value) {
+          store(value, dw + ((y * kTap + x) * in + i) * out + o, channels);
+        });
+  });
 }
 
-// dw[i][o] of all channels, [in][out].
-void add_run(const Run& whole, int64_t in, int64_t out, float* dw) {
-  Run run = whole;
-  const auto step = [&](auto d, auto vectors) {
-    const auto channels = static_cast<int64_t>(hn::Lanes(d) * vectors());
-    for (; out >= channels; out -= channels) {
-      add_outputs<vectors()>(d, run, in, dw, whole.dy_stride);
-      run.dy += channels;
-      dw += channels;
-    }
-  };
-  step(Floats(), std::integral_constant<size_t, 2>());
-  step(Floats(), std::integral_constant<size_t, 1>());
-  step(hn::CappedTag<float, 4>(), std::integral_constant<size_t, 1>());
-  step(hn::CappedTag<float, 1>(), std::integral_constant<size_t, 1>());
+int64_t padded_columns(int64_t out) {
+  return whole_vectors(out);
 }
 
-// Adds one run of output pixels (image n, row y, columns [begin, end)) to dw: for each tap, those whose
-// shifted pixel lies in the image.
-void add_pixels(const ConvolutionShape& shape, const float* x, const float* dy, int64_t n, int64_t y,
-                int64_t begin, int64_t end, float* dw) {
-  const int64_t half = shape.kernel / 2;
-  const float* dy_row = dy + (n * shape.rows + y) * shape.columns * shape.out;
-  for (int64_t ky = 0; ky < shape.kernel; ++ky) {
-    const int64_t from = y + ky - half;
-    if (from < 0 || from >= shape.rows) continue;
-    const float* x_row = x + (n * shape.rows + from) * shape.columns * shape.in;
-    for (int64_t kx = 0; kx < shape.kernel; ++kx) {
-      const int64_t shift = kx - half, first = std::max(begin, -shift),
-                    last = std::min(end, shape.columns - shift);
-      if (first >= last) continue;
-      const Run run{x_row + (first + shift) * shape.in, shape.in, dy_row + first * shape.out, shape.out,
-                    last - first};
-      add_run(run, shape.in, shape.out, dw + (ky * shape.kernel + kx) * shape.in * shape.out);
+// totals[o] += sum of `pixels` pixels of dy, in floats over short runs.
+void add_row(const Pixels<const float>& dy, const float* row, int64_t pixels, double* totals) {
+  HWY_ALIGN float lanes[hn::MaxLanes(Floats())];
+  over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
+    for (int64_t begin = 0; begin < pixels; begin += kPixelsSummed) {
+      auto sum = hn::Zero(Floats());
+      for (int64_t p = begin; p < std::min(begin + kPixelsSummed, pixels); ++p)
+        sum = hn::Add(sum, load(row + p * dy.stride + c, channels));
+      hn::Store(sum, Floats(), lanes);
+      for (int64_t i = 0; i < channels; ++i) totals[c + i] += static_cast<double>(lanes[i]);
     }
-  }
+  });
 }
 
 }  // namespace lucivox::cpu::HWY_NAMESPACE
@@ -108,36 +133,92 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lucivox::cpu {
-HWY_EXPORT(add_pixels);
+HWY_EXPORT(gradient_block_count);
+HWY_EXPORT(add_blocks);
+HWY_EXPORT(weights_from_points);
+HWY_EXPORT(padded_columns);
+HWY_EXPORT(add_row);
 
 namespace {
 
-// 64 pixels of 64 channels are 16 kB: half of a first-level cache, and long enough that reading and writing
-// the sums counts for little.
-constexpr int64_t kRun = 64;
-// Shares of the rows, each with its own sums; one machine's threads rarely number more, and 16 of DDNet's
-// largest kernel are 1.6 MB.
+// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB.
 constexpr int64_t kShares = 16;
+constexpr int64_t kTapsOfWinograd = 5, kPointsOfTile = 64;
+
+// sums[0] += all the others, in their order.
+void add_up(std::vector<float>& sums, size_t count) {
+  constexpr int64_t kPieces = 16;
+  parallel_for(0, kPieces, [&](int64_t piece) {
+    const auto size = static_cast<int64_t>(count);
+    for (size_t share = 1; share < sums.size() / count; ++share) {
+      for (int64_t i = size * piece / kPieces; i < size * (piece + 1) / kPieces; ++i)
+        sums[static_cast<size_t>(i)] += sums[share * count + static_cast<size_t>(i)];
+    }
+  });
+}
 
 }  // namespace
 
-void weight_gradient(const ConvolutionShape& shape, const float* x, const float* dy, float* dw) {
-  const auto weights = static_cast<size_t>(shape.kernel * shape.kernel * shape.in * shape.out);
-  std::vector<float> partial(kShares * weights);
-  const int64_t rows = shape.images * shape.rows;
-  parallel_for(0, kShares, [&](int64_t share) {
-    float* sums = partial.data() + static_cast<size_t>(share) * weights;
-    for (int64_t row = rows * share / kShares; row < rows * (share + 1) / kShares; ++row) {
-      for (int64_t begin = 0; begin < shape.columns; begin += kRun) {
-        HWY_DYNAMIC_DISPATCH(add_pixels)
-        (shape, x, dy, row / shape.rows, row % shape.rows, begin, std::min(begin + kRun, shape.columns),
-         sums);
+void weight_gradient(const Pixels<const float>& image, const Normalisation& norm,
+                     const Pixels<const float>& gradient, int64_t kernel, float* dw) {
+  const Pixels<const float> x = kernel == 1 ? in_one_row(image) : image,
+                            dy = kernel == 1 ? in_one_row(gradient) : gradient;
+  const int64_t in = x.channels, out = dy.channels, columns = HWY_DYNAMIC_DISPATCH(padded_columns)(out);
+  const bool winograd = kernel == kTapsOfWinograd && in >= 8 && out >= 8;
+  const int64_t blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(x, winograd),
+                shares = std::min(kShares, blocks);
+  const auto count = static_cast<size_t>((winograd ? kPointsOfTile : kernel * kernel) * in * columns);
+  std::vector<float> sums(static_cast<size_t>(shares) * count);
+  parallel_for(0, shares, [&](int64_t share) {
+    HWY_DYNAMIC_DISPATCH(add_blocks)
+    (x, norm, dy, kernel, winograd, blocks * share / shares, blocks * (share + 1) / shares,
+     sums.data() + static_cast<size_t>(share) * count);
+  });
+  add_up(sums, count);
+  if (winograd) {
+    parallel_for(0, in, [&](int64_t i) {
+      HWY_DYNAMIC_DISPATCH(weights_from_points)(sums.data(), in, out, i, dw);
+    });
+  } else {
+    for (int64_t row = 0; row < kernel * kernel * in; ++row)
+      std::copy_n(sums.data() + row * columns, out, dw + row * out);
+  }
+}
+
+void tap_sums(const Pixels<const float>& dy, int64_t kernel, double* sums) {
+  const int64_t half = kernel / 2, channels = dy.channels, rows = dy.images * dy.rows,
+                shares = std::min(kShares, rows);
+  const auto row_floats = static_cast<size_t>(kernel * channels),
+             count = static_cast<size_t>(kernel) * row_floats;
+  std::vector<double> partial(static_cast<size_t>(shares) * count);
+  parallel_for(0, shares, [&](int64_t share) {
+    std::vector<double> of_row(row_floats), edge(static_cast<size_t>(channels));
+    double* mine = partial.data() + static_cast<size_t>(share) * count;
+    for (int64_t row = rows * share / shares; row < rows * (share + 1) / shares; ++row) {
+      const float* pixels = dy.at(row / dy.rows, row % dy.rows, 0);
+      std::fill(edge.begin(), edge.end(), 0.0);
+      HWY_DYNAMIC_DISPATCH(add_row)(dy, pixels, dy.columns, edge.data());
+      for (int64_t kx = 0; kx < kernel; ++kx)
+        std::copy_n(edge.data(), channels, of_row.data() + kx * channels);
+      // a tap that looks left misses the first pixels, one that looks right the last
+      for (int64_t kx = 0; kx < kernel; ++kx) {
+        const int64_t missed = std::min(std::abs(kx - half), dy.columns),
+                      begin = kx < half ? 0 : dy.columns - missed;
+        std::fill(edge.begin(), edge.end(), 0.0);
+        HWY_DYNAMIC_DISPATCH(add_row)(dy, pixels + begin * dy.stride, missed, edge.data());
+        for (int64_t c = 0; c < channels; ++c)
+          of_row[static_cast<size_t>(kx * channels + c)] -= edge[static_cast<size_t>(c)];
+      }
+      for (int64_t ky = 0; ky < kernel; ++ky) {
+        const int64_t from = row % dy.rows + ky - half;
+        if (from < 0 || from >= dy.rows) continue;
+        for (size_t i = 0; i < row_floats; ++i) mine[static_cast<size_t>(ky) * row_floats + i] += of_row[i];
       }
     }
   });
-  std::copy_n(partial.data(), weights, dw);
-  for (size_t share = 1; share < static_cast<size_t>(kShares); ++share) {
-    for (size_t w = 0; w < weights; ++w) dw[w] += partial[share * weights + w];
+  std::fill_n(sums, count, 0.0);
+  for (size_t share = 0; share < static_cast<size_t>(shares); ++share) {
+    for (size_t i = 0; i < count; ++i) sums[i] += partial[share * count + i];
   }
 }
 

@@ -1,19 +1,19 @@
 #pragma once
 
-#include <cstdint>
+#include <lucivox/kernels/cpu/pixels.h>
 
 namespace lucivox::cpu {
 
-// A stride-1 convolution over channels-last activations that keeps the size: x is
-// [images][rows][columns][in], y [images][rows][columns][out], the kernel is square, odd, and centred, with
-// zeros around the image.
-struct ConvolutionShape {
-  int64_t images, rows, columns, in, out, kernel;
-};
+// The gradient of a stride-1 convolution's weights, over channels-last float32 activations; 5x5 kernels run
+// by Winograd's algorithm (winograd-inl.h). dw[ky][kx][i][o] = sum over pixels of dy[pixel][o] times x[pixel
+// shifted by (ky, kx)][i], x normalised on reading (norm.scale may be null: as it is), zeros around the
+// image. dw is [kernel][kernel][in][out], contiguous, and is overwritten. Sums run over short blocks in
+// registers, then in an order that does not depend on the number of threads.
+void weight_gradient(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
+                     int64_t kernel, float* dw);
 
-// dw[ky][kx][i][o] = sum over pixels of dy[pixel][o] * x[pixel shifted by (ky, kx)][i]. Contiguous float32;
-// dw is overwritten. Runs of kRun pixels are added up in registers, then in an order that does not depend on
-// the number of threads.
-void weight_gradient(const ConvolutionShape& shape, const float* x, const float* dy, float* dw);
+// sums[ky][kx][o] = sum of dy[pixel][o] over the pixels whose shift by (ky, kx) lies in the image: the
+// gradient of the weights for an input of ones. The middle tap's is the bias's gradient.
+void tap_sums(const Pixels<const float>& dy, int64_t kernel, double* sums);
 
 }  // namespace lucivox::cpu

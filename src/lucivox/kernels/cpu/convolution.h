@@ -1,0 +1,43 @@
+#pragma once
+
+#include <lucivox/kernels/cpu/pixels.h>
+
+namespace lucivox::cpu {
+
+// Stride-1 convolutions over channels-last float32 activations that keep the size, with what stands before
+// and behind them in a network done on the way, so that no activation is read or written twice. 5x5 kernels
+// run by Winograd's algorithm (winograd-inl.h), others directly. Results do not depend on the number of
+// threads.
+
+// [kernel][kernel][in][out], contiguous; `kernel` odd and centred.
+struct Filters {
+  const float* weight;
+  int64_t in, out, kernel;
+};
+
+// Forward: y = leaky_relu(conv(x normalised) + bias), slope 1 for no activation.
+struct Response {
+  const float* bias;    // [out]
+  float slope;          // below 0
+  const float* origin;  // [out], near the mean of y
+  // [out]: sums over all pixels of y - origin and of its square
+  double *sums, *squares;
+};
+// norm.scale may be null: x as it is.
+void convolution(const Pixels<const float>& x, const Normalisation& norm, const Filters& filters,
+                 const Response& response, const Pixels<float>& y);
+
+// Backward: with dn the gradient of the normalised input,
+//   dx = (kept dx) + from_dn dn + from_x (x - mean) + shift, times `slope` where x is not above 0.
+// All of [channels]; `kept` is 1 where dx already holds a gradient to add to, else 0, and `slope` 1 where x
+// is not an activation or other gradients are to come.
+struct InputGradient {
+  Pixels<const float> x;
+  const float *mean, *from_dn, *from_x, *shift;
+  const float *kept, *slope;
+};
+// `filters` are those of the forward pass turned by 180 degrees, in and out exchanged.
+void convolution_gradient(const Pixels<const float>& dy, const Filters& filters,
+                          const InputGradient& gradient, const Pixels<float>& dx);
+
+}  // namespace lucivox::cpu

@@ -1,0 +1,167 @@
+// How kernels read activations: as they are or normalised, with zeros around the image.
+
+#if defined(LUCIVOX_READING_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LUCIVOX_READING_INL_H_
+#undef LUCIVOX_READING_INL_H_
+#else
+#define LUCIVOX_READING_INL_H_
+#endif
+
+#include <lucivox/kernels/cpu/multiply-inl.h>
+#include <lucivox/kernels/cpu/pixels.h>
+#include <lucivox/kernels/cpu/winograd-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace lucivox::cpu::HWY_NAMESPACE {
+
+// One vector of channels, read at any pixel.
+class AsItIs {
+ public:
+  AsItIs(const Normalisation&, int64_t, int64_t channels) : channels_(channels) {}
+  HWY_INLINE Vector operator()(const float* from) const { return load(from, channels_); }
+
+ private:
+  int64_t channels_;
+};
+
+class Normalised {
+ public:
+  Normalised(const Normalisation& norm, int64_t c, int64_t channels)
+      : channels_(channels),
+        mean_(load(norm.mean + c, channels)),
+        scale_(load(norm.scale + c, channels)),
+        shift_(load(norm.shift + c, channels)) {}
+  HWY_INLINE Vector operator()(const float* from) const {
+    return hn::MulAdd(hn::Sub(load(from, channels_), mean_), scale_, shift_);
+  }
+
+ private:
+  int64_t channels_;
+  Vector mean_, scale_, shift_;
+};
+
+// Calls body with the type that reads as `norm` says.
+template <typename Body>
+HWY_INLINE void with_reader(const Normalisation& norm, const Body& body) {
+  if (norm.scale == nullptr) {
+    body(std::type_identity<AsItIs>());
+  } else {
+    body(std::type_identity<Normalised>());
+  }
+}
+
+// The place of a tile of 4x4 outputs.
+struct Tile {
+  int64_t n, y, x;
+};
+
+HWY_INLINE int64_t tiles_along(int64_t pixels) {
+  return (pixels + kOut - 1) / kOut;
+}
+
+template <typename Float>
+HWY_INLINE int64_t tile_count(const Pixels<Float>& image) {
+  return image.images * tiles_along(image.rows) * tiles_along(image.columns);
+}
+
+template <typename Float>
+HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t index) {
+  const int64_t across = tiles_along(image.columns), down = tiles_along(image.rows);
+  return {index / (across * down), index / across % down * kOut, index % across * kOut};
+}
+
+// Calls body(read) with read(y, x) a vector at pixel (top + y, left + x) of image n, for a square of `side`
+// pixels: without checks where the square lies inside, with zeros around the image where not.
+template <typename Reader, typename Body>
+HWY_INLINE void read_square(const Pixels<const float>& image, const Reader& reader, int64_t n, int64_t top,
+                            int64_t left, int64_t side, int64_t c, const Body& body) {
+  const float* corner = image.data + ((n * image.rows + top) * image.columns + left) * image.stride + c;
+  const auto from = [&](int64_t y, int64_t x) { return corner + (y * image.columns + x) * image.stride; };
+  if (top >= 0 && left >= 0 && top + side <= image.rows && left + side <= image.columns) {
+    body([&](int64_t y, int64_t x) { return reader(from(y, x)); });
+  } else {
+    body([&](int64_t y, int64_t x) {
+      const bool inside = top + y >= 0 && top + y < image.rows && left + x >= 0 && left + x < image.columns;
+      return inside ? reader(from(y, x)) : hn::Zero(Floats());
+    });
+  }
+}
+
+// A matrix for each of the 64 points, a row of it for each tile of a block; the pad keeps rows of different
+// points in different sets of a cache.
+struct PointMatrices {
+  float* data;
+  int64_t tiles, columns;
+
+  static constexpr int64_t kPad = 16;
+  int64_t point_stride() const { return tiles * columns + kPad; }
+  float* row(int64_t point, int64_t tile) const { return data + point * point_stride() + tile * columns; }
+  static size_t floats(int64_t tiles, int64_t columns) {
+    return static_cast<size_t>(kPoints * (tiles * columns + kPad));
+  }
+};
+
+// B' d B of `count` tiles from `first` on into the rows of `v`, whose columns are the channels.
+template <typename Reader>
+void transform_inputs(const Pixels<const float>& x, const Normalisation& norm, int64_t first, int64_t count,
+                      const PointMatrices& v) {
+  constexpr int64_t kBefore = kTap / 2;
+  for (int64_t t = 0; t < count; ++t) {
+    const Tile tile = tile_at(x, first + t);
+    over_vectors(x.channels, [&](int64_t c, int64_t channels) {
+      const Reader reader(norm, c, channels);
+      read_square(x, reader, tile.n, tile.y - kBefore, tile.x - kBefore, kIn, c, [&](const auto& read) {
+        both_sides<kIn, kIn>(input_points, read, [&](int64_t i, int64_t j, Vector value) {
+          store(value, v.row(i * kIn + j, t) + c, channels);
+        });
+      });
+    });
+  }
+}
+
+// Pixels of a single channel lie in a row beside each other, a whole vector of them at once.
+HWY_INLINE void gather_single_channel(const float* from, const Normalisation& norm, int64_t pixels,
+                                      float* to) {
+  const Floats d;
+  const bool plain = norm.scale == nullptr;
+  const auto mean = hn::Set(d, plain ? 0.0F : norm.mean[0]), scale = hn::Set(d, plain ? 1.0F : norm.scale[0]),
+             shift = hn::Set(d, plain ? 0.0F : norm.shift[0]);
+  over_vectors(pixels, [&](int64_t i, int64_t count) {
+    store(hn::MulAdd(hn::Sub(load(from + i, count), mean), scale, shift), to + i, count);
+  });
+}
+
+// Rows [-half, half] around row y of image n, pixels [begin - half, end + half) of each, side by side.
+template <typename Reader>
+void gather_rows(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel, int64_t n,
+                 int64_t y, int64_t begin, int64_t end, float* rows) {
+  const int64_t half = kernel / 2, channels = x.channels;
+  const int64_t left = std::max<int64_t>(0, half - begin),
+                right = std::max<int64_t>(0, end + half - x.columns),
+                inside = end - begin + 2 * half - left - right;
+  float* to = rows;
+  const auto zeros = [&](int64_t pixels) { to = std::fill_n(to, pixels * channels, 0.0F); };
+  for (int64_t from_y = y - half; from_y <= y + half; ++from_y) {
+    if (from_y < 0 || from_y >= x.rows) {
+      zeros(left + inside + right);
+      continue;
+    }
+    zeros(left);
+    const float* from = x.at(n, from_y, begin - half + left);
+    if (channels == 1 && x.stride == 1) {
+      gather_single_channel(from, norm, inside, to);
+    } else {
+      over_vectors(channels, [&](int64_t c, int64_t count) {
+        const Reader reader(norm, c, count);
+        for (int64_t i = 0; i < inside; ++i)
+          store(reader(from + i * x.stride + c), to + i * channels + c, count);
+      });
+    }
+    to += inside * channels;
+    zeros(right);
+  }
+}
+
+}  // namespace lucivox::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,95 @@
+#include <algorithm>
+
+#include <lucivox/nn/layers.h>
+
+namespace lucivox {
+namespace {
+
+class Builder {
+ public:
+  explicit Builder(const Graph& graph) : graph_(graph), readers_(graph.consumers()) {
+    layers_.places.resize(graph.nodes().size());
+  }
+
+  std::optional<Layers> build() {
+    if (!sound() || !join()) return std::nullopt;
+    for (NodeId id = 0; id <= graph_.output(); ++id) {
+      const Operation& op = graph_.node(id).operation;
+      const bool inside = std::holds_alternative<BatchNorm>(op) || activated(id);
+      if (!inside && !place(id).given()) give(id);
+      if (!std::holds_alternative<Concat>(op) && !inside && id > 0) layers_.steps.push_back(step(id));
+    }
+    return std::move(layers_);
+  }
+
+ private:
+  template <typename Kind>
+  bool is(NodeId id) const {
+    return std::holds_alternative<Kind>(graph_.node(id).operation);
+  }
+  const std::vector<NodeId>& readers(NodeId id) const { return readers_[static_cast<size_t>(id)]; }
+  NodeId input_of(NodeId id) const { return graph_.node(id).inputs[0]; }
+  Place& place(NodeId id) { return layers_.places[static_cast<size_t>(id)]; }
+
+  template <typename Kind>
+  bool read_only_by(NodeId id) const {
+    return readers(id).size() == 1 && is<Kind>(readers(id)[0]);
+  }
+  // A convolution whose output exists only behind its activation.
+  bool activated(NodeId id) const { return is<Convolution>(id) && read_only_by<LeakyRelu>(id); }
+
+  bool sound() const {
+    for (NodeId id = 0; id <= graph_.output(); ++id) {
+      if (id != graph_.output() && readers(id).empty()) return false;
+      if (is<BatchNorm>(id) && !read_only_by<Convolution>(id)) return false;
+      const auto* relu = std::get_if<LeakyRelu>(&graph_.node(id).operation);
+      if (relu != nullptr && !(activated(input_of(id)) && relu->slope >= 0 && relu->slope < 1)) return false;
+    }
+    return true;
+  }
+
+  // Gives concatenations their buffers, the outermost first, so that those inside lie in theirs.
+  bool join() {
+    for (NodeId id = graph_.output(); id > 0; --id) {
+      if (!is<Concat>(id)) continue;
+      if (!place(id).given()) give(id);
+      int64_t first = place(id).first;
+      for (const NodeId part : graph_.node(id).inputs) {
+        if (place(part).given() || is<BatchNorm>(part)) return false;
+        place(part) = {place(id).buffer, first, graph_.channels(part)};
+        first += graph_.channels(part);
+      }
+    }
+    return true;
+  }
+
+  void give(NodeId id) {
+    place(id) = {static_cast<int64_t>(layers_.buffer_channels.size()), 0, graph_.channels(id)};
+    layers_.buffer_channels.push_back(graph_.channels(id));
+  }
+
+  Step step(NodeId id) const {
+    if (!is<Convolution>(id) && !is<LeakyRelu>(id)) return Resampling{input_of(id), id};
+    Layer layer{};
+    layer.convolution = is<LeakyRelu>(id) ? input_of(id) : id;
+    if (is<LeakyRelu>(id)) layer.activation = id;
+    layer.input = input_of(layer.convolution);
+    if (is<BatchNorm>(layer.input)) {
+      layer.norm = layer.input;
+      layer.input = input_of(layer.input);
+    }
+    return layer;
+  }
+
+  const Graph& graph_;
+  const std::vector<std::vector<NodeId>> readers_;
+  Layers layers_;
+};
+
+}  // namespace
+
+std::optional<Layers> as_layers(const Graph& graph) {
+  return Builder(graph).build();
+}
+
+}  // namespace lucivox

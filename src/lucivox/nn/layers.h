@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include <lucivox/nn/graph.h>
+
+namespace lucivox {
+
+// A graph seen as layers, each a batch norm, a convolution and a leaky ReLU in one, with all outputs that are
+// joined lying beside each other in one buffer from the beginning: nothing is ever copied to be concatenated,
+// and the layers of a dense block write into one buffer. This is how networks are trained on CPUs.
+
+// Where a node's output lies: channels [first, first + channels) of a buffer.
+struct Place {
+  int64_t buffer = -1, first = 0, channels = 0;
+  bool given() const { return buffer >= 0; }
+};
+
+struct Layer {
+  NodeId input;
+  std::optional<NodeId> norm;
+  NodeId convolution;
+  std::optional<NodeId> activation;
+
+  NodeId output() const { return activation.value_or(convolution); }
+};
+
+// A pooling or an upsampling.
+struct Resampling {
+  NodeId input, output;
+};
+
+using Step = std::variant<Layer, Resampling>;
+
+struct Layers {
+  std::vector<Step> steps;    // in the order in which they are computed
+  std::vector<Place> places;  // of each node; those inside a layer have none
+  std::vector<int64_t> buffer_channels;
+};
+
+// Nothing when a graph is not of that kind: a batch norm or an activation that stands alone, an output that
+// is joined twice or read by nothing, an activation whose sign does not tell that of its input.
+std::optional<Layers> as_layers(const Graph& graph);
+
+}  // namespace lucivox

@@ -1,0 +1,199 @@
+#include <array>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+#include <tests/kernels/pixels.h>
+#include <tests/tensors.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/parallel.h>
+#include <lucivox/kernels/cpu/activation.h>
+#include <lucivox/kernels/cpu/convolution.h>
+#include <lucivox/kernels/cpu/weight_gradient.h>
+
+namespace lucivox {
+namespace {
+
+struct Case {
+  int64_t images, rows, columns, in, out, kernel;
+};
+
+// Channels around whole vectors and tiles, rows longer and shorter than a run, images smaller than the
+// kernel, sizes that are no multiples of Winograd's tiles.
+const std::vector<Case> kCases = {{1, 9, 70, 64, 16, 5}, {2, 6, 7, 3, 1, 3},  {1, 6, 131, 13, 21, 5},
+                                  {1, 8, 8, 1, 16, 7},   {3, 4, 65, 5, 6, 1}, {1, 2, 2, 17, 33, 5},
+                                  {2, 17, 19, 8, 8, 5},  {1, 7, 50, 32, 1, 1}};
+
+std::string name_of(const Case& c, int64_t target) {
+  return fmt::format("{}: {} x [{}, {}], {} to {}, kernel {}", hwy::TargetName(target), c.images, c.rows,
+                     c.columns, c.in, c.out, c.kernel);
+}
+
+// What a convolution reads and what comes back to it.
+struct Numbers {
+  explicit Numbers(const Case& c)
+      : x(slice_of_nan(torch::randn({c.images, c.rows, c.columns, c.in}))),
+        dy(slice_of_nan(torch::randn({c.images, c.rows, c.columns, c.out}))),
+        filters(torch::randn({c.kernel, c.kernel, c.in, c.out})),
+        bias(torch::randn({c.out})),
+        mean(torch::randn({c.in})),
+        scale(torch::rand({c.in}) + 0.5),
+        shift(torch::randn({c.in})) {}
+
+  cpu::Normalisation norm() const {
+    return {mean.const_data_ptr<float>(), scale.const_data_ptr<float>(), shift.const_data_ptr<float>()};
+  }
+  at::Tensor normalised64() const { return as_nchw64((x.to(at::kDouble) - mean) * scale + shift); }
+  at::Tensor weight64() const { return filters.to(at::kDouble).permute({3, 2, 0, 1}); }
+
+  at::Tensor x, dy, filters, bias, mean, scale, shift;
+};
+
+// Winograd's sums are 5 times as far from float64 as direct ones, of which at most 2,000 terms are each
+// rounded at 6e-8.
+double bound(const Case& c) {
+  return c.kernel == 5 ? 5e-6 : 1e-6;
+}
+
+template <typename Check>
+void at_every_vector_length(const Check& check) {
+  torch::manual_seed(1);
+  for (const Case& c : kCases) {
+    const Numbers numbers(c);
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      SCOPED_TRACE(name_of(c, target));
+      hwy::SetSupportedTargetsForTest(target);
+      check(c, numbers);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
+
+struct Answer {
+  at::Tensor y, sums;  // sums of y - origin and of its square, [2, out]
+};
+
+Answer respond(const Case& c, const Numbers& n, float slope, const at::Tensor& origin, bool normalised) {
+  Answer answer{slice_of_nan(torch::zeros({c.images, c.rows, c.columns, c.out})),
+                torch::empty({2, c.out}, at::kDouble)};
+  cpu::convolution(const_pixels(n.x), normalised ? n.norm() : cpu::Normalisation{},
+                   {n.filters.const_data_ptr<float>(), c.in, c.out, c.kernel},
+                   {n.bias.const_data_ptr<float>(), slope, origin.const_data_ptr<float>(),
+                    answer.sums[0].mutable_data_ptr<double>(), answer.sums[1].mutable_data_ptr<double>()},
+                   pixels(answer.y));
+  return answer;
+}
+
+TEST(Convolution, IsThatOfFloat64AtEveryVectorLength) {
+  at_every_vector_length([](const Case& c, const Numbers& n) {
+    for (const bool normalised : {true, false}) {
+      const at::Tensor origin = torch::randn({c.out});
+      const Answer answer = respond(c, n, 0.01F, origin, normalised);
+      const at::Tensor x = normalised ? n.normalised64() : as_nchw64(n.x);
+      const at::Tensor truth =
+          at::leaky_relu(at::conv2d(x, n.weight64(), n.bias.to(at::kDouble), 1, c.kernel / 2), 0.01);
+      EXPECT_LT(relative_difference(as_nchw64(answer.y), truth), bound(c));
+      EXPECT_TRUE(sides_untouched(answer.y));
+      const at::Tensor from_origin = truth - origin.view({1, -1, 1, 1});
+      EXPECT_LT(relative_difference(answer.sums[1], from_origin.square().sum(at::IntArrayRef{0, 2, 3})),
+                1e-5);
+      const double size = from_origin.abs().sum().item<double>() / static_cast<double>(c.out);
+      EXPECT_LT(largest_difference(answer.sums[0], from_origin.sum(at::IntArrayRef{0, 2, 3})), 1e-5 * size);
+    }
+  });
+}
+
+// dx before it is added to, the factors of dn and x, and where activations are passed.
+struct Terms {
+  explicit Terms(int64_t channels)
+      : from_dn(torch::randn({channels})),
+        from_x(torch::randn({channels})),
+        shift(torch::randn({channels})),
+        kept((torch::arange(channels) % 2).to(at::kFloat)),
+        slope(torch::where(torch::arange(channels) % 3 == 0, torch::full({channels}, 0.25F),
+                           torch::ones({channels}))) {}
+  at::Tensor from_dn, from_x, shift, kept, slope;
+};
+
+TEST(Convolution, InputGradientIsThatOfFloat64AtEveryVectorLength) {
+  at_every_vector_length([](const Case& c, const Numbers& n) {
+    const Terms t(c.in);
+    // channels that are not kept hold anything before
+    const at::Tensor before =
+        torch::where(t.kept > 0, torch::randn({c.images, c.rows, c.columns, c.in}), NAN);
+    const at::Tensor dx = slice_of_nan(before), turned = n.filters.flip({0, 1}).transpose(2, 3).contiguous();
+    cpu::convolution_gradient(
+        const_pixels(n.dy), {turned.const_data_ptr<float>(), c.out, c.in, c.kernel},
+        {const_pixels(n.x), n.mean.const_data_ptr<float>(), t.from_dn.const_data_ptr<float>(),
+         t.from_x.const_data_ptr<float>(), t.shift.const_data_ptr<float>(), t.kept.const_data_ptr<float>(),
+         t.slope.const_data_ptr<float>()},
+        pixels(dx));
+    const at::Tensor dn =
+        at::conv_transpose2d(as_nchw64(n.dy), n.weight64(), {}, 1, c.kernel / 2).permute({0, 2, 3, 1});
+    const at::Tensor x = n.x.to(at::kDouble);
+    const at::Tensor sum = torch::where(t.kept > 0, before, 0).to(at::kDouble) + t.from_dn * dn +
+                           t.from_x * (x - n.mean) + t.shift;
+    EXPECT_LT(relative_difference(dx, torch::where(x > 0, sum, sum * t.slope)), bound(c));
+    EXPECT_TRUE(sides_untouched(dx));
+  });
+}
+
+TEST(Convolution, WeightGradientIsThatOfFloat64AtEveryVectorLength) {
+  at_every_vector_length([](const Case& c, const Numbers& n) {
+    for (const bool normalised : {true, false}) {
+      const at::Tensor weight = torch::zeros({c.out, c.in, c.kernel, c.kernel}, at::kDouble).requires_grad_();
+      const at::Tensor x = normalised ? n.normalised64() : as_nchw64(n.x);
+      at::conv2d(x, weight, {}, 1, c.kernel / 2).backward(as_nchw64(n.dy));
+      const at::Tensor dw = torch::empty_like(n.filters);
+      cpu::weight_gradient(const_pixels(n.x), normalised ? n.norm() : cpu::Normalisation{},
+                           const_pixels(n.dy), c.kernel, dw.mutable_data_ptr<float>());
+      EXPECT_LT(relative_difference(dw.permute({3, 2, 0, 1}), weight.grad()), bound(c));
+    }
+  });
+}
+
+// The gradient for an input of ones.
+TEST(Convolution, TapSumsAreTheGradientOfOnesAtEveryVectorLength) {
+  at_every_vector_length([](const Case& c, const Numbers& n) {
+    const at::Tensor weight = torch::zeros({c.out, 1, c.kernel, c.kernel}, at::kDouble).requires_grad_();
+    const at::Tensor ones = torch::ones({c.images, 1, c.rows, c.columns}, at::kDouble);
+    at::conv2d(ones, weight, {}, 1, c.kernel / 2).backward(as_nchw64(n.dy));
+    const at::Tensor sums = torch::empty({c.kernel, c.kernel, c.out}, at::kDouble);
+    cpu::tap_sums(const_pixels(n.dy), c.kernel, sums.mutable_data_ptr<double>());
+    const double size = n.dy.abs().sum().item<double>() / static_cast<double>(c.out);
+    EXPECT_LT(largest_difference(sums.permute({2, 0, 1}), weight.grad().squeeze(1)), 1e-6 * size);
+  });
+}
+
+TEST(Convolution, DoesNotDependOnTheNumberOfThreads) {
+  const Case c{2, 40, 41, 16, 24, 5};
+  const Numbers n(c);
+  const int before = threads();
+  std::array<Answer, 2> answers;
+  std::array<at::Tensor, 2> gradients;
+  for (const int count : {1, 2}) {
+    set_threads(count);
+    const auto i = static_cast<size_t>(count - 1);
+    answers[i] = respond(c, n, 0.01F, n.bias, true);
+    gradients[i] = torch::empty_like(n.filters);
+    cpu::weight_gradient(const_pixels(n.x), n.norm(), const_pixels(n.dy), 5,
+                         gradients[i].mutable_data_ptr<float>());
+  }
+  set_threads(before);
+  EXPECT_TRUE(at::equal(answers[0].y, answers[1].y));
+  EXPECT_TRUE(at::equal(answers[0].sums, answers[1].sums));
+  EXPECT_TRUE(at::equal(gradients[0], gradients[1]));
+}
+
+TEST(Activation, GradientIsLeakyReluS) {
+  const at::Tensor y = slice_of_nan(torch::randn({2, 3, 5, 11})),
+                   dy = slice_of_nan(torch::randn({2, 3, 5, 11})), slope = torch::rand({11}),
+                   before = dy.clone();
+  cpu::activation_gradient(const_pixels(y), slope.const_data_ptr<float>(), pixels(dy));
+  EXPECT_TRUE(at::equal(dy, torch::where(y > 0, before, before * slope)));
+  EXPECT_TRUE(sides_untouched(dy));
+}
+
+}  // namespace
+}  // namespace lucivox
