@@ -122,7 +122,7 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm, co
                      int64_t out, int64_t first, int64_t last, const Outputs& outputs_of) {
   const int64_t columns = whole_vectors(out), tiles = tile_count(x);
   const size_t v_floats = PointMatrices::floats(kTiles, x.channels);
-  float* scratch = thread_scratch(v_floats + PointMatrices::floats(kTiles, columns));
+  float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTiles, columns));
   const PointMatrices v{scratch, kTiles, x.channels}, m{scratch + v_floats, kTiles, columns};
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
@@ -143,7 +143,7 @@ void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, cons
                    int64_t kernel, int64_t out, int64_t first, int64_t last, const Outputs& outputs_of) {
   const int64_t columns = whole_vectors(out), width = kRun + kernel - 1, runs = (x.columns + kRun - 1) / kRun;
   const auto row_floats = static_cast<size_t>(kernel * width * x.channels);
-  float* rows = thread_scratch(row_floats + static_cast<size_t>(kRun * columns));
+  float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
   float* products = rows + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {

@@ -6,9 +6,13 @@
 
 namespace lucivox::cpu {
 
+// What a thread works in at one time.
+enum class Scratch { Blocks, Sums };
+
 // Working memory of the calling thread, kept from call to call: fresh pages would cost as much as the work.
 // Holds at least `floats`; what it held before may be anything.
-inline float* thread_scratch(size_t floats) {
+template <Scratch purpose>
+float* thread_scratch(size_t floats) {
   thread_local hwy::AlignedFreeUniquePtr<float[]> memory;
   thread_local size_t held = 0;
   if (floats > held) {

@@ -39,7 +39,7 @@ void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pi
                int64_t first, int64_t last, float* sums) {
   const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x);
   const size_t v_floats = PointMatrices::floats(kTilesSummed, x.channels);
-  float* scratch = thread_scratch(v_floats + PointMatrices::floats(kTilesSummed, columns));
+  float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTilesSummed, columns));
   const PointMatrices v{scratch, kTilesSummed, x.channels}, m{scratch + v_floats, kTilesSummed, columns};
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
@@ -60,7 +60,7 @@ void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pix
   const int64_t columns = whole_vectors(dy.channels), width = kPixelsSummed + kernel - 1,
                 runs = (x.columns + kPixelsSummed - 1) / kPixelsSummed;
   const auto row_floats = static_cast<size_t>(kernel * width * x.channels);
-  float* rows = thread_scratch(row_floats + static_cast<size_t>(kPixelsSummed * columns));
+  float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kPixelsSummed * columns));
   float* gradients = rows + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
@@ -146,11 +146,11 @@ constexpr int64_t kShares = 16;
 constexpr int64_t kTapsOfWinograd = 5, kPointsOfTile = 64;
 
 // sums[0] += all the others, in their order.
-void add_up(std::vector<float>& sums, size_t count) {
+void add_up(float* sums, size_t shares, size_t count) {
   constexpr int64_t kPieces = 16;
   parallel_for(0, kPieces, [&](int64_t piece) {
     const auto size = static_cast<int64_t>(count);
-    for (size_t share = 1; share < sums.size() / count; ++share) {
+    for (size_t share = 1; share < shares; ++share) {
       for (int64_t i = size * piece / kPieces; i < size * (piece + 1) / kPieces; ++i)
         sums[static_cast<size_t>(i)] += sums[share * count + static_cast<size_t>(i)];
     }
@@ -168,20 +168,19 @@ void weight_gradient(const Pixels<const float>& image, const Normalisation& norm
   const int64_t blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(x, winograd),
                 shares = std::min(kShares, blocks);
   const auto count = static_cast<size_t>((winograd ? kPointsOfTile : kernel * kernel) * in * columns);
-  std::vector<float> sums(static_cast<size_t>(shares) * count);
+  float* sums = thread_scratch<Scratch::Sums>(static_cast<size_t>(shares) * count);
   parallel_for(0, shares, [&](int64_t share) {
+    float* mine = sums + static_cast<size_t>(share) * count;
+    std::fill_n(mine, count, 0.0F);
     HWY_DYNAMIC_DISPATCH(add_blocks)
-    (x, norm, dy, kernel, winograd, blocks * share / shares, blocks * (share + 1) / shares,
-     sums.data() + static_cast<size_t>(share) * count);
+    (x, norm, dy, kernel, winograd, blocks * share / shares, blocks * (share + 1) / shares, mine);
   });
-  add_up(sums, count);
+  add_up(sums, static_cast<size_t>(shares), count);
   if (winograd) {
-    parallel_for(0, in, [&](int64_t i) {
-      HWY_DYNAMIC_DISPATCH(weights_from_points)(sums.data(), in, out, i, dw);
-    });
+    parallel_for(0, in, [&](int64_t i) { HWY_DYNAMIC_DISPATCH(weights_from_points)(sums, in, out, i, dw); });
   } else {
     for (int64_t row = 0; row < kernel * kernel * in; ++row)
-      std::copy_n(sums.data() + row * columns, out, dw + row * out);
+      std::copy_n(sums + row * columns, out, dw + row * out);
   }
 }
 
