@@ -53,6 +53,23 @@ TEST(Graph, SurvivesItsDescription) {
   EXPECT_EQ(again.parameter_count(), graph.parameter_count());
 }
 
+TEST(Graph, RefusesToJoinImagesOfDifferentSizes) {
+  Graph g;
+  const NodeId x = g.input(1), down = g.max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+  EXPECT_THROW(g.concat({x, down}), Error);
+  EXPECT_EQ(g.channels(g.concat({x, g.upsample(down, 2)})), 2);
+}
+
+// 16^16 pixels to one would not fit into any number.
+TEST(Graph, RefusesToPoolWithoutEnd) {
+  Graph g;
+  g.input(1);
+  const auto pool = [&] { g.max_pool(g.output(), {.kernel = 3, .stride = 16, .padding = 1}); };
+  for (int i = 0; i < 3; ++i) pool();
+  EXPECT_EQ(g.size_multiple(), 4096);
+  EXPECT_THROW(pool(), Error);
+}
+
 // A model file may come from anywhere.
 TEST(Graph, RefusesUnsoundDescriptions) {
   const Json sound = to_json(ddnet({.growth = 2}));

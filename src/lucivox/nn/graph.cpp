@@ -14,6 +14,7 @@ namespace {
 // Larger than any network here by far; keeps a hostile model file from asking for the moon.
 constexpr int64_t kMaxChannels = 1 << 16;
 constexpr int64_t kMaxKernel = 255;
+constexpr double kMaxReduction = 1 << 12;
 
 template <typename... F>
 struct Overload : F... {
@@ -72,18 +73,15 @@ int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
   return channels;
 }
 
-// How many times smaller than the input each node's output is (2 after one pooling by 2).
-std::vector<double> reductions(const Graph& graph) {
-  std::vector<double> reduction;
-  for (const Node& node : graph.nodes()) {
-    const double before = node.inputs.empty() ? 1 : reduction[static_cast<size_t>(node.inputs[0])];
-    double after = before;
-    if (const auto* pool = std::get_if<MaxPool>(&node.operation))
-      after = before * static_cast<double>(pool->stride);
-    if (const auto* up = std::get_if<Upsample>(&node.operation))
-      after = before / static_cast<double>(up->factor);
-    reduction.push_back(after);
-  }
+// How many times smaller than the input a node's output is, given those that it reads.
+double output_reduction(const Node& node, const std::vector<double>& inputs) {
+  if (inputs.empty()) return 1;
+  const bool same = std::all_of(inputs.begin(), inputs.end(), [&](double r) { return r == inputs[0]; });
+  require(same, node, "joins images of different sizes");
+  double reduction = inputs[0];
+  if (const auto* pool = std::get_if<MaxPool>(&node.operation)) reduction *= static_cast<double>(pool->stride);
+  if (const auto* up = std::get_if<Upsample>(&node.operation)) reduction /= static_cast<double>(up->factor);
+  require(reduction <= kMaxReduction && reduction >= 1 / kMaxReduction, node, "pools or upsamples too much");
   return reduction;
 }
 
@@ -91,17 +89,21 @@ std::vector<double> reductions(const Graph& graph) {
 
 NodeId Graph::add(Node node) {
   std::vector<int64_t> inputs;
+  std::vector<double> reductions;
   for (const NodeId id : node.inputs) {
     require(id >= 0 && id < static_cast<NodeId>(nodes_.size()), node,
             "reads a node that does not come before it");
     inputs.push_back(channels(id));
+    reductions.push_back(reductions_[static_cast<size_t>(id)]);
   }
   require(nodes_.empty() == std::holds_alternative<Input>(node.operation), node,
           "the input must be the first node, and only it");
   const bool taken =
       std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& other) { return other.name == node.name; });
   require(!taken && !node.name.empty(), node, "its name is empty or taken");
-  channels_.push_back(output_channels(node, inputs));
+  const int64_t channels_out = output_channels(node, inputs);
+  reductions_.push_back(output_reduction(node, reductions));
+  channels_.push_back(channels_out);
   nodes_.push_back(std::move(node));
   return output();
 }
@@ -178,17 +180,15 @@ int64_t Graph::layer_count() const {
 }
 
 int64_t Graph::size_multiple() const {
-  const auto reduction = reductions(*this);
-  return static_cast<int64_t>(*std::max_element(reduction.begin(), reduction.end()));
+  return static_cast<int64_t>(*std::max_element(reductions_.begin(), reductions_.end()));
 }
 
 double Graph::flops(int64_t height, int64_t width) const {
-  const auto reduction = reductions(*this);
   double total = 0;
   for (NodeId id = 0; id <= output(); ++id) {
     const auto* conv = std::get_if<Convolution>(&node(id).operation);
     if (conv == nullptr) continue;
-    const double r = reduction[static_cast<size_t>(id)];
+    const double r = reductions_[static_cast<size_t>(id)];
     const double pixels = static_cast<double>(height) / r * static_cast<double>(width) / r;
     total += 2 * pixels * static_cast<double>(conv->in * conv->out * conv->kernel * conv->kernel);
   }
@@ -196,12 +196,11 @@ double Graph::flops(int64_t height, int64_t width) const {
 }
 
 int64_t Graph::receptive_radius() const {
-  const auto reduction = reductions(*this);
   std::vector<double> radius(nodes_.size(), 0);  // in pixels of the input
   for (NodeId id = 1; id <= output(); ++id) {
     double widest = 0;
     for (const NodeId from : node(id).inputs) widest = std::max(widest, radius[static_cast<size_t>(from)]);
-    const double step = reduction[static_cast<size_t>(node(id).inputs[0])];
+    const double step = reductions_[static_cast<size_t>(node(id).inputs[0])];
     const double reach =
         std::visit(Overload{
                        [](const Convolution& op) { return static_cast<double>(op.kernel - 1) / 2; },  // odd

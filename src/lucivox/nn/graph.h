@@ -108,6 +108,7 @@ class Graph {
   std::string architecture_;
   std::vector<Node> nodes_;
   std::vector<int64_t> channels_;
+  std::vector<double> reductions_;  // how many times smaller than the input's each output's sides are
 };
 
 Json to_json(const Graph& graph);

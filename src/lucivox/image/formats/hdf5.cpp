@@ -99,22 +99,31 @@ std::string choose(const fs::path& file, const std::vector<Found>& all, const st
                       fmt::format("name one: {}:/{}", file.filename().string(), names.front()));
 }
 
+// Closes under the lock, also when what opened them throws.
+struct OpenDataSet {
+  Id file, data_set;
+
+  OpenDataSet() = default;
+  OpenDataSet(const OpenDataSet&) = delete;
+  OpenDataSet& operator=(const OpenDataSet&) = delete;
+  ~OpenDataSet() {
+    const std::lock_guard lock(hdf5_lock());
+    data_set = Id();
+    file = Id();
+  }
+};
+
 class Hdf5Source : public ImageSource {
  public:
   Hdf5Source(fs::path file, const std::string& wanted) : file_(std::move(file)) {
     const std::lock_guard lock(hdf5_lock());
-    handle_ = open_hdf5_file(file_);
-    name_ = choose(file_, data_sets_of(handle_.get()), wanted);
-    data_set_ = Id(H5Dopen2(handle_.get(), name_.c_str(), H5P_DEFAULT));
-    if (!data_set_) throw damaged(file_, fmt::format("its data set {} is damaged", name_));
+    open_.file = open_hdf5_file(file_);
+    name_ = choose(file_, data_sets_of(open_.file.get()), wanted);
+    open_.data_set = Id(H5Dopen2(open_.file.get(), name_.c_str(), H5P_DEFAULT));
+    if (!open_.data_set) throw damaged(file_, fmt::format("its data set {} is damaged", name_));
     describe();
-    require_stored(file_, data_set_.get(), info_.shape, info_.scalar);
-    info_.native = keep_header(data_set_.get(), name_, flat_);
-  }
-  ~Hdf5Source() override {
-    const std::lock_guard lock(hdf5_lock());
-    data_set_ = Id();
-    handle_ = Id();
+    require_stored(file_, open_.data_set.get(), info_.shape, info_.scalar);
+    info_.native = keep_header(open_.data_set.get(), name_, flat_);
   }
 
   const ImageInfo& info() const override { return info_; }
@@ -128,11 +137,11 @@ class Hdf5Source : public ImageSource {
     std::copy(region.begin.begin(), region.begin.end(), begin.begin());
     std::copy(region.size.begin(), region.size.end(), size.begin());
     const size_t skipped = flat_ ? 1 : 0;
-    const Id in_file(H5Dget_space(data_set_.get()));
+    const Id in_file(H5Dget_space(open_.data_set.get()));
     const Id in_memory(H5Screate_simple(static_cast<int>(3 - skipped), size.data() + skipped, nullptr));
     const bool read = H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, begin.data() + skipped, nullptr,
                                           size.data() + skipped, nullptr) >= 0 &&
-                      H5Dread(data_set_.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT,
+                      H5Dread(open_.data_set.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT,
                               values.mutable_data_ptr<float>()) >= 0;
     if (!read) throw damaged(file_, fmt::format("the voxels of {} are truncated or damaged", name_));
     return values;
@@ -140,7 +149,7 @@ class Hdf5Source : public ImageSource {
 
  private:
   void describe() {
-    const Id type(H5Dget_type(data_set_.get())), space(H5Dget_space(data_set_.get()));
+    const Id type(H5Dget_type(open_.data_set.get())), space(H5Dget_space(open_.data_set.get()));
     const auto scalar = scalar_of_hdf5(type.get());
     if (!scalar) {
       throw Error(
@@ -155,19 +164,19 @@ class Hdf5Source : public ImageSource {
     info_.format = "HDF5";
     info_.header["data set"] = "/" + name_;
     for (const char* key : {"units", "description", "axes"}) {
-      if (const std::string value = text_attribute(data_set_.get(), key); !value.empty())
+      if (const std::string value = text_attribute(open_.data_set.get(), key); !value.empty())
         info_.header[key] = value;
     }
     if (info_.header["units"] == to_string(Units::HU)) info_.units = Units::HU;
     if (info_.header["units"] == to_string(Units::PerMm)) info_.units = Units::PerMm;
     if (info_.header["units"].empty()) info_.header.erase("units");
-    read_spacing(data_set_.get(), info_);
+    read_spacing(open_.data_set.get(), info_);
   }
 
   fs::path file_;
   std::string name_;
   bool flat_ = false;
-  Id handle_, data_set_;
+  OpenDataSet open_;
   ImageInfo info_;
 };
 
