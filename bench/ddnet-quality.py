@@ -52,7 +52,7 @@ def measured(run):
     """MS-SSIM of the finished model, and right after pruning where there was any."""
     summary = json.loads((run / "summary.json").read_text())
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    pruned = [line["validation"]["ms_ssim"] for line in lines if line["kind"] == "pruned"]
+    pruned = [line["validation"]["ms_ssim"] for line in lines if line["kind"] == "pruning"]
     return {"ms_ssim": summary["after"]["ms_ssim"], "before": summary["before"]["ms_ssim"],
             "psnr": summary["after"]["psnr"], "pruned": pruned[0] if pruned else None, "sparsity": summary["sparsity"]}
 

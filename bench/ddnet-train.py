@@ -59,7 +59,7 @@ def compare(folder):
 
 def main():
     bench = harness.Bench("ddnet-train", __doc__)
-    bench.against("pytorch", "ddnet_train.py", write_images, compare)
+    bench.against("pytorch", harness.peer("ddnet_train.py"), write_images, compare)
     bench.finish()
 
 

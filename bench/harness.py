@@ -1,7 +1,7 @@
 """The frame of every benchmark: proves that two sides agree, then times them in turns. See README.md.
 
     bench = harness.Bench("ddnet-train", __doc__)
-    bench.against("pytorch", "ddnet_train.py", prepare, compare)
+    bench.against("pytorch", harness.peer("ddnet_train.py"), prepare, compare)
     bench.finish()
 
 A side that does more or less work in a step than the other says so: its `units` count it, and seconds are
@@ -100,6 +100,11 @@ class Worker:
         return rest
 
 
+def peer(script):
+    """The command of a peer's side, a script of bench/peers."""
+    return [sys.executable, ROOT / "bench" / "peers" / script]
+
+
 class Bench:
     def __init__(self, name, description, add_options=None):
         """`add_options(parser)` adds options of the benchmark's own."""
@@ -112,17 +117,20 @@ class Bench:
                        "commit": machine.commit(ROOT), "machine": machine.facts(), "threads": self.options.threads, "peers": []}
         print(f"{name} on {machine.describe(self.record['machine'])}; {self.options.threads} threads a side")
 
-    def against(self, peer, script, prepare, compare, unit="step", afterwards=None):
-        """Compares with one peer, a script of bench/peers. `prepare(folder)` writes what both sides read,
-        `compare(folder)` returns the Agreements on what they wrote when told to `check`. `unit` is what the sides
-        count as `units`; `afterwards(worker, folder)` measures more on our side, and what it returns is recorded."""
-        ours_command = [self.options.build / "bin" / f"bench_{self.name.replace('-', '_')}"]
-        peer_command = [sys.executable, ROOT / "bench" / "peers" / script]
+    def program(self, *arguments):
+        """The command of our side."""
+        return [self.options.build / "bin" / f"bench_{self.name.replace('-', '_')}", *arguments]
+
+    def against(self, peer, peer_command, prepare, compare, unit="step", afterwards=None, ours=None, case=None):
+        """Compares with one peer. `prepare(folder)` writes what both sides read, `compare(folder)` returns the
+        Agreements on what they wrote when told to `check`. `unit` is what the sides count as `units`;
+        `afterwards(worker, folder)` measures more on our side, and what it returns is recorded. `ours` is our side's
+        command if it takes arguments, `case` tells comparisons with the same peer apart."""
         with contextlib.ExitStack() as stack:
             folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-")))
             prepare(folder)
             sides = {}
-            for side, command in (("ours", ours_command), (peer, peer_command)):
+            for side, command in (("ours", ours or self.program()), (peer, peer_command)):
                 sides[side] = Worker(side, command, folder, self.options.threads)
                 stack.callback(sides[side].close)
             sides["ours"].run("prepare")
@@ -131,7 +139,7 @@ class Bench:
             agreements = compare(folder)
             require_agreement(agreements)
             times = alternate(sides, self.options.warmup, self.options.rounds)
-            self._add(peer, sides, agreements, times, unit)
+            self._add(peer, case, sides, agreements, times, unit)
             if afterwards:
                 self.record["peers"][-1]["afterwards"] = afterwards(sides["ours"], folder)
 
@@ -143,13 +151,15 @@ class Bench:
         partial.rename(self.json)
         print(f"everything measured is in {self.json.relative_to(ROOT)}")
         for entry in reversed(self.record["peers"]):
-            print(f"RESULT name={self.name} peer={entry['peer']} ratio={entry['ratio']:.2f} agree=yes")
+            case = f" case={entry['case']}" if entry["case"] else ""
+            print(f"RESULT name={self.name}{case} peer={entry['peer']} ratio={entry['ratio']:.2f} agree=yes")
 
-    def _add(self, peer, sides, agreements, times, unit):
+    def _add(self, peer, case, sides, agreements, times, unit):
         medians = {side: statistics.median(seconds) for side, seconds in times.items()}
         each = [theirs / ours for ours, theirs in zip(times["ours"], times[peer])]
         entry = {
             "peer": peer,
+            "case": case,
             "ratio": medians[peer] / medians["ours"],
             "ratio_of_each_round": each,
             "unit": unit,
@@ -219,6 +229,8 @@ def show_turn(done, total):
 
 def print_times(entry):
     width = max(map(len, entry["times_s"]))
+    if entry["case"]:
+        print(f"  {entry['case']}")
     print(f"  {'side':<{width}}  {'median':>9}  {'fastest':>9}  {'slowest':>9}  {'memory':>8}")
     for side, seconds in entry["times_s"].items():
         print(f"  {side:<{width}}  {statistics.median(seconds):>7.4f} s  {min(seconds):>7.4f} s  {max(seconds):>7.4f} s"

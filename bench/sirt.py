@@ -115,7 +115,7 @@ class Sirt:
 def main():
     bench = harness.Bench("sirt", __doc__, add_options)
     sirt = Sirt(bench.options)
-    bench.against("astra-toolbox", "sirt.py", sirt.prepare, sirt.compare, "slice and iteration", sirt.afterwards)
+    bench.against("astra-toolbox", harness.peer("sirt.py"), sirt.prepare, sirt.compare, "slice and iteration", sirt.afterwards)
     bench.finish()
 
 

@@ -15,7 +15,7 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 
 void activation_gradient_row(const float* y, int64_t y_stride, const float* slope, float* dy,
                              int64_t dy_stride, int64_t pixels, int64_t channels) {
-  over_vectors(channels, [&](int64_t c, int64_t width) {
+  over_vectors(channels, [&](int64_t c, auto width) {
     const auto below = load(slope + c, width);
     for (int64_t p = 0; p < pixels; ++p) {
       float* at = dy + p * dy_stride + c;

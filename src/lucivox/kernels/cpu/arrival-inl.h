@@ -13,30 +13,32 @@
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 
+template <typename Width>
 class ArrivingChannels {
  public:
-  ArrivingChannels(const Arrival& arrival, const Pixels<float>& dx, int64_t c, int64_t channels)
+  ArrivingChannels(const Arrival& arrival, const Pixels<float>& dx, int64_t c, Width width)
       : x_(arrival.x.data + c),
         dx_(dx.data + c),
         x_stride_(arrival.x.stride),
         dx_stride_(dx.stride),
-        channels_(channels),
-        slope_(load(arrival.slope + c, channels)),
-        kept_(hn::Gt(load(arrival.kept + c, channels), hn::Zero(Floats()))) {}
+        width_(width),
+        slope_(load(arrival.slope + c, width)),
+        kept_(hn::Gt(load(arrival.kept + c, width), hn::Zero(Floats()))) {}
 
-  HWY_INLINE hn::Vec<Floats> x(int64_t pixel) const { return load(x_ + pixel * x_stride_, channels_); }
+  HWY_INLINE hn::Vec<Floats> x(int64_t pixel) const { return load(x_ + pixel * x_stride_, width_); }
 
   HWY_INLINE void put(int64_t pixel, hn::Vec<Floats> x, hn::Vec<Floats> gradient) const {
     float* to = dx_ + pixel * dx_stride_;
-    const auto sum = hn::Add(hn::IfThenElseZero(kept_, load(to, channels_)), gradient);
+    const auto sum = hn::Add(hn::IfThenElseZero(kept_, load(to, width_)), gradient);
     const auto above = hn::Gt(x, hn::Zero(Floats()));
-    store(hn::IfThenElse(above, sum, hn::Mul(sum, slope_)), to, channels_);
+    store(hn::IfThenElse(above, sum, hn::Mul(sum, slope_)), to, width_);
   }
 
  private:
   const float* x_;
   float* dx_;
-  int64_t x_stride_, dx_stride_, channels_;
+  int64_t x_stride_, dx_stride_;
+  Width width_;
   hn::Vec<Floats> slope_;
   hn::Mask<Floats> kept_;
 };

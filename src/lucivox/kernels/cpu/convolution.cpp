@@ -23,23 +23,23 @@ constexpr int64_t kTiles = 12;
 constexpr int64_t kRun = 48;
 
 // What becomes of the outputs of one vector of channels: put() each, then finish().
+template <typename Width>
 class RespondingChannels {
  public:
-  RespondingChannels(const Response& response, const Pixels<float>& y, double* sums, int64_t c,
-                     int64_t channels)
+  RespondingChannels(const Response& response, const Pixels<float>& y, double* sums, int64_t c, Width width)
       : y_(y.data + c),
         stride_(y.stride),
-        channels_(channels),
-        bias_(load(response.bias + c, channels)),
+        width_(width),
+        bias_(load(response.bias + c, width)),
         slope_(hn::Set(Floats(), response.slope)),
-        origin_(load(response.origin + c, channels)),
+        origin_(load(response.origin + c, width)),
         sums_(sums + c),
         squares_(sums + y.channels + c) {}
 
   HWY_INLINE void put(int64_t pixel, Vector value) {
     const auto z = hn::Add(value, bias_);
     const auto y = hn::IfThenElse(hn::Gt(z, hn::Zero(Floats())), z, hn::Mul(z, slope_));
-    store(y, y_ + pixel * stride_, channels_);
+    store(y, y_ + pixel * stride_, width_);
     const auto difference = hn::Sub(y, origin_);
     sum_ = hn::Add(sum_, difference);
     square_ = hn::MulAdd(difference, difference, square_);
@@ -49,7 +49,7 @@ class RespondingChannels {
     HWY_ALIGN float sum[hn::MaxLanes(Floats())], square[hn::MaxLanes(Floats())];
     hn::Store(sum_, Floats(), sum);
     hn::Store(square_, Floats(), square);
-    for (int64_t i = 0; i < channels_; ++i) {
+    for (int64_t i = 0; i < lanes_of(width_); ++i) {
       sums_[i] += static_cast<double>(sum[i]);
       squares_[i] += static_cast<double>(square[i]);
     }
@@ -57,20 +57,22 @@ class RespondingChannels {
 
  private:
   float* y_;
-  int64_t stride_, channels_;
+  int64_t stride_;
+  Width width_;
   Vector bias_, slope_, origin_;
   double *sums_, *squares_;
   Vector sum_ = hn::Zero(Floats()), square_ = hn::Zero(Floats());
 };
 
+template <typename Width>
 class GradientChannels {
  public:
-  GradientChannels(const InputGradient& g, const Pixels<float>& dx, int64_t c, int64_t channels)
-      : to_(g.arrival, dx, c, channels),
-        mean_(load(g.mean + c, channels)),
-        from_dn_(load(g.from_dn + c, channels)),
-        from_x_(load(g.from_x + c, channels)),
-        shift_(load(g.shift + c, channels)) {}
+  GradientChannels(const InputGradient& g, const Pixels<float>& dx, int64_t c, Width width)
+      : to_(g.arrival, dx, c, width),
+        mean_(load(g.mean + c, width)),
+        from_dn_(load(g.from_dn + c, width)),
+        from_x_(load(g.from_x + c, width)),
+        shift_(load(g.shift + c, width)) {}
 
   HWY_INLINE void put(int64_t pixel, Vector dn) {
     const auto x = to_.x(pixel);
@@ -80,7 +82,7 @@ class GradientChannels {
   void finish() {}
 
  private:
-  ArrivingChannels to_;
+  ArrivingChannels<Width> to_;
   Vector mean_, from_dn_, from_x_, shift_;
 };
 
@@ -88,16 +90,16 @@ class GradientChannels {
 template <typename Outputs>
 void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int64_t out, int64_t first,
                        int64_t count, const Outputs& outputs_of) {
-  over_vectors(out, [&](int64_t c, int64_t channels) {
-    auto channel = outputs_of(c, channels);
+  over_vectors(out, [&](int64_t c, auto width) {
+    auto channel = outputs_of(c, width);
     for (int64_t t = 0; t < count; ++t) {
       const Tile tile = tile_at(x, first + t);
-      const int64_t corner = (tile.n * x.rows + tile.y) * x.columns + tile.x, height = x.rows - tile.y,
-                    width = x.columns - tile.x;
+      const int64_t corner = (tile.n * x.rows + tile.y) * x.columns + tile.x, below = x.rows - tile.y,
+                    right = x.columns - tile.x;
       both_sides<kIn, kOut>(
           outputs, [&](int64_t i, int64_t j) { return hn::LoadU(Floats(), m.row(i * kIn + j, t) + c); },
           [&](int64_t i, int64_t j, Vector value) {
-            if (i < height && j < width) channel.put(corner + i * x.columns + j, value);
+            if (i < below && j < right) channel.put(corner + i * x.columns + j, value);
           });
     }
     channel.finish();
@@ -115,7 +117,7 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm, co
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t tile = block * kTiles, count = std::min(kTiles, tiles - tile);
-      transform_inputs<typename decltype(reader)::type>(x, norm, tile, count, v);
+      transform_inputs<decltype(reader)>(x, norm, tile, count, v);
       for (int64_t p = 0; p < kPoints; ++p) {
         multiply({v.row(p, 0), x.channels, x.channels, 1, 0}, count, points + p * x.channels * columns,
                  columns, m.row(p, 0));
@@ -129,20 +131,20 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm, co
 template <typename Outputs>
 void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, const float* weight,
                    int64_t kernel, int64_t out, int64_t first, int64_t last, const Outputs& outputs_of) {
-  const int64_t columns = whole_vectors(out), width = kRun + kernel - 1, runs = (x.columns + kRun - 1) / kRun;
-  const auto row_floats = static_cast<size_t>(kernel * width * x.channels);
+  const int64_t columns = whole_vectors(out), gathered = kRun + kernel - 1,
+                runs = (x.columns + kRun - 1) / kRun;
+  const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
   float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
   float* products = rows + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t row = block / runs, begin = block % runs * kRun, end = std::min(begin + kRun, x.columns),
                     pixels = end - begin;
-      gather_rows<typename decltype(reader)::type>(x, norm, kernel, row / x.rows, row % x.rows, begin, end,
-                                                   rows);
+      gather_rows<decltype(reader)>(x, norm, kernel, row / x.rows, row % x.rows, begin, end, rows);
       const Rows a{rows, x.channels, kernel * x.channels, kernel, (pixels + kernel - 1) * x.channels};
       multiply(a, pixels, weight, columns, products);
-      over_vectors(out, [&](int64_t c, int64_t channels) {
-        auto channel = outputs_of(c, channels);
+      over_vectors(out, [&](int64_t c, auto width) {
+        auto channel = outputs_of(c, width);
         for (int64_t p = 0; p < pixels; ++p)
           channel.put(row * x.columns + begin + p, hn::LoadU(Floats(), products + p * columns + c));
         channel.finish();
@@ -160,11 +162,11 @@ int64_t padded(int64_t out) {
 void transform_weights(const Filters& f, int64_t first, int64_t last, float* points) {
   const int64_t columns = whole_vectors(f.out);
   for (int64_t i = first; i < last; ++i) {
-    over_vectors(f.out, [&](int64_t o, int64_t channels) {
+    over_vectors(f.out, [&](int64_t o, auto width) {
       both_sides<kTap, kIn>(
           to_points,
           [&](int64_t y, int64_t x) {
-            return load(f.weight + ((y * kTap + x) * f.in + i) * f.out + o, channels);
+            return load(f.weight + ((y * kTap + x) * f.in + i) * f.out + o, width);
           },
           [&](int64_t y, int64_t x, Vector value) {
             hn::StoreU(value, Floats(), points + ((y * kIn + x) * f.in + i) * columns + o);
@@ -181,8 +183,8 @@ int64_t block_count(const Pixels<const float>& x, bool winograd) {
 // One share of the blocks; its sums are [2][out].
 void respond(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, bool winograd,
              const Response& response, const Pixels<float>& y, int64_t first, int64_t last, double* sums) {
-  const auto outputs_of = [&](int64_t c, int64_t channels) {
-    return RespondingChannels(response, y, sums, c, channels);
+  const auto outputs_of = [&](int64_t c, auto width) {
+    return RespondingChannels<decltype(width)>(response, y, sums, c, width);
   };
   if (winograd) {
     winograd_blocks(x, norm, f.weight, f.out, first, last, outputs_of);
@@ -193,8 +195,8 @@ void respond(const Pixels<const float>& x, const Normalisation& norm, const Filt
 
 void propagate(const Pixels<const float>& dy, const Filters& f, bool winograd, const InputGradient& gradient,
                const Pixels<float>& dx, int64_t first, int64_t last) {
-  const auto outputs_of = [&](int64_t c, int64_t channels) {
-    return GradientChannels(gradient, dx, c, channels);
+  const auto outputs_of = [&](int64_t c, auto width) {
+    return GradientChannels<decltype(width)>(gradient, dx, c, width);
   };
   if (winograd) {
     winograd_blocks(dy, {}, f.weight, f.out, first, last, outputs_of);

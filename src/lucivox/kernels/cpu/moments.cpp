@@ -20,7 +20,7 @@ void add_moments(const float* x, int64_t stride, int64_t count, int64_t channels
                  double* sums) {
   const Floats d;
   HWY_ALIGN float sum_lanes[hn::MaxLanes(d)], square_lanes[hn::MaxLanes(d)];
-  over_vectors(channels, [&](int64_t c, int64_t width) {
+  over_vectors(channels, [&](int64_t c, auto width) {
     const auto middle = load(origin + c, width);
     auto sum = hn::Zero(d), square = sum;
     for (int64_t p = 0; p < count; ++p) {
@@ -30,7 +30,7 @@ void add_moments(const float* x, int64_t stride, int64_t count, int64_t channels
     }
     hn::Store(sum, d, sum_lanes);
     hn::Store(square, d, square_lanes);
-    for (int64_t i = 0; i < width; ++i) {
+    for (int64_t i = 0; i < lanes_of(width); ++i) {
       sums[c + i] += static_cast<double>(sum_lanes[i]);
       sums[channels + c + i] += static_cast<double>(square_lanes[i]);
     }

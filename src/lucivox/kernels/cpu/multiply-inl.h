@@ -23,38 +23,50 @@ inline int64_t whole_vectors(int64_t channels) {
   return (channels + lanes - 1) / lanes * lanes;
 }
 
-// Calls body(c, channels) for every vector of channels; the last may be only partly filled.
+// How many lanes of a vector count: all of them, known at compile time, or a number.
+struct WholeVector {};
+HWY_INLINE int64_t lanes_of(WholeVector) {
+  return static_cast<int64_t>(hn::Lanes(Floats()));
+}
+HWY_INLINE int64_t lanes_of(int64_t lanes) {
+  return lanes;
+}
+
+// Calls body(c, width) for every vector of channels; the last may be only partly filled.
 template <typename Body>
 HWY_INLINE void over_vectors(int64_t channels, const Body& body) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
-  for (int64_t c = 0; c < channels; c += lanes) body(c, std::min(lanes, channels - c));
+  const int64_t lanes = lanes_of(WholeVector());
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(c, WholeVector());
+  if (c < channels) body(c, channels - c);
 }
 
-// The first `channels` lanes from memory, zeros behind them; nothing beyond is touched.
-HWY_INLINE hn::Vec<Floats> load(const float* from, int64_t channels) {
+HWY_INLINE hn::Vec<Floats> load(const float* from, WholeVector) {
+  return hn::LoadU(Floats(), from);
+}
+HWY_INLINE void store(hn::Vec<Floats> value, float* to, WholeVector) {
+  hn::StoreU(value, Floats(), to);
+}
+
+// The first `lanes` from memory, zeros behind them; nothing beyond is touched.
+HWY_INLINE hn::Vec<Floats> load(const float* from, int64_t lanes) {
   const Floats d;
-  if (channels == static_cast<int64_t>(hn::Lanes(d))) return hn::LoadU(d, from);
 #if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN float lanes[hn::MaxLanes(d)] = {};
-  std::copy_n(from, channels, lanes);
-  return hn::Load(d, lanes);
+  HWY_ALIGN float values[hn::MaxLanes(d)] = {};
+  std::copy_n(from, lanes, values);
+  return hn::Load(d, values);
 #else
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(channels)), d, from);
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(lanes)), d, from);
 #endif
 }
-
-HWY_INLINE void store(hn::Vec<Floats> value, float* to, int64_t channels) {
+HWY_INLINE void store(hn::Vec<Floats> value, float* to, int64_t lanes) {
   const Floats d;
-  if (channels == static_cast<int64_t>(hn::Lanes(d))) {
-    hn::StoreU(value, d, to);
-    return;
-  }
 #if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN float lanes[hn::MaxLanes(d)];
-  hn::Store(value, d, lanes);
-  std::copy_n(lanes, channels, to);
+  HWY_ALIGN float values[hn::MaxLanes(d)];
+  hn::Store(value, d, values);
+  std::copy_n(values, lanes, to);
 #else
-  hn::BlendedStore(value, hn::FirstN(d, static_cast<size_t>(channels)), d, to);
+  hn::BlendedStore(value, hn::FirstN(d, static_cast<size_t>(lanes)), d, to);
 #endif
 }
 

@@ -14,39 +14,45 @@
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 
-// One vector of channels, read at any pixel.
-class AsItIs {
- public:
-  AsItIs(const Normalisation&, int64_t, int64_t channels) : channels_(channels) {}
-  HWY_INLINE Vector operator()(const float* from) const { return load(from, channels_); }
+// One vector of channels, read at any pixel, as it is or normalised.
+struct AsItIs {
+  template <typename Width>
+  class Channels {
+   public:
+    Channels(const Normalisation&, int64_t, Width width) : width_(width) {}
+    HWY_INLINE Vector operator()(const float* from) const { return load(from, width_); }
 
- private:
-  int64_t channels_;
+   private:
+    Width width_;
+  };
 };
 
-class Normalised {
- public:
-  Normalised(const Normalisation& norm, int64_t c, int64_t channels)
-      : channels_(channels),
-        mean_(load(norm.mean + c, channels)),
-        scale_(load(norm.scale + c, channels)),
-        shift_(load(norm.shift + c, channels)) {}
-  HWY_INLINE Vector operator()(const float* from) const {
-    return hn::MulAdd(hn::Sub(load(from, channels_), mean_), scale_, shift_);
-  }
+struct Normalised {
+  template <typename Width>
+  class Channels {
+   public:
+    Channels(const Normalisation& norm, int64_t c, Width width)
+        : width_(width),
+          mean_(load(norm.mean + c, width)),
+          scale_(load(norm.scale + c, width)),
+          shift_(load(norm.shift + c, width)) {}
+    HWY_INLINE Vector operator()(const float* from) const {
+      return hn::MulAdd(hn::Sub(load(from, width_), mean_), scale_, shift_);
+    }
 
- private:
-  int64_t channels_;
-  Vector mean_, scale_, shift_;
+   private:
+    Width width_;
+    Vector mean_, scale_, shift_;
+  };
 };
 
-// Calls body with the type that reads as `norm` says.
+// Calls body with the way to read that `norm` says.
 template <typename Body>
 HWY_INLINE void with_reader(const Normalisation& norm, const Body& body) {
   if (norm.scale == nullptr) {
-    body(std::type_identity<AsItIs>());
+    body(AsItIs());
   } else {
-    body(std::type_identity<Normalised>());
+    body(Normalised());
   }
 }
 
@@ -108,11 +114,11 @@ void transform_inputs(const Pixels<const float>& x, const Normalisation& norm, i
   constexpr int64_t kBefore = kTap / 2;
   for (int64_t t = 0; t < count; ++t) {
     const Tile tile = tile_at(x, first + t);
-    over_vectors(x.channels, [&](int64_t c, int64_t channels) {
-      const Reader reader(norm, c, channels);
+    over_vectors(x.channels, [&](int64_t c, auto width) {
+      const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
       read_square(x, reader, tile.n, tile.y - kBefore, tile.x - kBefore, kIn, c, [&](const auto& read) {
         both_sides<kIn, kIn>(input_points, read, [&](int64_t i, int64_t j, Vector value) {
-          store(value, v.row(i * kIn + j, t) + c, channels);
+          store(value, v.row(i * kIn + j, t) + c, width);
         });
       });
     });
@@ -126,8 +132,8 @@ HWY_INLINE void gather_single_channel(const float* from, const Normalisation& no
   const bool plain = norm.scale == nullptr;
   const auto mean = hn::Set(d, plain ? 0.0F : norm.mean[0]), scale = hn::Set(d, plain ? 1.0F : norm.scale[0]),
              shift = hn::Set(d, plain ? 0.0F : norm.shift[0]);
-  over_vectors(pixels, [&](int64_t i, int64_t count) {
-    store(hn::MulAdd(hn::Sub(load(from + i, count), mean), scale, shift), to + i, count);
+  over_vectors(pixels, [&](int64_t i, auto width) {
+    store(hn::MulAdd(hn::Sub(load(from + i, width), mean), scale, shift), to + i, width);
   });
 }
 
@@ -151,10 +157,10 @@ void gather_rows(const Pixels<const float>& x, const Normalisation& norm, int64_
     if (channels == 1 && x.stride == 1) {
       gather_single_channel(from, norm, inside, to);
     } else {
-      over_vectors(channels, [&](int64_t c, int64_t count) {
-        const Reader reader(norm, c, count);
+      over_vectors(channels, [&](int64_t c, auto width) {
+        const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
         for (int64_t i = 0; i < inside; ++i)
-          store(reader(from + i * x.stride + c), to + i * channels + c, count);
+          store(reader(from + i * x.stride + c), to + i * channels + c, width);
       });
     }
     to += inside * channels;

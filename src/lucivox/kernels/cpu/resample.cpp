@@ -22,20 +22,20 @@ void max_pool_row(const Pixels<const float>& x, const Pooling& pooling, const Pi
                   int64_t row, float* winners) {
   const Floats d;
   const int64_t top = row * pooling.stride - pooling.padding;
-  over_vectors(x.channels, [&](int64_t c, int64_t channels) {
+  over_vectors(x.channels, [&](int64_t c, auto width) {
     for (int64_t column = 0; column < y.columns; ++column) {
       const int64_t left = column * pooling.stride - pooling.padding;
       auto largest = hn::Set(d, -std::numeric_limits<float>::infinity()), winner = hn::Zero(d);
       for (int64_t i = std::max<int64_t>(0, -top); i < std::min(pooling.kernel, x.rows - top); ++i) {
         for (int64_t j = std::max<int64_t>(0, -left); j < std::min(pooling.kernel, x.columns - left); ++j) {
-          const auto value = load(x.at(n, top + i, left + j) + c, channels);
+          const auto value = load(x.at(n, top + i, left + j) + c, width);
           const auto larger = hn::Gt(value, largest);
           largest = hn::IfThenElse(larger, value, largest);
           winner = hn::IfThenElse(larger, hn::Set(d, static_cast<float>(i * pooling.kernel + j)), winner);
         }
       }
-      store(largest, y.at(n, row, column) + c, channels);
-      store(winner, winners + ((n * y.rows + row) * y.columns + column) * y.channels + c, channels);
+      store(largest, y.at(n, row, column) + c, width);
+      store(winner, winners + ((n * y.rows + row) * y.columns + column) * y.channels + c, width);
     }
   });
 }
@@ -50,8 +50,8 @@ void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling
   };
   const int64_t above = first_window(row),
                 below = std::min(dy.rows - 1, (row + pooling.padding) / pooling.stride);
-  over_vectors(dx.channels, [&](int64_t c, int64_t channels) {
-    const ArrivingChannels to(arrival, dx, c, channels);
+  over_vectors(dx.channels, [&](int64_t c, auto width) {
+    const ArrivingChannels<decltype(width)> to(arrival, dx, c, width);
     for (int64_t column = 0; column < dx.columns; ++column) {
       auto sum = hn::Zero(d);
       const int64_t right = std::min(dy.columns - 1, (column + pooling.padding) / pooling.stride);
@@ -59,10 +59,9 @@ void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling
         for (int64_t j = first_window(column); j <= right; ++j) {
           const int64_t tap = (row + pooling.padding - i * pooling.stride) * pooling.kernel + column +
                               pooling.padding - j * pooling.stride;
-          const auto winner =
-              load(winners + ((n * dy.rows + i) * dy.columns + j) * dy.channels + c, channels);
+          const auto winner = load(winners + ((n * dy.rows + i) * dy.columns + j) * dy.channels + c, width);
           const auto won = hn::Eq(winner, hn::Set(d, static_cast<float>(tap)));
-          sum = hn::Add(sum, hn::IfThenElseZero(won, load(dy.at(n, i, j) + c, channels)));
+          sum = hn::Add(sum, hn::IfThenElseZero(won, load(dy.at(n, i, j) + c, width)));
         }
       }
       const int64_t pixel = (n * dx.rows + row) * dx.columns + column;
@@ -74,18 +73,18 @@ void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling
 void upsample_row(const Pixels<const float>& x, const LinearTaps& down, const LinearTaps& across,
                   const Pixels<float>& y, int64_t n, int64_t row) {
   const auto& vertical = down.of[static_cast<size_t>(row)];
-  over_vectors(x.channels, [&](int64_t c, int64_t channels) {
+  over_vectors(x.channels, [&](int64_t c, auto width) {
     const Floats d;
     const auto lower = hn::Set(d, vertical.weight);
     for (int64_t column = 0; column < y.columns; ++column) {
       const auto& horizontal = across.of[static_cast<size_t>(column)];
       const auto between = [&](int64_t from) {
-        const auto left = load(x.at(n, from, horizontal.first) + c, channels),
-                   right = load(x.at(n, from, horizontal.second) + c, channels);
+        const auto left = load(x.at(n, from, horizontal.first) + c, width),
+                   right = load(x.at(n, from, horizontal.second) + c, width);
         return hn::MulAdd(hn::Set(d, horizontal.weight), hn::Sub(right, left), left);
       };
       const auto top = between(vertical.first), bottom = between(vertical.second);
-      store(hn::MulAdd(lower, hn::Sub(bottom, top), top), y.at(n, row, column) + c, channels);
+      store(hn::MulAdd(lower, hn::Sub(bottom, top), top), y.at(n, row, column) + c, width);
     }
   });
 }
@@ -94,14 +93,14 @@ void upsample_row(const Pixels<const float>& x, const LinearTaps& down, const Li
 void upsample_gradient_row(const Pixels<const float>& dy, const std::vector<Readers>& down,
                            const std::vector<Readers>& across, const Arrival& arrival,
                            const Pixels<float>& dx, int64_t n, int64_t row) {
-  over_vectors(dx.channels, [&](int64_t c, int64_t channels) {
+  over_vectors(dx.channels, [&](int64_t c, auto width) {
     const Floats d;
-    const ArrivingChannels to(arrival, dx, c, channels);
+    const ArrivingChannels<decltype(width)> to(arrival, dx, c, width);
     for (int64_t column = 0; column < dx.columns; ++column) {
       auto sum = hn::Zero(d);
       for (const auto& [i, vertical] : down[static_cast<size_t>(row)]) {
         for (const auto& [j, horizontal] : across[static_cast<size_t>(column)])
-          sum = hn::MulAdd(hn::Set(d, vertical * horizontal), load(dy.at(n, i, j) + c, channels), sum);
+          sum = hn::MulAdd(hn::Set(d, vertical * horizontal), load(dy.at(n, i, j) + c, width), sum);
       }
       const int64_t pixel = (n * dx.rows + row) * dx.columns + column;
       to.put(pixel, to.x(pixel), sum);

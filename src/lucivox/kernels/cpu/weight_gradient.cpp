@@ -21,8 +21,8 @@ constexpr int64_t kTilesSummed = 24, kPixelsSummed = 64;
 // A dY A' of `count` tiles from `first` on.
 void transform_gradients(const Pixels<const float>& dy, int64_t first, int64_t count,
                          const PointMatrices& m) {
-  over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
-    const AsItIs reader({}, c, channels);
+  over_vectors(dy.channels, [&](int64_t c, auto width) {
+    const AsItIs::Channels<decltype(width)> reader({}, c, width);
     for (int64_t t = 0; t < count; ++t) {
       const Tile tile = tile_at(dy, first + t);
       read_square(dy, reader, tile.n, tile.y, tile.x, kOut, c, [&](const auto& read) {
@@ -44,7 +44,7 @@ void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pi
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t tile = block * kTilesSummed, count = std::min(kTilesSummed, tiles - tile);
-      transform_inputs<typename decltype(reader)::type>(x, norm, tile, count, v);
+      transform_inputs<decltype(reader)>(x, norm, tile, count, v);
       transform_gradients(dy, tile, count, m);
       for (int64_t p = 0; p < kPoints; ++p) {
         add_outer(v.row(p, 0), x.channels, x.channels, m.row(p, 0), columns, count,
@@ -57,9 +57,9 @@ void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pi
 // Adds blocks [first, last) of runs of pixels to `sums`, [kernel][kernel][in][whole_vectors(out)].
 void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
               int64_t kernel, int64_t first, int64_t last, float* sums) {
-  const int64_t columns = whole_vectors(dy.channels), width = kPixelsSummed + kernel - 1,
+  const int64_t columns = whole_vectors(dy.channels), gathered = kPixelsSummed + kernel - 1,
                 runs = (x.columns + kPixelsSummed - 1) / kPixelsSummed;
-  const auto row_floats = static_cast<size_t>(kernel * width * x.channels);
+  const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
   float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kPixelsSummed * columns));
   float* gradients = rows + row_floats;
   with_reader(norm, [&](auto reader) {
@@ -67,10 +67,10 @@ void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pix
       const int64_t row = block / runs, n = row / x.rows, y = row % x.rows,
                     begin = block % runs * kPixelsSummed, end = std::min(begin + kPixelsSummed, x.columns),
                     pixels = end - begin;
-      gather_rows<typename decltype(reader)::type>(x, norm, kernel, n, y, begin, end, rows);
-      over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
+      gather_rows<decltype(reader)>(x, norm, kernel, n, y, begin, end, rows);
+      over_vectors(dy.channels, [&](int64_t c, auto width) {
         for (int64_t p = 0; p < pixels; ++p)
-          hn::StoreU(load(dy.at(n, y, begin + p) + c, channels), Floats(), gradients + p * columns + c);
+          hn::StoreU(load(dy.at(n, y, begin + p) + c, width), Floats(), gradients + p * columns + c);
       });
       // the taps of one kernel row lie beside each other, as its pixels do
       for (int64_t ky = 0; ky < kernel; ++ky) {
@@ -98,14 +98,14 @@ void add_blocks(const Pixels<const float>& x, const Normalisation& norm, const P
 // G' s G of the sums for input channel i.
 void weights_from_points(const float* points, int64_t in, int64_t out, int64_t i, float* dw) {
   const int64_t columns = whole_vectors(out);
-  over_vectors(out, [&](int64_t o, int64_t channels) {
+  over_vectors(out, [&](int64_t o, auto width) {
     both_sides<kIn, kTap>(
         from_points,
         [&](int64_t y, int64_t x) {
           return hn::LoadU(Floats(), points + ((y * kIn + x) * in + i) * columns + o);
         },
         [&](int64_t y, int64_t x, Vector value) {
-          store(value, dw + ((y * kTap + x) * in + i) * out + o, channels);
+          store(value, dw + ((y * kTap + x) * in + i) * out + o, width);
         });
   });
 }
@@ -117,13 +117,13 @@ int64_t padded_columns(int64_t out) {
 // totals[o] += sum of `pixels` pixels of dy, in floats over short runs.
 void add_row(const Pixels<const float>& dy, const float* row, int64_t pixels, double* totals) {
   HWY_ALIGN float lanes[hn::MaxLanes(Floats())];
-  over_vectors(dy.channels, [&](int64_t c, int64_t channels) {
+  over_vectors(dy.channels, [&](int64_t c, auto width) {
     for (int64_t begin = 0; begin < pixels; begin += kPixelsSummed) {
       auto sum = hn::Zero(Floats());
       for (int64_t p = begin; p < std::min(begin + kPixelsSummed, pixels); ++p)
-        sum = hn::Add(sum, load(row + p * dy.stride + c, channels));
+        sum = hn::Add(sum, load(row + p * dy.stride + c, width));
       hn::Store(sum, Floats(), lanes);
-      for (int64_t i = 0; i < channels; ++i) totals[c + i] += static_cast<double>(lanes[i]);
+      for (int64_t i = 0; i < lanes_of(width); ++i) totals[c + i] += static_cast<double>(lanes[i]);
     }
   });
 }
