@@ -90,20 +90,23 @@ class GradientChannels {
 template <typename Outputs>
 void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int64_t out, int64_t first,
                        int64_t count, const Outputs& outputs_of) {
-  over_vectors(out, [&](int64_t c, auto width) {
-    auto channel = outputs_of(c, width);
-    for (int64_t t = 0; t < count; ++t) {
-      const Tile tile = tile_at(x, first + t);
-      const int64_t corner = (tile.n * x.rows + tile.y) * x.columns + tile.x, below = x.rows - tile.y,
-                    right = x.columns - tile.x;
+  const int64_t point_stride = m.point_stride();
+  for (int64_t t = 0; t < count; ++t) {
+    const Tile tile = tile_at(x, first + t);
+    const int64_t corner = (tile.n * x.rows + tile.y) * x.columns + tile.x, below = x.rows - tile.y,
+                  right = x.columns - tile.x;
+    over_vectors(out, [&](int64_t c, auto width) {
+      const float* from = m.row(0, t) + c;
+      auto channel = outputs_of(c, width);
       both_sides<kIn, kOut>(
-          outputs, [&](int64_t i, int64_t j) { return hn::LoadU(Floats(), m.row(i * kIn + j, t) + c); },
+          outputs,
+          [=](int64_t i, int64_t j) { return hn::LoadU(Floats(), from + (i * kIn + j) * point_stride); },
           [&](int64_t i, int64_t j, Vector value) {
             if (i < below && j < right) channel.put(corner + i * x.columns + j, value);
           });
-    }
-    channel.finish();
-  });
+      channel.finish();
+    });
+  }
 }
 
 // Blocks [first, last) of kTiles tiles; `points` are the weights' 64 matrices [in][whole_vectors(out)].

@@ -81,10 +81,11 @@ HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t index) {
 template <typename Reader, typename Body>
 HWY_INLINE void read_square(const Pixels<const float>& image, const Reader& reader, int64_t n, int64_t top,
                             int64_t left, int64_t side, int64_t c, const Body& body) {
-  const float* corner = image.data + ((n * image.rows + top) * image.columns + left) * image.stride + c;
-  const auto from = [&](int64_t y, int64_t x) { return corner + (y * image.columns + x) * image.stride; };
+  const int64_t column = image.stride, row = image.columns * column;
+  const float* corner = image.data + (n * image.rows + top) * row + left * column + c;
+  const auto from = [=](int64_t y, int64_t x) { return corner + y * row + x * column; };
   if (top >= 0 && left >= 0 && top + side <= image.rows && left + side <= image.columns) {
-    body([&](int64_t y, int64_t x) { return reader(from(y, x)); });
+    body([=](int64_t y, int64_t x) { return reader(from(y, x)); });
   } else {
     body([&](int64_t y, int64_t x) {
       const bool inside = top + y >= 0 && top + y < image.rows && left + x >= 0 && left + x < image.columns;
@@ -112,13 +113,15 @@ template <typename Reader>
 void transform_inputs(const Pixels<const float>& x, const Normalisation& norm, int64_t first, int64_t count,
                       const PointMatrices& v) {
   constexpr int64_t kBefore = kTap / 2;
+  const int64_t point_stride = v.point_stride();
   for (int64_t t = 0; t < count; ++t) {
     const Tile tile = tile_at(x, first + t);
     over_vectors(x.channels, [&](int64_t c, auto width) {
       const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
+      float* to = v.row(0, t) + c;
       read_square(x, reader, tile.n, tile.y - kBefore, tile.x - kBefore, kIn, c, [&](const auto& read) {
-        both_sides<kIn, kIn>(input_points, read, [&](int64_t i, int64_t j, Vector value) {
-          store(value, v.row(i * kIn + j, t) + c, width);
+        both_sides<kIn, kIn>(input_points, read, [=](int64_t i, int64_t j, Vector value) {
+          store(value, to + (i * kIn + j) * point_stride, width);
         });
       });
     });

@@ -13,6 +13,8 @@
 #define LUCIVOX_WINOGRAD_INL_H_
 #endif
 
+#include <utility>
+
 #include <lucivox/kernels/cpu/multiply-inl.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -105,6 +107,16 @@ HWY_INLINE void output_points(const Vector* y, Vector* m) {
   m[7] = y[3];
 }
 
+// Calls body(0) ... body(Count - 1) with numbers known at compile time, so that what they index stays in
+// registers.
+template <int Count, typename Body>
+HWY_INLINE void unrolled(const Body& body) {
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (body(std::integral_constant<int, I>()), ...);
+  }
+  (std::make_integer_sequence<int, Count>());
+}
+
 // One-dimensional transforms From -> To along both sides of a square: from(y, x) gives its values,
 // to(y, x, value) takes the result's.
 template <int From, int To, typename Transform, typename Read, typename Write>
@@ -112,14 +124,14 @@ HWY_INLINE void both_sides(const Transform& transform, const Read& from, const W
   Vector half[To][From];
   for (int x = 0; x < From; ++x) {
     Vector column[From], result[To];
-    for (int y = 0; y < From; ++y) column[y] = from(y, x);
+    unrolled<From>([&](auto y) { column[y] = from(y, x); });
     transform(column, result);
-    for (int y = 0; y < To; ++y) half[y][x] = result[y];
+    unrolled<To>([&](auto y) { half[y][x] = result[y]; });
   }
   for (int y = 0; y < To; ++y) {
     Vector result[To];
     transform(half[y], result);
-    for (int x = 0; x < To; ++x) to(y, x, result[x]);
+    unrolled<To>([&](auto x) { to(y, x, result[x]); });
   }
 }
 
