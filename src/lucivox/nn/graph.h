@@ -97,6 +97,8 @@ class Graph {
   std::vector<WeightSpec> weights() const;
   // Of the trained weights.
   int64_t parameter_count() const;
+  // Of all weights and statistics; in floating point, so that no graph from a file can overflow it.
+  double weight_count() const;
   // Convolutions, transposed ones included.
   int64_t layer_count() const;
   // Height and width of the input must be a multiple of this, so that what goes down comes up again.
