@@ -35,7 +35,7 @@ epochs = 10
 learning_rate = 1e-3
 crop = 32
 [train.sparsity]
-criterion = "structured"
+criterion = "filters-l1"
 dense_epochs = 2
 )",
                            (folder_ / "train").string(), (folder_ / "validation").string()));

@@ -19,7 +19,7 @@ TEST(TrainOptions, DefaultToThePaper) {
 TEST(TrainOptions, SurviveJson) {
   const Json json = {{"epochs", 3},
                      {"loss", {{"ms_ssim", 0.2}}},
-                     {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 1}}}};
+                     {"sparsity", {{"criterion", "filters-l1"}, {"dense_epochs", 1}}}};
   const TrainOptions o = train_options_from_json(json);
   EXPECT_EQ(o.loss.ms_ssim, 0.2);
   EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
@@ -49,7 +49,7 @@ TEST(TrainOptions, RefuseNonsense) {
                          {{"loss", {{"mse", -1}}}},
                          {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}},
                          {{"sparsity", {{"criterion", "magic"}}}},
-                         {{"epochs", 5}, {"sparsity", {{"criterion", "structured"}, {"dense_epochs", 5}}}}}) {
+                         {{"epochs", 5}, {"sparsity", {{"criterion", "filters-l1"}, {"dense_epochs", 5}}}}}) {
     EXPECT_THROW(train_options_from_json(json), Error) << json;
   }
 }

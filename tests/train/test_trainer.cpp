@@ -27,7 +27,7 @@ TrainOptions short_training() {
   options.epochs = 4;
   options.learning_rate = 2e-3;
   options.crop = 32;
-  options.sparsity = {"structured", 0.5, 2};
+  options.sparsity = {"filters-l1", 0.5, 2};
   return options;
 }
 

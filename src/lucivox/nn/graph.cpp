@@ -174,6 +174,13 @@ int64_t Graph::parameter_count() const {
   return count;
 }
 
+double Graph::weight_count() const {
+  double count = 0;
+  for (const auto& spec : weights())
+    count += std::accumulate(spec.shape.begin(), spec.shape.end(), 1.0, std::multiplies<>());
+  return count;
+}
+
 int64_t Graph::layer_count() const {
   return std::count_if(nodes_.begin(), nodes_.end(),
                        [](const Node& node) { return std::holds_alternative<Convolution>(node.operation); });

@@ -23,6 +23,10 @@ struct Input {
 struct Convolution {
   int64_t in = 1, out = 1, kernel = 1;
   bool transposed = false;
+
+  // Along which dimension of the weight its filters (output channels) and its input channels lie.
+  int64_t filter_dimension() const { return transposed ? 1 : 0; }
+  int64_t channel_dimension() const { return transposed ? 0 : 1; }
 };
 
 // Ioffe and Szegedy, 2015. In training by the batch's own mean and variance, in evaluation by running ones.
@@ -93,6 +97,8 @@ class Graph {
   std::vector<WeightSpec> weights() const;
   // Of the trained weights.
   int64_t parameter_count() const;
+  // Of all weights and statistics; in floating point, so that no graph from a file can overflow it.
+  double weight_count() const;
   // Convolutions, transposed ones included.
   int64_t layer_count() const;
   // Height and width of the input must be a multiple of this, so that what goes down comes up again.

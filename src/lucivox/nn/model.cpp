@@ -1,6 +1,3 @@
-#include <functional>
-#include <numeric>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -16,10 +13,8 @@ constexpr char kKey[] = "lucivox";  // of the metadata; its value is one JSON te
 
 // Before any memory is asked for: a damaged graph could ask for more than there is.
 void require_as_many_weights(const Graph& graph, const NamedTensors& tensors) {
-  double needed = 0, given = 0;
-  for (const WeightSpec& spec : graph.weights()) {
-    needed += std::accumulate(spec.shape.begin(), spec.shape.end(), 1.0, std::multiplies<>());
-  }
+  const double needed = graph.weight_count();
+  double given = 0;
   for (const auto& [name, tensor] : tensors) given += static_cast<double>(tensor.numel());
   if (needed != given) {
     throw Error(fmt::format("its network has {:.0f} weights and the file {:.0f}", needed, given),
@@ -27,14 +22,25 @@ void require_as_many_weights(const Graph& graph, const NamedTensors& tensors) {
   }
 }
 
+std::optional<Shrinking> removed_from(const Json& about, const Graph& graph) {
+  if (!about.contains("removed")) return std::nullopt;
+  Shrinking removed = shrinking_from_json(about.at("removed"));
+  if (to_json(shrunk_graph(removed)) != to_json(graph)) {
+    throw Error("what was removed from its network does not lead to the network",
+                "the model file is damaged or made by hand");
+  }
+  return removed;
+}
+
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const Model& model) {
-  const Json about = {{"version", version()},
-                      {"name", model.name},
-                      {"intensity", to_json(model.intensity)},
-                      {"training", model.training},
-                      {"graph", to_json(model.network.graph())}};
+  Json about = {{"version", version()},
+                {"name", model.name},
+                {"intensity", to_json(model.intensity)},
+                {"training", model.training},
+                {"graph", to_json(model.network.graph())}};
+  if (model.removed) about["removed"] = to_json(*model.removed);
   write_safetensors(path, {model.network.state(), {{"format", "pt"}, {kKey, about.dump()}}});
 }
 
@@ -50,9 +56,9 @@ Model load_model(const std::filesystem::path& path) {
     const Json about = Json::parse(about_text->second);
     const Graph graph = graph_from_json(about.at("graph"));
     require_as_many_weights(graph, file.tensors);
-    Model model{Network(graph, 0), mapping_from_json(about.at("intensity")),
-                about.at("name").get<std::string>(), about.at("training"),
-                about.at("version").get<std::string>()};
+    Model model{
+        Network(graph, 0),    mapping_from_json(about.at("intensity")), about.at("name").get<std::string>(),
+        about.at("training"), about.at("version").get<std::string>(),   removed_from(about, graph)};
     model.network.load_state(file.tensors);
     return model;
   } catch (const nlohmann::json::exception& error) {

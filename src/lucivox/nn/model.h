@@ -1,21 +1,25 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include <lucivox/image/intensity.h>
 #include <lucivox/nn/network.h>
+#include <lucivox/nn/shrinking.h>
 
 namespace lucivox {
 
 // What a model file holds: weights (safetensors, under the public reference's names) and, in its metadata,
-// the graph, the intensity mapping, the version and how it was trained. Any lucivox opens any model.
+// the graph, the intensity mapping, the version, how it was trained and what was removed from it. Any lucivox
+// opens any model.
 struct Model {
   Network network;
   IntensityMapping intensity;
-  std::string name;     // "ddnet-chest"; shown in derived images
-  Json training;        // how it came to be: data, options, metrics
-  std::string version;  // of the lucivox that wrote it
+  std::string name;                                 // "ddnet-chest"; shown in derived images
+  Json training;                                    // how it came to be: data, options, metrics
+  std::string version;                              // of the lucivox that wrote it
+  std::optional<Shrinking> removed = std::nullopt;  // of a network that was made smaller
 };
 
 void save_model(const std::filesystem::path& path, const Model& model);

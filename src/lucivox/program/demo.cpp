@@ -30,7 +30,7 @@ Json configuration(const fs::path& data, uint64_t seed) {
             {"decay", 0.955},
             {"freeze_norms_after", 5},
             {"seed", seed},
-            {"sparsity", {{"criterion", "structured"}, {"amount", 0.5}, {"dense_epochs", 40}}}}}};
+            {"sparsity", {{"criterion", "filters-l1"}, {"amount", 0.5}, {"dense_epochs", 40}}}}}};
 }
 
 void make_room(const fs::path& run) {

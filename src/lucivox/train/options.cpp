@@ -23,8 +23,8 @@ void check(const TrainOptions& o) {
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
   require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0,
           "the loss has no positive weight", "the paper's is mse 1 with ms_ssim 0.1");
-  require(o.sparsity.criterion == "none" || o.sparsity.criterion == "structured",
-          fmt::format("unknown sparsity criterion '{}'", o.sparsity.criterion), "use 'none' or 'structured'");
+  require(o.sparsity.criterion == "none" || o.sparsity.criterion == "filters-l1",
+          fmt::format("unknown sparsity criterion '{}'", o.sparsity.criterion), "use 'none' or 'filters-l1'");
   require(o.sparsity.amount >= 0 && o.sparsity.amount < 1, fmt::format("a sparsity of {}", o.sparsity.amount),
           "give a share between 0 and 1, such as 0.5");
   require(

@@ -10,7 +10,7 @@ namespace lucivox {
 // When and how the network is made sparse: `dense_epochs` of ordinary training, then pruning, then retraining
 // with the masks held (the hybrid schedule of Chaturvedi et al., section 2.3).
 struct SparsityOptions {
-  std::string criterion = "none";  // "none" or "structured"
+  std::string criterion = "none";  // "none" or "filters-l1"
   double amount = 0.5;             // share of filters to prune
   int64_t dense_epochs = 25;
 };

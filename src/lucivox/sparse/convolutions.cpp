@@ -1,0 +1,28 @@
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include <lucivox/sparse/convolutions.h>
+
+namespace lucivox {
+
+std::vector<ConvolutionWeight> convolutions_of(const Network& network) {
+  std::vector<ConvolutionWeight> found;
+  for (NodeId id = 0; id <= network.graph().output(); ++id) {
+    const Node& node = network.graph().node(id);
+    if (const auto* conv = std::get_if<Convolution>(&node.operation))
+      found.push_back({id, node.name, *conv, network.weight(node.name + ".weight").detach()});
+  }
+  return found;
+}
+
+int64_t share_of(double amount, int64_t total) {
+  return std::lround(amount * static_cast<double>(total));
+}
+
+at::Tensor keep_largest(const at::Tensor& values, int64_t pruned) {
+  const at::Tensor order = std::get<1>(values.sort(true, 0, false));  // stable
+  return torch::ones_like(values).index_fill_(0, order.narrow(0, 0, pruned), 0);
+}
+
+}  // namespace lucivox
