@@ -59,7 +59,8 @@ class ShrinkDdnet : public ::testing::TestWithParam<std::string> {};
 // In float64, where the order of sums does not show: the same function, and the same weights when expanded.
 TEST_P(ShrinkDdnet, KeepsTheFunctionAtEveryAmount) {
   for (const int64_t growth : kGrowths) {
-    for (const double amount : {0.1, 0.3, 0.5, 0.7, 0.9}) {
+    const std::vector<double> amounts = growth == 4 ? std::vector{0.1, 0.3, 0.5, 0.7, 0.9} : std::vector{0.5};
+    for (const double amount : amounts) {
       const std::string what = fmt::format("growth {}, {}", growth, amount);
       Network masked = pruned_ddnet(growth, {GetParam(), amount});
       masked.to(at::kDouble);
