@@ -311,10 +311,37 @@ class Backward {
     }
   }
 
+  // Sums over pixels of dn xhat and of dn, float64 [channels].
+  struct NormSums {
+    at::Tensor dn_xhat, dn;
+  };
+
   // The layer is linear in its normalised input n = weight xhat + bias, so all that batch norm's backward
   // pass sums over pixels follows from the gradients of the filters for xhat and for an input of ones (inside
   // the image), dw_xhat and taps:
-  //   dW = weight dw_xhat + bias taps,   sum(dn xhat) = <W, dw_xhat>,   sum(dn) = <W, taps>.
+  //   sum(dn xhat) = <W, dw_xhat>,   sum(dn) = <W, taps>,   dW = weight dw_xhat + bias taps.
+  // `dw` comes as dw_xhat and leaves as dW.
+  static NormSums through_norm(const at::Tensor& filters, const at::Tensor& weight, const at::Tensor& bias,
+                               const at::Tensor& taps, const at::Tensor& dw) {
+    const int64_t in = filters.size(2), out = filters.size(3), rows = filters.numel() / out;
+    NormSums sums{at::zeros({in}, at::kDouble), at::zeros({in}, at::kDouble)};
+    const float *w = filters.const_data_ptr<float>(), *scale = weight.const_data_ptr<float>(),
+                *shift = bias.const_data_ptr<float>();
+    const double* ones = taps.const_data_ptr<double>();
+    float* d = dw.mutable_data_ptr<float>();
+    double *dn_xhat = sums.dn_xhat.mutable_data_ptr<double>(), *dn = sums.dn.mutable_data_ptr<double>();
+    for (int64_t row = 0; row < rows; ++row, w += out, d += out) {
+      const int64_t i = row % in;
+      const double* of_tap = ones + row / in * out;
+      for (int64_t o = 0; o < out; ++o) {
+        dn_xhat[i] += static_cast<double>(w[o]) * static_cast<double>(d[o]);
+        dn[i] += static_cast<double>(w[o]) * of_tap[o];
+        d[o] = scale[i] * d[o] + shift[i] * static_cast<float>(of_tap[o]);
+      }
+    }
+    return sums;
+  }
+
   void run(size_t s, const Layer& layer) {
     const Convolution& conv = convolution_of(*record_.graph, layer);
     const at::Tensor x = activations(layer.input), dy = outputs_.slice_of(layer.output()),
@@ -337,12 +364,10 @@ class Backward {
 
     InputTerms terms{zeros, at::ones_like(zeros), zeros, zeros};
     if (layer.norm) {
-      const at::Tensor w = filters.to(at::kDouble), sum_dn_xhat = (w * dw).sum(at::IntArrayRef{0, 1, 3}),
-                       sum_dn = (w * taps).sum(at::IntArrayRef{0, 1, 3});
       const at::Tensor &weight = weights_.of(*layer.norm, 0), &bias = weights_.of(*layer.norm, 1);
+      const auto [sum_dn_xhat, sum_dn] = through_norm(filters, weight, bias, taps, dw);
       give(*layer.norm, 0, sum_dn_xhat.to(at::kFloat));
       give(*layer.norm, 1, sum_dn.to(at::kFloat));
-      dw = dw * weight.view({1, 1, -1, 1}) + bias.view({1, 1, -1, 1}) * taps.to(at::kFloat);
       terms = terms_of(of, weight, sum_dn_xhat, sum_dn, x.numel() / x.size(3));
     }
     give(layer.convolution, 0, weight_of(dw, conv));

@@ -130,6 +130,19 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm, co
   });
 }
 
+// What a run of pixels of a row reads, as the left factor of a product: the rows of x around it side by side
+// in `scratch`, or, for a 1x1 kernel that reads x as it is, x itself.
+template <typename Reader>
+Rows rows_of_run(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel, int64_t row,
+                 int64_t begin, int64_t end, float* scratch) {
+  const int64_t n = row / x.rows, y = row % x.rows;
+  if constexpr (std::is_same_v<Reader, AsItIs>) {
+    if (kernel == 1) return {x.at(n, y, begin), x.stride, x.channels, 1, 0};
+  }
+  gather_rows<Reader>(x, norm, kernel, n, y, begin, end, scratch);
+  return {scratch, x.channels, kernel * x.channels, kernel, (end - begin + kernel - 1) * x.channels};
+}
+
 // Blocks [first, last) of runs of kRun pixels; `weight` is [kernel][kernel][in][whole_vectors(out)].
 template <typename Outputs>
 void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, const float* weight,
@@ -137,15 +150,14 @@ void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, cons
   const int64_t columns = whole_vectors(out), gathered = kRun + kernel - 1,
                 runs = (x.columns + kRun - 1) / kRun;
   const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
-  float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
-  float* products = rows + row_floats;
+  float* scratch = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
+  float* products = scratch + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t row = block / runs, begin = block % runs * kRun, end = std::min(begin + kRun, x.columns),
                     pixels = end - begin;
-      gather_rows<decltype(reader)>(x, norm, kernel, row / x.rows, row % x.rows, begin, end, rows);
-      const Rows a{rows, x.channels, kernel * x.channels, kernel, (pixels + kernel - 1) * x.channels};
-      multiply(a, pixels, weight, columns, products);
+      multiply(rows_of_run<decltype(reader)>(x, norm, kernel, row, begin, end, scratch), pixels, weight,
+               columns, products);
       over_vectors(out, [&](int64_t c, auto width) {
         auto channel = outputs_of(c, width);
         for (int64_t p = 0; p < pixels; ++p)

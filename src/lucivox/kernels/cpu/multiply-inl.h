@@ -130,15 +130,15 @@ inline void multiply(const Rows& a, int64_t rows, const float* b, int64_t column
 
 // c[i][o] += sum over rows r of a[r][i] b[r][o] for In rows of c and Vectors vectors of columns.
 template <size_t In, size_t Vectors>
-HWY_INLINE void add_outer_tile(const float* a, int64_t a_stride, const float* b, int64_t columns,
-                               int64_t rows, float* c) {
+HWY_INLINE void add_outer_tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
+                               int64_t rows, float* c, int64_t columns) {
   const Floats d;
   const size_t lanes = hn::Lanes(d);
   hn::Vec<Floats> sum[In][Vectors];
   for (size_t i = 0; i < In; ++i) {
     for (size_t v = 0; v < Vectors; ++v) sum[i][v] = hn::Zero(d);
   }
-  for (int64_t r = 0; r < rows; ++r, a += a_stride, b += columns) {
+  for (int64_t r = 0; r < rows; ++r, a += a_stride, b += b_stride) {
     hn::Vec<Floats> column[Vectors];
     for (size_t v = 0; v < Vectors; ++v) column[v] = hn::LoadU(d, b + v * lanes);
     for (size_t i = 0; i < In; ++i) {
@@ -156,10 +156,10 @@ HWY_INLINE void add_outer_tile(const float* a, int64_t a_stride, const float* b,
 
 template <size_t Vectors>
 HWY_INLINE void add_outer_columns(const float* a, int64_t a_stride, int64_t in, const float* b,
-                                  int64_t columns, int64_t rows, float* c) {
+                                  int64_t b_stride, int64_t rows, float* c, int64_t columns) {
   constexpr size_t kIn = 12 / Vectors;
   const auto step = [&](auto count) {
-    add_outer_tile<count(), Vectors>(a, a_stride, b, columns, rows, c);
+    add_outer_tile<count(), Vectors>(a, a_stride, b, b_stride, rows, c, columns);
     a += count();
     c += static_cast<int64_t>(count()) * columns;
     in -= static_cast<int64_t>(count());
@@ -169,15 +169,15 @@ HWY_INLINE void add_outer_columns(const float* a, int64_t a_stride, int64_t in, 
   while (in >= 1) step(std::integral_constant<size_t, 1>());
 }
 
-// c += a^T b: a is [rows][in] with rows a_stride floats apart, b [rows][columns], c [in][columns], `columns`
-// a number of whole vectors. Every sum stays in a register for all rows.
-inline void add_outer(const float* a, int64_t a_stride, int64_t in, const float* b, int64_t columns,
-                      int64_t rows, float* c) {
+// c += a^T b: a is [rows][in] with rows a_stride floats apart, b [rows][columns] with rows b_stride apart,
+// c [in][columns], `columns` a number of whole vectors. Every sum stays in a register for all rows.
+inline void add_outer(const float* a, int64_t a_stride, int64_t in, const float* b, int64_t b_stride,
+                      int64_t rows, float* c, int64_t columns) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
   int64_t o = 0;
   for (; o + 2 * lanes <= columns; o += 2 * lanes)
-    add_outer_columns<2>(a, a_stride, in, b + o, columns, rows, c + o);
-  if (o < columns) add_outer_columns<1>(a, a_stride, in, b + o, columns, rows, c + o);
+    add_outer_columns<2>(a, a_stride, in, b + o, b_stride, rows, c + o, columns);
+  if (o < columns) add_outer_columns<1>(a, a_stride, in, b + o, b_stride, rows, c + o, columns);
 }
 
 }  // namespace lucivox::cpu::HWY_NAMESPACE

@@ -3,7 +3,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lucivox/kernels/cpu/resample.cpp"
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -12,7 +11,7 @@
 
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/arrival-inl.h>
-#include <lucivox/kernels/cpu/linear_taps.h>
+#include <lucivox/kernels/cpu/taps.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
@@ -41,27 +40,25 @@ void max_pool_row(const Pixels<const float>& x, const Pooling& pooling, const Pi
 }
 
 // Row `row` of image n of the input: gathers from the windows that each pixel lies in.
-void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling, const float* winners,
-                           const Arrival& arrival, const Pixels<float>& dx, int64_t n, int64_t row) {
+void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling,
+                           const std::vector<Windows>& down, const std::vector<Windows>& across,
+                           const float* winners, const Arrival& arrival, const Pixels<float>& dx, int64_t n,
+                           int64_t row) {
   const Floats d;
-  const auto first_window = [&](int64_t at) {
-    return std::max<int64_t>(0, (at + pooling.padding - pooling.kernel) / pooling.stride +
-                                    (at + pooling.padding >= pooling.kernel));
-  };
-  const int64_t above = first_window(row),
-                below = std::min(dy.rows - 1, (row + pooling.padding) / pooling.stride);
+  const Windows rows = down[static_cast<size_t>(row)];
   over_vectors(dx.channels, [&](int64_t c, auto width) {
     const ArrivingChannels<decltype(width)> to(arrival, dx, c, width);
     for (int64_t column = 0; column < dx.columns; ++column) {
+      const Windows columns = across[static_cast<size_t>(column)];
       auto sum = hn::Zero(d);
-      const int64_t right = std::min(dy.columns - 1, (column + pooling.padding) / pooling.stride);
-      for (int64_t i = above; i <= below; ++i) {
-        for (int64_t j = first_window(column); j <= right; ++j) {
-          const int64_t tap = (row + pooling.padding - i * pooling.stride) * pooling.kernel + column +
-                              pooling.padding - j * pooling.stride;
-          const auto winner = load(winners + ((n * dy.rows + i) * dy.columns + j) * dy.channels + c, width);
-          const auto won = hn::Eq(winner, hn::Set(d, static_cast<float>(tap)));
-          sum = hn::Add(sum, hn::IfThenElseZero(won, load(dy.at(n, i, j) + c, width)));
+      for (int64_t i = rows.first; i < rows.last; ++i) {
+        const int64_t tap_row = (row + pooling.padding - i * pooling.stride) * pooling.kernel;
+        for (int64_t j = columns.first; j < columns.last; ++j) {
+          const int64_t tap = tap_row + column + pooling.padding - j * pooling.stride,
+                        window = (n * dy.rows + i) * dy.columns + j;
+          const auto won =
+              hn::Eq(load(winners + window * dy.channels + c, width), hn::Set(d, static_cast<float>(tap)));
+          sum = hn::Add(sum, hn::IfThenElseZero(won, load(dy.data + window * dy.stride + c, width)));
         }
       }
       const int64_t pixel = (n * dx.rows + row) * dx.columns + column;
@@ -126,6 +123,19 @@ void over_rows(const Pixels<Float>& image, const Body& body) {
   parallel_for(0, image.images * image.rows, [&](int64_t i) { body(i / image.rows, i % image.rows); });
 }
 
+// Of every pixel along one axis.
+std::vector<Windows> windows_of(int64_t inputs, int64_t outputs, const Pooling& p) {
+  std::vector<Windows> of(static_cast<size_t>(inputs), {outputs, 0});
+  for (int64_t o = 0; o < outputs; ++o) {
+    const int64_t begin = o * p.stride - p.padding;
+    for (int64_t i = std::max<int64_t>(0, begin); i < std::min(inputs, begin + p.kernel); ++i) {
+      Windows& windows = of[static_cast<size_t>(i)];
+      windows = {std::min(windows.first, o), o + 1};
+    }
+  }
+  return of;
+}
+
 }  // namespace
 
 LinearTaps::LinearTaps(int64_t inputs, int64_t outputs) {
@@ -155,8 +165,10 @@ void max_pool(const Pixels<const float>& x, const Pooling& pooling, const Pixels
 
 void max_pool_gradient(const Pixels<const float>& dy, const Pooling& pooling, const float* winners,
                        const Arrival& arrival, const Pixels<float>& dx) {
+  const auto down = windows_of(dx.rows, dy.rows, pooling),
+             across = windows_of(dx.columns, dy.columns, pooling);
   over_rows(dx, [&](int64_t n, int64_t row) {
-    HWY_DYNAMIC_DISPATCH(max_pool_gradient_row)(dy, pooling, winners, arrival, dx, n, row);
+    HWY_DYNAMIC_DISPATCH(max_pool_gradient_row)(dy, pooling, down, across, winners, arrival, dx, n, row);
   });
 }
 

@@ -48,7 +48,7 @@ void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pi
       transform_gradients(dy, tile, count, m);
       for (int64_t p = 0; p < kPoints; ++p) {
         add_outer(v.row(p, 0), x.channels, x.channels, m.row(p, 0), columns, count,
-                  sums + p * x.channels * columns);
+                  sums + p * x.channels * columns, columns);
       }
     }
   });
@@ -68,14 +68,20 @@ void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pix
                     begin = block % runs * kPixelsSummed, end = std::min(begin + kPixelsSummed, x.columns),
                     pixels = end - begin;
       gather_rows<decltype(reader)>(x, norm, kernel, n, y, begin, end, rows);
-      over_vectors(dy.channels, [&](int64_t c, auto width) {
-        for (int64_t p = 0; p < pixels; ++p)
-          hn::StoreU(load(dy.at(n, y, begin + p) + c, width), Floats(), gradients + p * columns + c);
-      });
+      const float* dy_run = dy.at(n, y, begin);
+      int64_t dy_stride = dy.stride;
+      if (columns > dy.channels) {  // filled up to whole vectors
+        over_vectors(dy.channels, [&](int64_t c, auto width) {
+          for (int64_t p = 0; p < pixels; ++p)
+            hn::StoreU(load(dy_run + p * dy.stride + c, width), Floats(), gradients + p * columns + c);
+        });
+        dy_run = gradients;
+        dy_stride = columns;
+      }
       // the taps of one kernel row lie beside each other, as its pixels do
       for (int64_t ky = 0; ky < kernel; ++ky) {
-        add_outer(rows + ky * (pixels + kernel - 1) * x.channels, x.channels, kernel * x.channels, gradients,
-                  columns, pixels, sums + ky * kernel * x.channels * columns);
+        add_outer(rows + ky * (pixels + kernel - 1) * x.channels, x.channels, kernel * x.channels, dy_run,
+                  dy_stride, pixels, sums + ky * kernel * x.channels * columns, columns);
       }
     }
   });

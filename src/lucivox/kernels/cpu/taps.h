@@ -9,6 +9,11 @@ namespace lucivox::cpu {
 // Outputs that read an input, with its weight in them.
 using Readers = std::vector<std::pair<int64_t, float>>;
 
+// The windows of a pooling, [first, last), that a pixel lies in.
+struct Windows {
+  int64_t first, last;
+};
+
 // Linear interpolation along one axis with the ends aligned: an output is first + weight (second - first).
 struct LinearTaps {
   LinearTaps(int64_t inputs, int64_t outputs);
