@@ -60,19 +60,28 @@ at::Tensor window_mean(const at::Tensor& x, const SsimOptions& options) {
   return at::conv2d(at::conv2d(x, vertical.view({1, 1, -1, 1})), horizontal.view({1, 1, 1, -1}));
 }
 
-struct Similarity {
-  at::Tensor luminance, structure;  // maps [N, 1, h, w]; SSIM is their product
+// Of every window: squares and product of the two means, sum of the variances, covariance; maps [N, 1, h, w].
+struct WindowMoments {
+  at::Tensor mean_aa, mean_bb, mean_ab, variances, covariance;
 };
 
-Similarity similarity(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
+WindowMoments window_moments(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
+  // one pass over all products, stacked along the batch
+  const auto means = window_mean(at::cat({a, b, a * a + b * b, a * b}), options).chunk(4);
+  WindowMoments m{means[0] * means[0], means[1] * means[1], means[0] * means[1], {}, {}};
+  m.variances = means[2] - m.mean_aa - m.mean_bb;
+  m.covariance = means[3] - m.mean_ab;
+  return m;
+}
+
+// The two factors of SSIM.
+at::Tensor luminance(const WindowMoments& m, const SsimOptions& options) {
   const double c1 = std::pow(0.01 * options.data_range, 2);
+  return (2 * m.mean_ab + c1) / (m.mean_aa + m.mean_bb + c1);
+}
+at::Tensor structure(const WindowMoments& m, const SsimOptions& options) {
   const double c2 = std::pow(0.03 * options.data_range, 2);
-  // one pass over all five products, stacked along the batch
-  const auto means = window_mean(at::cat({a, b, a * a, b * b, a * b}), options).chunk(5);
-  const at::Tensor mean_aa = means[0] * means[0], mean_bb = means[1] * means[1],
-                   mean_ab = means[0] * means[1];
-  const at::Tensor var_a = means[2] - mean_aa, var_b = means[3] - mean_bb, covariance = means[4] - mean_ab;
-  return {(2 * mean_ab + c1) / (mean_aa + mean_bb + c1), (2 * covariance + c2) / (var_a + var_b + c2)};
+  return (2 * m.covariance + c2) / (m.variances + c2);
 }
 
 at::Tensor image_mean(const at::Tensor& map) {
@@ -95,8 +104,8 @@ void require_pair(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor ssim(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
   require_pair(a, b);
-  const Similarity s = similarity(a, b, options);
-  return image_mean(s.luminance * s.structure);
+  const WindowMoments m = window_moments(a, b, options);
+  return image_mean(luminance(m, options) * structure(m, options));
 }
 
 at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions& options) {
@@ -113,8 +122,9 @@ at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions
   at::Tensor x = a, y = b, product;
   for (size_t scale = 0; scale < scales; ++scale) {
     const bool coarsest = scale + 1 == scales;
-    const Similarity s = similarity(x, y, options.ssim);
-    const at::Tensor value = image_mean(coarsest ? s.luminance * s.structure : s.structure);
+    const WindowMoments m = window_moments(x, y, options.ssim);
+    const at::Tensor factors = structure(m, options.ssim);
+    const at::Tensor value = image_mean(coarsest ? luminance(m, options.ssim) * factors : factors);
     const at::Tensor factor = normalised(value).pow(options.weights[scale]);
     product = product.defined() ? product * factor : factor;
     if (!coarsest) {
