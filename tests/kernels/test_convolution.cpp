@@ -125,9 +125,11 @@ TEST(Convolution, InputGradientIsThatOfFloat64AtEveryVectorLength) {
     const at::Tensor dx = slice_of_nan(before), turned = n.filters.flip({0, 1}).transpose(2, 3).contiguous();
     cpu::convolution_gradient(
         const_pixels(n.dy), {turned.const_data_ptr<float>(), c.out, c.in, c.kernel},
-        {const_pixels(n.x), n.mean.const_data_ptr<float>(), t.from_dn.const_data_ptr<float>(),
-         t.from_x.const_data_ptr<float>(), t.shift.const_data_ptr<float>(), t.kept.const_data_ptr<float>(),
-         t.slope.const_data_ptr<float>()},
+        {n.mean.const_data_ptr<float>(),
+         t.from_dn.const_data_ptr<float>(),
+         t.from_x.const_data_ptr<float>(),
+         t.shift.const_data_ptr<float>(),
+         {const_pixels(n.x), t.kept.const_data_ptr<float>(), t.slope.const_data_ptr<float>()}},
         pixels(dx));
     const at::Tensor dn =
         at::conv_transpose2d(as_nchw64(n.dy), n.weight64(), {}, 1, c.kernel / 2).permute({0, 2, 3, 1});

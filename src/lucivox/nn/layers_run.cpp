@@ -5,6 +5,7 @@
 #include <lucivox/kernels/cpu/activation.h>
 #include <lucivox/kernels/cpu/convolution.h>
 #include <lucivox/kernels/cpu/moments.h>
+#include <lucivox/kernels/cpu/resample.h>
 #include <lucivox/kernels/cpu/weight_gradient.h>
 #include <lucivox/nn/layers_run.h>
 
@@ -48,6 +49,10 @@ at::Tensor filters_of(const at::Tensor& weight, const Convolution& conv) {
 at::Tensor weight_of(const at::Tensor& filters, const Convolution& conv) {
   return conv.transposed ? filters.flip({0, 1}).permute({2, 3, 0, 1}).contiguous()
                          : filters.permute({3, 2, 0, 1}).contiguous();
+}
+
+cpu::Pooling pooling_of(const MaxPool& pool) {
+  return {pool.kernel, pool.stride, pool.padding};
 }
 
 // Mean and 1 / standard deviation by which a layer normalised, float64 [channels].
@@ -119,17 +124,21 @@ class Forward {
   }
 
   void run(size_t s, const Resampling& step) {
-    const at::Tensor x = as_nchw(slice_of(step.input));
+    const at::Tensor x = slice_of(step.input);
     const Operation& op = record_.graph->node(step.output).operation;
-    at::Tensor y;
     if (const auto* pool = std::get_if<MaxPool>(&op)) {
-      std::tie(y, record_.winners[s]) =
-          at::max_pool2d_with_indices(x, pool->kernel, pool->stride, pool->padding);
+      const auto pooled = [&](int64_t side) {
+        return (side + 2 * pool->padding - pool->kernel) / pool->stride + 1;
+      };
+      const at::Tensor y = output_slice(step.output, x.size(0), pooled(x.size(1)), pooled(x.size(2)));
+      record_.winners[s] = at::empty(y.sizes(), at::kFloat);
+      cpu::max_pool(const_pixels(x), pooling_of(*pool), pixels(y),
+                    record_.winners[s].mutable_data_ptr<float>());
     } else {
       const int64_t factor = std::get<Upsample>(op).factor;
-      y = at::upsample_bilinear2d(x, {x.size(2) * factor, x.size(3) * factor}, true);
+      cpu::upsample(const_pixels(x),
+                    pixels(output_slice(step.output, x.size(0), x.size(1) * factor, x.size(2) * factor)));
     }
-    output_slice(step.output, y.size(0), y.size(2), y.size(3)).copy_(y.permute({0, 2, 3, 1}));
     take_moments(step.output);
   }
 
@@ -221,19 +230,14 @@ class OutputGradients {
     return c;
   }
 
-  void add(NodeId id, const at::Tensor& gradient_nhwc) {
+  // The gradient of the network's output, which nothing else reads.
+  void begin(const at::Tensor& gradient_nhwc) {
+    const NodeId id = record_.graph->output();
     const Contribution c = contribute(id);
-    const at::Tensor mine = slice_of(id);
-    const at::Tensor kept = c.kept > 0;
-    if (kept.all().item<bool>()) {
-      mine.add_(gradient_nhwc);
-    } else {
-      mine.copy_(at::where(kept, mine + gradient_nhwc, gradient_nhwc));
-    }
-    if ((c.slope != 1).any().item<bool>()) {
-      const at::Tensor y = slice(record_.buffers[static_cast<size_t>(place(id).buffer)], place(id));
-      cpu::activation_gradient(const_pixels(y), c.slope.const_data_ptr<float>(), pixels(mine));
-    }
+    const at::Tensor mine = slice_of(id),
+                     y = slice(record_.buffers[static_cast<size_t>(place(id).buffer)], place(id));
+    mine.copy_(gradient_nhwc);
+    cpu::activation_gradient(const_pixels(y), c.slope.const_data_ptr<float>(), pixels(mine));
   }
 
  private:
@@ -278,7 +282,7 @@ class Backward {
       : record_(record), weights_(weights), of_input_(of_input), gradients_(gradients), outputs_(record) {}
 
   void run(const at::Tensor& dy) {
-    outputs_.add(record_.graph->output(), dy.permute({0, 2, 3, 1}));
+    outputs_.begin(dy.permute({0, 2, 3, 1}));
     const auto& steps = record_.layers->steps;
     for (size_t s = steps.size(); s-- > 0;) {
       std::visit([&](const auto& step) { run(s, step); }, steps[s]);
@@ -295,16 +299,16 @@ class Backward {
 
   void run(size_t s, const Resampling& step) {
     if (!needed(step.input)) return;
-    const at::Tensor dy = as_nchw(outputs_.slice_of(step.output)), x = as_nchw(activations(step.input));
-    const Operation& op = record_.graph->node(step.output).operation;
-    at::Tensor dx;
-    if (const auto* pool = std::get_if<MaxPool>(&op)) {
-      dx = at::max_pool2d_with_indices_backward(dy, x, pool->kernel, pool->stride, pool->padding, 1, false,
-                                                record_.winners[s]);
+    const auto contribution = outputs_.contribute(step.input);
+    const cpu::Arrival to = arrival(step.input, contribution);
+    const auto dy = const_pixels(outputs_.slice_of(step.output));
+    const auto dx = pixels(outputs_.slice_of(step.input));
+    const auto* pool = std::get_if<MaxPool>(&record_.graph->node(step.output).operation);
+    if (pool != nullptr) {
+      cpu::max_pool_gradient(dy, pooling_of(*pool), record_.winners[s].const_data_ptr<float>(), to, dx);
     } else {
-      dx = at::upsample_bilinear2d_backward(dy, dy.sizes().slice(2), x.sizes(), true);
+      cpu::upsample_gradient(dy, to, dx);
     }
-    outputs_.add(step.input, dx.permute({0, 2, 3, 1}));
   }
 
   // The layer is linear in its normalised input n = weight xhat + bias, so all that batch norm's backward
@@ -360,16 +364,20 @@ class Backward {
             (scale * sum_dn * share).to(at::kFloat)};
   }
 
+  cpu::Arrival arrival(NodeId id, const OutputGradients::Contribution& contribution) const {
+    return {const_pixels(activations(id)), contribution.kept.const_data_ptr<float>(),
+            contribution.slope.const_data_ptr<float>()};
+  }
+
   void propagate(const Layer& layer, const at::Tensor& filters, const InputTerms& terms) {
     const Convolution& conv = convolution_of(*record_.graph, layer);
     const at::Tensor turned = filters.flip({0, 1}).transpose(2, 3).contiguous();
     const auto contribution = outputs_.contribute(layer.input);
     cpu::convolution_gradient(const_pixels(outputs_.slice_of(layer.output())),
                               {turned.const_data_ptr<float>(), conv.out, conv.in, conv.kernel},
-                              {const_pixels(activations(layer.input)), terms.mean.const_data_ptr<float>(),
-                               terms.from_dn.const_data_ptr<float>(), terms.from_x.const_data_ptr<float>(),
-                               terms.shift.const_data_ptr<float>(), contribution.kept.const_data_ptr<float>(),
-                               contribution.slope.const_data_ptr<float>()},
+                              {terms.mean.const_data_ptr<float>(), terms.from_dn.const_data_ptr<float>(),
+                               terms.from_x.const_data_ptr<float>(), terms.shift.const_data_ptr<float>(),
+                               arrival(layer.input, contribution)},
                               pixels(outputs_.slice_of(layer.input)));
   }
 

@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <lucivox/base/parallel.h>
+#include <lucivox/kernels/cpu/arrival-inl.h>
 #include <lucivox/kernels/cpu/reading-inl.h>
 #include <lucivox/kernels/cpu/scratch.h>
 
@@ -65,35 +66,22 @@ class RespondingChannels {
 class GradientChannels {
  public:
   GradientChannels(const InputGradient& g, const Pixels<float>& dx, int64_t c, int64_t channels)
-      : x_(g.x.data + c),
-        dx_(dx.data + c),
-        x_stride_(g.x.stride),
-        dx_stride_(dx.stride),
-        channels_(channels),
+      : to_(g.arrival, dx, c, channels),
         mean_(load(g.mean + c, channels)),
         from_dn_(load(g.from_dn + c, channels)),
         from_x_(load(g.from_x + c, channels)),
-        shift_(load(g.shift + c, channels)),
-        slope_(load(g.slope + c, channels)),
-        kept_(hn::Gt(load(g.kept + c, channels), hn::Zero(Floats()))) {}
+        shift_(load(g.shift + c, channels)) {}
 
   HWY_INLINE void put(int64_t pixel, Vector dn) {
-    const Floats d;
-    const auto x = load(x_ + pixel * x_stride_, channels_);
-    float* to = dx_ + pixel * dx_stride_;
-    const auto before = hn::IfThenElseZero(kept_, load(to, channels_));
-    const auto dx = hn::Add(before, hn::MulAdd(from_dn_, dn, hn::MulAdd(from_x_, hn::Sub(x, mean_), shift_)));
-    store(hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dx, hn::Mul(dx, slope_)), to, channels_);
+    const auto x = to_.x(pixel);
+    to_.put(pixel, x, hn::MulAdd(from_dn_, dn, hn::MulAdd(from_x_, hn::Sub(x, mean_), shift_)));
   }
 
   void finish() {}
 
  private:
-  const float* x_;
-  float* dx_;
-  int64_t x_stride_, dx_stride_, channels_;
-  Vector mean_, from_dn_, from_x_, shift_, slope_;
-  hn::Mask<Floats> kept_;
+  ArrivingChannels to_;
+  Vector mean_, from_dn_, from_x_, shift_;
 };
 
 // The outputs of `count` tiles from their 64 products.

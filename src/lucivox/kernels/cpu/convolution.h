@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lucivox/kernels/cpu/pixels.h>
+#include <lucivox/kernels/cpu/arrival.h>
 
 namespace lucivox::cpu {
 
@@ -27,14 +27,11 @@ struct Response {
 void convolution(const Pixels<const float>& x, const Normalisation& norm, const Filters& filters,
                  const Response& response, const Pixels<float>& y);
 
-// Backward: with dn the gradient of the normalised input,
-//   dx = (kept dx) + from_dn dn + from_x (x - mean) + shift, times `slope` where x is not above 0.
-// All of [channels]; `kept` is 1 where dx already holds a gradient to add to, else 0, and `slope` 1 where x
-// is not an activation or other gradients are to come.
+// Backward: with dn the gradient of the normalised input, from_dn dn + from_x (x - mean) + shift arrives at
+// x; all of [channels].
 struct InputGradient {
-  Pixels<const float> x;
   const float *mean, *from_dn, *from_x, *shift;
-  const float *kept, *slope;
+  Arrival arrival;
 };
 // `filters` are those of the forward pass turned by 180 degrees, in and out exchanged.
 void convolution_gradient(const Pixels<const float>& dy, const Filters& filters,

@@ -1,0 +1,110 @@
+"""What sparsity costs in quality, over seeds: small trainings of DDNet, dense and by the hybrid schedule with each
+criterion at 50 %, on the same simulated slices. Writes docs/ddnet-quality.md.
+
+A criterion holds when its mean MS-SSIM is not below that of dense training by more than the spread of dense training
+over seeds (Table 2 of Chaturvedi et al.). "without retraining" is the dense half of the schedule pruned and left alone.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import machine
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2", "channels-l1", "channels-l2", "corners",
+            "2:4")
+SLICES, HELD_OUT, SIZE = 64, 8, 128
+TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.9", "train.freeze_norms_after=4")
+
+
+def lucivox(options, *arguments):
+    command = [options.build / "bin" / "lucivox", *map(str, arguments), "--quiet"]
+    subprocess.run(list(map(str, command)), check=True, env=os.environ | {"OMP_NUM_THREADS": str(options.threads)})
+
+
+def simulate(options):
+    for part, slices, seed in (("train", SLICES, 1), ("held-out", HELD_OUT, 2)):
+        if not (options.work / part).exists():
+            lucivox(options, "simulate", "ct", options.work / part, "--slices", slices, "--size", SIZE, "--seed", seed)
+
+
+def train(options, criterion, seed):
+    """A run, or the one that stands in the work folder already; returns its folder."""
+    run = options.work / f"{criterion.replace(':', '-')}-{seed}"
+    if not (run / "summary.json").exists():
+        settings = [f"data.train={options.work / 'train'}", f"data.validation={options.work / 'held-out'}",
+                    f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING]
+        if criterion != "dense":
+            settings += [f"train.sparsity.criterion={criterion}", "train.sparsity.amount=0.5",
+                         f"train.sparsity.dense_epochs={options.epochs // 2}"]
+        sets = [word for setting in settings for word in ("--set", setting)]
+        resume = ["--resume"] if (run / "checkpoints" / "last.safetensors").exists() else []
+        lucivox(options, "train", "ddnet", "--run", run, *sets, *resume)
+    return run
+
+
+def measured(run):
+    """MS-SSIM of the finished model, and right after pruning where there was any."""
+    summary = json.loads((run / "summary.json").read_text())
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    pruned = [line["validation"]["ms_ssim"] for line in lines if line["kind"] == "pruned"]
+    return {"ms_ssim": summary["after"]["ms_ssim"], "before": summary["before"]["ms_ssim"],
+            "psnr": summary["after"]["psnr"], "pruned": pruned[0] if pruned else None, "sparsity": summary["sparsity"]}
+
+
+def spread(values):
+    return max(values) - min(values)
+
+
+def table(results, options):
+    dense = [one["ms_ssim"] for one in results["dense"]]
+    floor = statistics.mean(dense) - spread(dense)
+    rows = []
+    for name, runs in results.items():
+        final = [one["ms_ssim"] for one in runs]
+        pruned = [one["pruned"] for one in runs if one["pruned"] is not None]
+        verdict = "" if name == "dense" else "yes" if statistics.mean(final) >= floor else "no"
+        rows.append(f"| {name} | {100 * runs[0]['sparsity']:.0f} % | {statistics.mean(final):.4f} | {spread(final):.4f} | "
+                    f"{statistics.mean(one['psnr'] for one in runs):.2f} | "
+                    f"{f'{statistics.mean(pruned):.4f}' if pruned else ''} | {verdict} |")
+    low = statistics.mean(one["before"] for one in results["dense"])
+    return "\n".join([
+        "# What sparsity costs in quality", "",
+        f"DDNet, {options.epochs} epochs on {SLICES} simulated slices of {SIZE}x{SIZE}, {HELD_OUT} others to judge by, "
+        f"{options.seeds} seeds; the hybrid schedule prunes after {options.epochs // 2} epochs. "
+        f"MS-SSIM of the low-dose slices is {low:.4f}. Spread is the largest minus the smallest over seeds. A criterion "
+        "holds when its mean is not below that of dense training by more than dense training's spread. "
+        f"Made by `./run bench ddnet-quality` (commit {machine.commit(ROOT)[:12]}).", "",
+        "| training | weights pruned | MS-SSIM | spread | PSNR, dB | pruned, not retrained | holds |",
+        "|---|---|---|---|---|---|---|", *rows, ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (3)")
+    parser.add_argument("--epochs", type=int, default=24, help="of a training (24)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench" / "ddnet-quality",
+                        help="folder for data and runs; what is finished there is not repeated")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    simulate(options)
+    results = {name: [] for name in ("dense", *CRITERIA)}
+    for seed in range(1, options.seeds + 1):
+        for name, runs in results.items():
+            runs.append(measured(train(options, name, seed)))
+            print(f"seed {seed}  {name:<16}  MS-SSIM {runs[-1]['ms_ssim']:.4f}", flush=True)
+    text = table(results, options)
+    (ROOT / "build" / "bench" / "ddnet-quality.json").write_text(json.dumps(results, indent=2) + "\n")
+    (ROOT / "docs" / "ddnet-quality.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
