@@ -13,7 +13,7 @@ namespace {
 
 TEST(Help, EveryCommandExplainsItself) {
   for (const char* command :
-       {"demo", "simulate", "train", "enhance", "evaluate", "import", "info", "doctor"}) {
+       {"demo", "simulate", "train", "enhance", "evaluate", "prune", "import", "info", "doctor"}) {
     const Outcome outcome = run_command({command, "--help"});
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.out.find("--help"), std::string::npos) << command;

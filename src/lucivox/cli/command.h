@@ -44,6 +44,7 @@ void add_train(CLI::App& app, Context& context);
 void add_enhance(CLI::App& app, Context& context);
 void add_reconstruct(CLI::App& app, Context& context);
 void add_evaluate(CLI::App& app, Context& context);
+void add_prune(CLI::App& app, Context& context);
 void add_import(CLI::App& app, Context& context);
 void add_info(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);

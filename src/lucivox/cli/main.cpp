@@ -52,6 +52,7 @@ int run(int count, char** arguments) {
   lucivox::add_enhance(app, context);
   lucivox::add_reconstruct(app, context);
   lucivox::add_evaluate(app, context);
+  lucivox::add_prune(app, context);
   lucivox::add_import(app, context);
   lucivox::add_info(app, context);
   lucivox::add_doctor(app, context);

@@ -15,19 +15,42 @@ namespace {
 
 constexpr int64_t kTypicalSide = 512;  // pixels of a CT slice
 
+// To a tenth.
+double gflop(const Graph& graph) {
+  return std::round(graph.flops(kTypicalSide, kTypicalSide) / 1e8) / 10;
+}
+
+int64_t filter_count(const Graph& graph) {
+  int64_t filters = 0;
+  for (const Node& node : graph.nodes()) {
+    if (const auto* conv = std::get_if<Convolution>(&node.operation)) filters += conv->out;
+  }
+  return filters;
+}
+
+// What a network was before it was made smaller.
+Json describe_removed(const Graph& dense, const Graph& shrunk) {
+  return {{"filters", filter_count(dense) - filter_count(shrunk)},
+          {"of", filter_count(dense)},
+          {"dense parameters", dense.parameter_count()},
+          {"dense GFLOP for 512x512", gflop(dense)}};
+}
+
 Json describe_model(const std::filesystem::path& path) {
   const Model model = load_model(path);
   const Graph& graph = model.network.graph();
-  return {{"model", model.name},
-          {"architecture", graph.architecture()},
-          {"layers", graph.layer_count()},
-          {"parameters", graph.parameter_count()},
-          {"GFLOP for 512x512", std::round(graph.flops(kTypicalSide, kTypicalSide) / 1e8) / 10},
-          {"receptive field radius", graph.receptive_radius()},
-          {"slice sides padded to multiples of", graph.size_multiple()},
-          {"intensity", describe(model.intensity)},
-          {"written by lucivox", model.version},
-          {"training", model.training}};
+  Json json = {{"model", model.name},
+               {"architecture", graph.architecture()},
+               {"layers", graph.layer_count()},
+               {"parameters", graph.parameter_count()},
+               {"GFLOP for 512x512", gflop(graph)},
+               {"receptive field radius", graph.receptive_radius()},
+               {"slice sides padded to multiples of", graph.size_multiple()},
+               {"intensity", describe(model.intensity)},
+               {"written by lucivox", model.version},
+               {"training", model.training}};
+  if (model.removed) json["removed"] = describe_removed(model.removed->dense, graph);
+  return json;
 }
 
 Json describe_image(const std::filesystem::path& path) {
