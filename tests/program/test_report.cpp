@@ -1,4 +1,6 @@
 #include <cmath>
+#include <cstdio>
+#include <sstream>
 
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
@@ -44,6 +46,51 @@ TEST(LineChart, PutsLargerValuesHigher) {
   EXPECT_GT(y0, y1);
 }
 
+// Three bins of width 1 around 0, 1 and 2: the outline changes height at 0.5 and 1.5.
+TEST(LineChart, OutlinesHistograms) {
+  const std::string svg =
+      line_chart({"t", "x", {{"s", {{0, 1}, {1, 3}, {2, 2}}, Stroke::Steps}, {"o", {{0, 0}}}}, {}});
+  const size_t at = svg.find("points=\"") + 8;
+  std::istringstream points(svg.substr(at, svg.find('"', at) - at));
+  std::vector<double> x, y;
+  char comma = 0;
+  for (double one = 0, other = 0; points >> one >> comma >> other;) {
+    x.push_back(one);
+    y.push_back(other);
+  }
+  ASSERT_EQ(x.size(), 6U);
+  EXPECT_NEAR(x[1], x[0] + (x[5] - x[0]) / 4, 0.11);
+  EXPECT_EQ(x[1], x[2]);
+  EXPECT_NEAR(x[3], x[0] + (x[5] - x[0]) * 3 / 4, 0.11);
+  EXPECT_EQ(y[0], y[1]);
+  EXPECT_EQ(y[2], y[3]);
+  EXPECT_EQ(y[4], y[5]);
+  EXPECT_LT(y[2], y[4]);
+  EXPECT_LT(y[4], y[0]);
+}
+
+// A legend that is wider than the page goes below the plot, and the page grows with it.
+TEST(LineChart, KeepsALongLegendInsideThePage) {
+  std::vector<Series> many;
+  for (int i = 0; i < 9; ++i) many.push_back({"magnitude-global", {{0, i}, {1, i}}, Stroke::Dots});
+  for (const Chart& chart : {Chart{"t", "x", many, {}}, Chart{"t", "x", {many[0]}, {}}}) {
+    const std::string svg = line_chart(chart);
+    double width = 0, height = 0;
+    ASSERT_EQ(std::sscanf(svg.c_str(), "<svg viewBox=\"0 0 %lf %lf\"", &width, &height), 2);
+    size_t names = 0;
+    for (size_t at = svg.find("<text"); at != std::string::npos; at = svg.find("<text", at + 1)) {
+      if (svg.compare(svg.find('>', at) + 1, 9, "magnitude") != 0) continue;
+      double x = 0, y = 0;
+      ASSERT_EQ(std::sscanf(svg.c_str() + at, "<text x=\"%lf\" y=\"%lf\"", &x, &y), 2);
+      EXPECT_GT(x, 0);
+      EXPECT_LT(x + 6.5 * 16, width + 1);
+      EXPECT_LT(y, height);
+      ++names;
+    }
+    EXPECT_EQ(names, chart.series.size());
+  }
+}
+
 TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
   const std::vector<Json> metrics{{{"kind", "step"}, {"step", 1}, {"loss", 0.5}},
                                   {{"kind", "epoch"},
@@ -51,7 +98,7 @@ TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
                                    {"loss", 0.5},
                                    {"validation", {{"psnr", 30.0}, {"loss", 0.4}}},
                                    {"learning_rate", 1e-3}},
-                                  {{"kind", "event"}, {"step", 1}, {"text", "pruned 40 %"}}};
+                                  {{"kind", "pruning"}, {"step", 1}}};
   const auto charts = training_charts(metrics);
   ASSERT_FALSE(charts.empty());
   EXPECT_NE(charts[0].find(">pruned<"), std::string::npos);

@@ -17,11 +17,14 @@ TEST(TrainOptions, DefaultToThePaper) {
 }
 
 TEST(TrainOptions, SurviveJson) {
-  const Json json = {{"epochs", 3},
-                     {"loss", {{"ms_ssim", 0.2}}},
-                     {"sparsity", {{"criterion", "filters-l1"}, {"dense_epochs", 1}}}};
+  const Json json = {
+      {"epochs", 3},
+      {"loss", {{"ms_ssim", 0.2}}},
+      {"sparsity",
+       {{"criterion", "magnitude"}, {"switch", "automatic"}, {"dense_epochs", 1}, {"gradual_epochs", 2}}}};
   const TrainOptions o = train_options_from_json(json);
   EXPECT_EQ(o.loss.ms_ssim, 0.2);
+  EXPECT_EQ(o.sparsity.switching, "automatic");
   EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
 }
 
@@ -37,21 +40,50 @@ TEST(TrainOptions, UnknownKeysAreNamedWithTheNearest) {
 }
 
 TEST(TrainOptions, RefuseNonsense) {
-  for (const Json& json :
-       std::vector<Json>{{{"epochs", 0}},
-                         {{"epochs", 1.5}},
-                         {{"epochs", "3"}},
-                         {{"batch", -1}},
-                         {{"learning_rate", 0}},
-                         {{"decay", 1.1}},
-                         {{"crop", -16}},
-                         {{"seed", -1}},
-                         {{"loss", {{"mse", -1}}}},
-                         {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}},
-                         {{"sparsity", {{"criterion", "magic"}}}},
-                         {{"epochs", 5}, {"sparsity", {{"criterion", "filters-l1"}, {"dense_epochs", 5}}}}}) {
+  for (const Json& json : std::vector<Json>{{{"epochs", 0}},
+                                            {{"epochs", 1.5}},
+                                            {{"epochs", "3"}},
+                                            {{"batch", -1}},
+                                            {{"learning_rate", 0}},
+                                            {{"decay", 1.1}},
+                                            {{"crop", -16}},
+                                            {{"seed", -1}},
+                                            {{"loss", {{"mse", -1}}}},
+                                            {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}}}) {
     EXPECT_THROW(train_options_from_json(json), Error) << json;
   }
+}
+
+TEST(SparsityOptions, RefuseNonsense) {
+  for (const Json& sparsity : std::vector<Json>{
+           {{"criterion", "magic"}},
+           {{"targets", "magic"}},
+           {{"amount", 1}},
+           {{"amount", -0.1}},
+           {{"switch", "sometimes"}},
+           {{"learning_rate", -1e-4}},
+           {{"dense_epochs", -1}},
+           {{"gradual_epochs", 0}},
+           {{"criterion", "magnitude"}, {"dense_epochs", 50}},
+           {{"criterion", "magnitude"}, {"dense_epochs", 40}, {"gradual_epochs", 11}},
+           {{"criterion", "2:4"}, {"gradual_epochs", 2}},
+           {{"epochs", 25}},
+       }) {
+    try {
+      train_options_from_json({{"sparsity", sparsity}});
+      FAIL() << sparsity;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 2) << sparsity;
+      EXPECT_FALSE(error.hint().empty()) << sparsity;
+    }
+  }
+}
+
+// A dense run has epochs of its own; so has one that is pruned gradually up to its last epoch.
+TEST(SparsityOptions, TakeWhatFits) {
+  EXPECT_NO_THROW(train_options_from_json({{"epochs", 5}}));
+  EXPECT_NO_THROW(train_options_from_json(
+      {{"sparsity", {{"criterion", "magnitude"}, {"dense_epochs", 40}, {"gradual_epochs", 10}}}}));
 }
 
 }  // namespace

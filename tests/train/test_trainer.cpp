@@ -1,3 +1,6 @@
+#include <cmath>
+#include <numeric>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
@@ -6,6 +9,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/train/checkpoint.h>
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
 
@@ -27,7 +31,8 @@ TrainOptions short_training() {
   options.epochs = 4;
   options.learning_rate = 2e-3;
   options.crop = 32;
-  options.sparsity = {"filters-l1", 0.5, 2};
+  options.sparsity.pruning = {"filters-l1", 0.5, "both"};
+  options.sparsity.dense_epochs = 2;
   return options;
 }
 
@@ -53,15 +58,30 @@ void expect_same_state(const Network& a, const Network& b) {
   for (const auto& [name, value] : a.state()) EXPECT_TRUE(at::equal(value, b.weight(name))) << name;
 }
 
-// Sets its flag once the run has recorded `steps` steps.
-class StopAfter : public TrainingTask {
+Json first_pruning(const std::vector<Json>& metrics) {
+  for (const Json& line : metrics) {
+    if (line.at("kind") == "pruning") return line;
+  }
+  throw Error("nothing was pruned", "");
+}
+
+// What a run recorded, but for how long it took.
+std::vector<Json> timeless(std::vector<Json> metrics) {
+  for (Json& line : metrics) line.erase("seconds");
+  return metrics;
+}
+
+// Tells losses that flatten as figure 4b does, whatever the network's are. Sets its flag once the run has
+// recorded `steps` steps.
+class StagedTask : public TrainingTask {
  public:
-  StopAfter(std::unique_ptr<TrainingTask> task, int64_t steps, std::atomic<bool>& flag)
+  StagedTask(std::unique_ptr<TrainingTask> task, int64_t steps, std::atomic<bool>& flag)
       : task_(std::move(task)), left_(steps), flag_(flag) {}
   int64_t steps_per_epoch() const override { return task_->steps_per_epoch(); }
   double gradients(Network& network, int64_t epoch, int64_t step) override {
     if (--left_ == 0) flag_ = true;
-    return task_->gradients(network, epoch, step);
+    task_->gradients(network, epoch, step);
+    return std::pow(10, -static_cast<double>(epoch) / 2) + 1 - 1e-4 * static_cast<double>(epoch);
   }
   std::optional<Validation> validate(Network& network) override { return task_->validate(network); }
   std::string data() const override { return task_->data(); }
@@ -87,16 +107,6 @@ TEST(Trainer, LossFallsAndValidationIsReported) {
   EXPECT_LT(losses.back(), losses.front());
 }
 
-TEST(Trainer, PrunedWeightsStayExactlyZero) {
-  Setting setting;
-  Network network = small_network();
-  const TrainResult result = setting.run(network, short_training(), "run", Start::Fresh);
-  ASSERT_FALSE(result.masks.empty());
-  for (const auto& [name, mask] : result.masks) {
-    EXPECT_EQ((network.weight(name) * (1 - mask)).abs().max().item<double>(), 0) << name;
-  }
-}
-
 TEST(Trainer, SameSeedSameWeights) {
   Setting setting;
   Network a = small_network(), b = small_network();
@@ -105,30 +115,177 @@ TEST(Trainer, SameSeedSameWeights) {
   expect_same_state(a, b);
 }
 
-// Stopped in the middle of a dense epoch, and again in a sparse one: the same bits in the end.
+// One schedule of each kind: at once, gradual with a learning rate of its own, and automatic.
+std::vector<TrainOptions> schedules() {
+  const TrainOptions at_once = short_training();
+  TrainOptions gradual = at_once;
+  gradual.sparsity.pruning.criterion = "magnitude";
+  gradual.sparsity.gradual_epochs = 2;
+  gradual.sparsity.learning_rate = 1e-3;
+  TrainOptions automatic = at_once;
+  automatic.epochs = 24;
+  automatic.batch = 6;
+  automatic.sparsity.switching = "automatic";
+  automatic.sparsity.dense_epochs = 22;
+  return {at_once, gradual, automatic};
+}
+
+// Stopped in the middle of a dense epoch, right before the switch, and in sparse epochs: the same bits in the
+// end.
 TEST(Trainer, ResumedRunEqualsTheStraightOne) {
+  for (const TrainOptions& options : schedules()) {
+    Setting setting;
+    const auto run = [&](Network& network, const std::string& name, Start start, int64_t stop_after) {
+      std::atomic<bool> flag{false};
+      StagedTask task(supervised(*setting.training, setting.validation.get(), {}, options, network.graph()),
+                      stop_after, flag);
+      RunFolder folder = start == Start::Fresh ? RunFolder::create(setting.folder / name, to_json(options))
+                                               : RunFolder::resume(setting.folder / name);
+      return train(network, task, options, folder, start, setting.quiet, StopToken(flag));
+    };
+    Network straight = small_network();
+    const TrainResult whole = run(straight, "straight", Start::Fresh, 0);
+    const auto metrics = RunFolder::resume(setting.folder / "straight").metrics();
+    const int64_t before = first_pruning(metrics).at("step").get<int64_t>() - 1;
+    for (const int64_t stop_after : {int64_t{4}, before, before + 1, whole.steps - 1}) {
+      const std::string name = fmt::format("stopped-{}", stop_after);
+      Network stopped = small_network();
+      const TrainResult part = run(stopped, name, Start::Fresh, stop_after);
+      EXPECT_FALSE(part.finished);
+      EXPECT_EQ(part.steps, stop_after);
+      Network resumed(ddnet({.growth = 4}), 1234);  // all that matters comes from the checkpoint
+      EXPECT_TRUE(run(resumed, name, Start::Resume, 0).finished);
+      expect_same_state(resumed, straight);
+      EXPECT_EQ(timeless(RunFolder::resume(setting.folder / name).metrics()), timeless(metrics));
+    }
+  }
+}
+
+// The staged losses fall by half an order an epoch until 1e-4 an epoch is left, after 8 epochs.
+TEST(Trainer, AutomaticSwitchComesWithTheFlattening) {
+  Setting setting;
+  const TrainOptions options = schedules().back();
+  Network network = small_network();
+  std::atomic<bool> flag{false};
+  StagedTask task(supervised(*setting.training, nullptr, {}, options, network.graph()), 0, flag);
+  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  train(network, task, options, run, Start::Fresh, setting.quiet, {});
+  const Json pruning = first_pruning(run.metrics());
+  EXPECT_GT(pruning.at("epoch"), 14);
+  EXPECT_LT(pruning.at("epoch"), 22);
+  EXPECT_NE(pruning.at("reason").get<std::string>().find("1.0e-04"), std::string::npos) << pruning;
+}
+
+// Every criterion, at once and gradually: what was pruned once is zero in the end, and never comes back.
+TEST(Trainer, PrunedWeightsOfEveryCriterionStayExactlyZero) {
+  for (const std::string& criterion : pruning_criteria()) {
+    if (criterion == "none") continue;
+    for (const int64_t gradual : {1, 2}) {
+      if (criterion == "2:4" && gradual > 1) continue;
+      Setting setting;
+      TrainOptions options = short_training();
+      options.sparsity.pruning.criterion = criterion;
+      options.sparsity.dense_epochs = 1;
+      options.sparsity.gradual_epochs = gradual;
+      Network network = small_network();
+      const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+      int64_t pruned = 0;
+      for (const auto& [name, mask] : result.masks) {
+        EXPECT_TRUE(network.weight(name).masked_select(mask == 0).eq(0).all().item<bool>()) << name;
+        EXPECT_TRUE(network.weight(name).masked_select(mask == 1).ne(0).any().item<bool>()) << name;
+        pruned += (mask == 0).sum().item<int64_t>();
+      }
+      EXPECT_GT(pruned, 0) << criterion;
+    }
+  }
+}
+
+TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.sparsity.pruning.criterion = "magnitude";
+  options.sparsity.dense_epochs = 1;
+  options.sparsity.gradual_epochs = 3;
+  std::vector<Masks> masks;
+  for (int64_t epochs = 2; epochs <= 4; ++epochs) {
+    options.epochs = epochs;  // one pruning more each time
+    Network network = small_network();
+    masks.push_back(setting.run(network, options, "run", epochs == 2 ? Start::Fresh : Start::Resume).masks);
+  }
+  for (const size_t later : {size_t{1}, size_t{2}}) {
+    int64_t more = 0;
+    for (size_t i = 0; i < masks[later].size(); ++i) {
+      ASSERT_EQ(masks[later][i].first, masks[later - 1][i].first);
+      const at::Tensor gone = masks[later - 1][i].second - masks[later][i].second;
+      EXPECT_TRUE((gone >= 0).all().item<bool>()) << masks[later][i].first << " came back";
+      more += gone.sum().item<int64_t>();
+    }
+    EXPECT_GT(more, 0);
+  }
+  double amount = 0;
+  for (const Json& line : RunFolder::resume(setting.folder / "run").metrics()) {
+    if (line.at("kind") != "pruning") continue;
+    EXPECT_NEAR(line.at("sparsity").get<double>(), line.at("amount").get<double>(), 0.01);
+    amount = line.at("amount").get<double>();
+  }
+  EXPECT_EQ(amount, 0.5);
+}
+
+// Table 1: pruning alone costs quality; the record says how much, and how the weights lay before and after.
+TEST(Trainer, RecordsWhatPruningAloneCosts) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.sparsity.pruning = {"random", 0.5, "both"};
+  options.sparsity.dense_epochs = 3;
+  Network network = small_network();
+  setting.run(network, options, "run", Start::Fresh);
+  Json dense;
+  for (const Json& line : RunFolder::resume(setting.folder / "run").metrics()) {
+    if (line.at("kind") == "epoch" && line.at("phase") == "dense") dense = line;
+  }
+  const Json pruning = first_pruning(RunFolder::resume(setting.folder / "run").metrics());
+  EXPECT_EQ(pruning.at("step"), 19) << "the first sparse one of 6 an epoch";
+  EXPECT_EQ(pruning.at("reason"), "3 dense epochs as planned");
+  EXPECT_LT(pruning.at("validation").at("psnr"), dense.at("validation").at("psnr"));
+  const auto sum = [&](const char* when) {
+    const auto counts = pruning.at("weights").at(when).get<std::vector<int64_t>>();
+    return static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  };
+  EXPECT_NEAR(sum("after") / sum("before"), 1 - pruning.at("sparsity").get<double>(), 1e-12);
+}
+
+// A run that branches off the dense part of another is that run: the same bits and the same record.
+TEST(Trainer, BranchesOffTheDensePartOfAnotherRun) {
+  Setting setting;
+  const TrainOptions first = short_training();
+  TrainOptions other = first;
+  other.sparsity.pruning = {"random", 0.3, "both"};
+  other.sparsity.dense_epochs = 3;
+  Network trained = small_network(), straight = small_network(), branched = small_network();
+  setting.run(trained, first, "first", Start::Fresh);
+  setting.run(straight, other, "straight", Start::Fresh);
+
+  const RunFolder from = RunFolder::resume(setting.folder / "first");
+  const RunFolder to = RunFolder::create(setting.folder / "branched", to_json(other));
+  branch_checkpoint(from.dense_checkpoint(), to.checkpoint(), other);
+  setting.run(branched, other, "branched", Start::Resume);
+  expect_same_state(branched, straight);
+}
+
+TEST(Trainer, BranchesOffOnlyWhereTheOtherRunWouldHavePassed) {
   Setting setting;
   const TrainOptions options = short_training();
-  Network straight = small_network();
-  setting.run(straight, options, "straight", Start::Fresh);
-
-  for (const int64_t stop_after : {4, 15, 18}) {
-    const std::string name = fmt::format("stopped-{}", stop_after);
-    std::atomic<bool> flag{false};
-    {
-      Network stopped = small_network();
-      StopAfter task(supervised(*setting.training, setting.validation.get(), {}, options, stopped.graph()),
-                     stop_after, flag);
-      RunFolder run = RunFolder::create(setting.folder / name, to_json(options));
-      const TrainResult result =
-          train(stopped, task, options, run, Start::Fresh, setting.quiet, StopToken(flag));
-      EXPECT_FALSE(result.finished);
-      EXPECT_EQ(result.steps, stop_after);
-    }
-    Network resumed(ddnet({.growth = 4}), 1234);  // all that matters comes from the checkpoint
-    EXPECT_TRUE(setting.run(resumed, options, name, Start::Resume).finished);
-    expect_same_state(resumed, straight);
-  }
+  Network network = small_network();
+  setting.run(network, options, "run", Start::Fresh);
+  const RunFolder run = RunFolder::resume(setting.folder / "run");
+  const auto to = setting.folder / "branch.safetensors";
+  TrainOptions earlier = options, faster = options;
+  earlier.sparsity.dense_epochs = 1;
+  faster.learning_rate = 1e-2;
+  EXPECT_THROW(branch_checkpoint(run.dense_checkpoint(), to, earlier), Error);
+  EXPECT_THROW(branch_checkpoint(run.dense_checkpoint(), to, faster), Error);
+  EXPECT_THROW(branch_checkpoint(run.checkpoint(), to, options), Error) << "sparse";
+  EXPECT_FALSE(std::filesystem::exists(to));
 }
 
 TEST(Trainer, RefusesToResumeWithOtherOptionsOrData) {
@@ -139,6 +296,9 @@ TEST(Trainer, RefusesToResumeWithOtherOptionsOrData) {
   TrainOptions faster = options;
   faster.learning_rate = 1e-2;
   EXPECT_THROW(setting.run(network, faster, "run", Start::Resume), Error);
+  TrainOptions other_criterion = options;
+  other_criterion.sparsity.pruning.criterion = "magnitude";
+  EXPECT_THROW(setting.run(network, other_criterion, "run", Start::Resume), Error);
   setting.training = noisy_pairs(7, 48);
   EXPECT_THROW(setting.run(network, options, "run", Start::Resume), Error);
 }

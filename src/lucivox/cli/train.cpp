@@ -1,7 +1,11 @@
+#include <map>
+#include <optional>
+
 #include <lucivox/base/error.h>
 #include <lucivox/cli/command.h>
 #include <lucivox/cli/configuration.h>
 #include <lucivox/cli/training_text.h>
+#include <lucivox/program/sweep.h>
 
 namespace lucivox {
 namespace {
@@ -12,15 +16,26 @@ struct TrainArguments {
   std::filesystem::path run;
   std::string name = "ddnet";
   bool resume = false;
+  std::optional<Sweep> sweep;
 };
+
+Json configuration_of_run(const TrainArguments& arguments) {
+  return arguments.sweep ? sweep_configuration_of(arguments.run) : RunFolder::configuration_of(arguments.run);
+}
 
 TrainingJob job_from(const TrainArguments& arguments, const std::string& device) {
   const Start start = arguments.resume ? Start::Resume : Start::Fresh;
   const bool own = arguments.resume && arguments.config.empty();
-  Json configuration =
-      own ? RunFolder::configuration_of(arguments.run) : read_configuration(arguments.config, {});
+  Json configuration = own ? configuration_of_run(arguments) : read_configuration(arguments.config, {});
   for (const std::string& assignment : arguments.assignments) set_value(configuration, assignment);
   return {arguments.name, configuration, arguments.run, start, device};
+}
+
+int train_ddnet(const Context& context, const TrainArguments& arguments) {
+  const TrainingJob job = job_from(arguments, context.device);
+  if (arguments.sweep)
+    return print_sweep(context, job.run, run_sweep(*arguments.sweep, job, context.console, context.stop));
+  return print_training(context, job.run, run_training(job, context.console, context.stop));
 }
 
 }  // namespace
@@ -29,18 +44,20 @@ void add_train(CLI::App& app, Context& context) {
   CLI::App* train = app.add_subcommand("train", "train a network");
   train->require_subcommand(1);
   auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* ddnet =
-      add_command(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices",
-                  Flags{.json = true, .device = true}, [&context, arguments] {
-                    const TrainingJob job = job_from(*arguments, context.device);
-                    return print_training(context, job.run, run_training(job, context.console, context.stop));
-                  });
+  CLI::App* ddnet = add_command(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices",
+                                Flags{.json = true, .device = true},
+                                [&context, arguments] { return train_ddnet(context, *arguments); });
   ddnet->add_option("--config", arguments->config, "TOML file, see examples/");
   ddnet->add_option("--set", arguments->assignments,
                     "a value on top of it: train.epochs=3, data.train=FOLDER");
   ddnet->add_option("--run", arguments->run, "folder for checkpoints, metrics, model and report")->required();
   ddnet->add_option("--name", arguments->name, "name of the model")->capture_default_str();
   ddnet->add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
+  ddnet
+      ->add_option("--sweep", arguments->sweep,
+                   "many runs, compared: hybrid (dense and sparse epochs), sparsity")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Sweep>{{"hybrid", Sweep::Hybrid}, {"sparsity", Sweep::Sparsity}}));
 }
 
 }  // namespace lucivox

@@ -17,6 +17,17 @@ std::string quality_text(const BeforeAfter& q) {
          row("MS-SSIM", q.before.ms_ssim, q.after.ms_ssim, 4);
 }
 
+std::string runs_text(const Json& runs) {
+  std::string text = fmt::format("{:<24}{:>14}{:>14}{:>14}\n", "run", "pruned, %", "PSNR, dB", "MS-SSIM");
+  for (const Json& run : runs) {
+    const Json& quality = run.at("quality");
+    text += fmt::format("{:<24}{:>14.1f}{:>14.2f}{:>14.4f}\n", run.at("run").get<std::string>(),
+                        100 * run.at("sparsity").get<double>(), quality.at("psnr").get<double>(),
+                        quality.at("ms_ssim").get<double>());
+  }
+  return text;
+}
+
 }  // namespace
 
 int print_training(const Context& context, const std::filesystem::path& run, const TrainingSummary& summary) {
@@ -25,6 +36,13 @@ int print_training(const Context& context, const std::filesystem::path& run, con
   print(context, summary.json,
         fmt::format("{}trained in {}\nmodel   {}\nreport  {}", quality, human_seconds(summary.result.seconds),
                     (run / "model.safetensors").string(), (run / "report.html").string()));
+  return 0;
+}
+
+int print_sweep(const Context& context, const std::filesystem::path& folder, const SweepSummary& summary) {
+  if (!summary.finished) return kStopped;
+  print(context, summary.json,
+        fmt::format("{}report  {}", runs_text(summary.json.at("runs")), (folder / "report.html").string()));
   return 0;
 }
 

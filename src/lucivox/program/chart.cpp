@@ -10,8 +10,9 @@ namespace {
 
 constexpr double kWidth = 640, kHeight = 300;
 constexpr double kLeft = 64, kRight = 16, kTop = 34, kBottom = 46;
+constexpr double kLegendRow = 18;
 constexpr int kTicks = 5;    // about so many on an axis
-constexpr int kColours = 4;  // --line-1 .. --line-4 of the page
+constexpr int kColours = 9;  // --line-1 .. --line-9 of the page
 
 // A range of values and where it lies on the page.
 struct Axis {
@@ -87,34 +88,74 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
   return svg + text((kLeft + kWidth - kRight) / 2, kHeight - 10, "middle", chart.x_label);
 }
 
-std::string line(const Chart& chart, const Series& series, size_t index, const Axis& x, const Axis& y) {
-  std::string points;
-  for (const auto& point : series.points) {
-    if (drawable(chart, point))
-      points += fmt::format("{:.1f},{:.1f} ", x.at(point.first), y.at(shown(chart, point.second)));
+// How the series with this index is drawn.
+std::string stroke(const Series& series, size_t index) {
+  switch (series.stroke) {
+    case Stroke::Faint:
+      return R"svg(stroke="var(--faint)" stroke-width="1")svg";
+    case Stroke::Dashed:
+      return R"svg(stroke="var(--ink)" stroke-width="1.5" stroke-dasharray="6 4")svg";
+    default:
+      return fmt::format(R"svg(stroke="var(--line-{})" stroke-width="2")svg", index % kColours + 1);
   }
-  const std::string colour =
-      series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
-  return fmt::format(
-      R"svg(<polyline fill="none" stroke="{}" stroke-width="{}" stroke-linejoin="round" points="{}"/>)svg",
-      colour, series.faint ? 1 : 2, points);
 }
 
-std::string legend(const Chart& chart) {
-  std::string svg;
-  double left = kWidth - kRight;
-  size_t index = chart.series.size();
-  while (index-- > 0) {
-    const Series& series = chart.series[index];
-    left -= 6.5 * static_cast<double>(series.name.size()) + 28;
-    const std::string colour =
-        series.faint ? "var(--faint)" : fmt::format("var(--line-{})", index % kColours + 1);
-    svg +=
-        fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="18" y2="18" stroke="{}" stroke-width="2"/>)svg",
-                    left, left + 14, colour);
-    svg += text(left + 18, 22, "start", series.name);
+// The corners of a histogram's outline, whose bins meet halfway between the points.
+std::vector<std::pair<double, double>> outline(const std::vector<std::pair<double, double>>& bins) {
+  std::vector<std::pair<double, double>> corners;
+  for (size_t i = 0; i + 1 < bins.size(); ++i) {
+    const double edge = (bins[i].first + bins[i + 1].first) / 2;
+    corners.insert(corners.end(), {{edge, bins[i].second}, {edge, bins[i + 1].second}});
   }
-  return svg;
+  if (bins.empty()) return corners;
+  corners.insert(corners.begin(), bins.front());
+  corners.push_back(bins.back());
+  return corners;
+}
+
+std::string line(const Chart& chart, const Series& series, size_t index, const Axis& x, const Axis& y) {
+  std::string points, dots;
+  for (const auto& point : series.stroke == Stroke::Steps ? outline(series.points) : series.points) {
+    if (!drawable(chart, point)) continue;
+    const double left = x.at(point.first), top = y.at(shown(chart, point.second));
+    points += fmt::format("{:.1f},{:.1f} ", left, top);
+    if (series.stroke == Stroke::Dots)
+      dots += fmt::format(R"svg(<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="var(--line-{})"/>)svg", left, top,
+                          index % kColours + 1);
+  }
+  return fmt::format(R"svg(<polyline fill="none" {} stroke-linejoin="round" points="{}"/>)svg",
+                     stroke(series, index), points) +
+         dots;
+}
+
+struct Legend {
+  std::string svg;
+  double bottom = kHeight;  // of the page with it
+};
+
+double legend_width(const Series& series) {
+  return 6.5 * static_cast<double>(series.name.size()) + 28;
+}
+
+Legend legend(const Chart& chart) {
+  double all = 0;
+  for (const Series& series : chart.series) all += legend_width(series);
+  const bool beside_title = all + 8 * static_cast<double>(chart.title.size()) < kWidth - kLeft - kRight;
+  double left = beside_title ? kWidth - kRight - all : kLeft, row = beside_title ? 18 : kHeight + 6;
+  Legend legend;
+  for (size_t i = 0; i < chart.series.size(); ++i) {
+    const Series& series = chart.series[i];
+    if (!beside_title && left > kLeft && left + legend_width(series) > kWidth) {
+      left = kLeft;
+      row += kLegendRow;
+    }
+    legend.svg += fmt::format(R"svg(<line x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}" {}/>)svg", left,
+                              left + 14, row, row, stroke(series, i));
+    legend.svg += text(left + 18, row + 4, "start", series.name);
+    left += legend_width(series);
+  }
+  if (!beside_title) legend.bottom = row + kLegendRow;
+  return legend;
 }
 
 std::string marker(const Marker& mark, const Axis& x) {
@@ -153,14 +194,15 @@ std::string escape_html(const std::string& text) {
 std::string line_chart(const Chart& chart) {
   const Axis x = axis(chart, kLeft, kWidth - kRight, [](const auto& p) { return p.first; });
   const Axis y = axis(chart, kHeight - kBottom, kTop, [&](const auto& p) { return shown(chart, p.second); });
+  const Legend key = legend(chart);
   std::string svg = fmt::format(
       R"svg(<svg viewBox="0 0 {} {}" xmlns="http://www.w3.org/2000/svg" role="img" font-size="12" fill="var(--ink)">)svg",
-      kWidth, kHeight);
+      kWidth, key.bottom);
   svg +=
       text(kLeft, 22, "start", chart.title, R"svg(font-weight="600" font-size="14")svg") + grid(chart, x, y);
   for (const Marker& mark : chart.markers) svg += marker(mark, x);
   for (size_t i = 0; i < chart.series.size(); ++i) svg += line(chart, chart.series[i], i, x, y);
-  return svg + legend(chart) + "</svg>";
+  return svg + key.svg + "</svg>";
 }
 
 }  // namespace lucivox

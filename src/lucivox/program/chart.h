@@ -6,10 +6,18 @@
 
 namespace lucivox {
 
+enum class Stroke {
+  Line,
+  Faint,   // a thin line behind the others
+  Dashed,  // a level to compare with
+  Dots,    // a line with its points
+  Steps,   // a histogram's outline: bins around the points
+};
+
 struct Series {
   std::string name;
   std::vector<std::pair<double, double>> points;  // those that are not finite are left out
-  bool faint = false;                             // a thin line behind the others
+  Stroke stroke = Stroke::Line;
 };
 
 // A vertical line with a label.
@@ -26,7 +34,7 @@ struct Chart {
 };
 
 // A line chart as SVG to stand inside a page, whose CSS variables --ink, --faint, --grid, --line-1, ...
-// colour it.
+// --line-9 colour it. The legend stands beside the title, or below the plot where it is long.
 std::string line_chart(const Chart& chart);
 
 // For text inside HTML and SVG.

@@ -10,8 +10,8 @@ namespace lucivox {
 namespace {
 
 constexpr char kStyle[] = R"(
-:root { --paper: #fff; --ink: #1d2330; --faint: #b9c3d3; --grid: #e6eaf0; --line-1: #2563c9; --line-2: #d2691e; --line-3: #2b8a57; --line-4: #8a4fbf; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #dfe5ee; --faint: #4a5568; --grid: #2a313d; --line-1: #7db1ff; --line-2: #ffae70; --line-3: #78d6a3; --line-4: #c9a0f0; } }
+:root { --paper: #fff; --ink: #1d2330; --faint: #b9c3d3; --grid: #e6eaf0; --line-1: #2563c9; --line-2: #d2691e; --line-3: #2b8a57; --line-4: #8a4fbf; --line-5: #c2255c; --line-6: #0b8fa3; --line-7: #8a6d1c; --line-8: #5c6b7d; --line-9: #6d8a1c; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #dfe5ee; --faint: #4a5568; --grid: #2a313d; --line-1: #7db1ff; --line-2: #ffae70; --line-3: #78d6a3; --line-4: #c9a0f0; --line-5: #ff8fb3; --line-6: #6fd8e8; --line-7: #d9bd6a; --line-8: #a9b6c6; --line-9: #bcd96a; } }
 body { margin: 0 auto; max-width: 68rem; padding: 1.5rem; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; font-size: 1.15rem; }
 svg { font-family: inherit; width: 100%; height: auto; } figure { margin: 1.5rem 0; } figure img { width: 100%; height: auto; }
@@ -57,9 +57,8 @@ Series series_of(const std::vector<Json>& metrics, const std::string& kind, cons
 std::vector<Marker> prunings(const std::vector<Json>& metrics) {
   std::vector<Marker> markers;
   for (const Json& line : metrics) {
-    if (line.value("kind", "") == "event" && line.value("text", "").starts_with("pruned")) {
-      markers.push_back({line.at("step").get<double>(), "pruned"});
-    }
+    if (line.value("kind", "") != "pruning") continue;
+    markers.push_back({line.at("step").get<double>(), markers.empty() ? "pruned" : ""});
   }
   return markers;
 }
@@ -74,7 +73,7 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
       charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic}));
   };
   Series steps = series_of(metrics, "step", "loss", "step");
-  steps.faint = true;
+  steps.stroke = Stroke::Faint;
   add("Loss",
       {steps, series_of(metrics, "epoch", "validation/loss", "validation"),
        series_of(metrics, "epoch", "loss", "epoch mean")},
@@ -97,7 +96,7 @@ void write_report(const std::filesystem::path& folder, const ReportContent& cont
   for (const ReportTable& table : content.tables) html += html_of(table);
   if (!content.pictures.empty()) html += "<h2>Pictures</h2>\n";
   for (const ReportPicture& picture : content.pictures) html += html_of(picture);
-  if (!content.charts.empty()) html += "<h2>Training</h2>\n<div class=\"charts\">\n";
+  if (!content.charts.empty()) html += "<h2>Curves</h2>\n<div class=\"charts\">\n";
   for (const std::string& chart : content.charts) html += chart + "\n";
   if (!content.charts.empty()) html += "</div>\n";
   html += fmt::format("<details><summary>Configuration</summary><pre>{}</pre></details>\n",

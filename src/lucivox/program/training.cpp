@@ -11,6 +11,7 @@
 #include <lucivox/nn/model.h>
 #include <lucivox/program/device.h>
 #include <lucivox/program/picture.h>
+#include <lucivox/program/pruning_report.h>
 #include <lucivox/program/report.h>
 #include <lucivox/program/training.h>
 #include <lucivox/program/training_data.h>
@@ -162,7 +163,27 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
   return json;
 }
 
+ReportContent report(const std::string& name, const TrainingSummary& summary,
+                     const std::vector<Json>& metrics, std::vector<ReportPicture> pictures) {
+  ReportContent report;
+  report.title = fmt::format("Training of {}", name);
+  report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
+                                human_seconds(summary.result.seconds), threads(), version());
+  if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
+  report.tables.push_back(constants_table(summary.json.at("constant_regions")));
+  if (const auto table = pruning_table(summary.json.at("pruning"))) report.tables.push_back(*table);
+  report.pictures = std::move(pictures);
+  report.charts = training_charts(metrics);
+  for (std::string& chart : pruning_charts(metrics)) report.charts.push_back(std::move(chart));
+  report.configuration = summary.json.at("configuration");
+  return report;
+}
+
 }  // namespace
+
+Json resolved(const Json& configuration) {
+  return configuration_from(configuration).resolved();
+}
 
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
   const Configuration configuration = configuration_from(job.configuration);
@@ -191,18 +212,10 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
   summary.json = summary_json(model, configuration, summary.result, summary.quality);
   summary.json["constant_regions"] = constant_regions(model);
+  const std::vector<Json> metrics = run.metrics();
+  summary.json["pruning"] = pruning_summary(metrics);
+  write_report(run.path(), report(job.name, summary, metrics, std::move(pictures)));
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
-
-  ReportContent report;
-  report.title = fmt::format("Training of {}", job.name);
-  report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
-                                human_seconds(summary.result.seconds), threads(), version());
-  if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
-  report.tables.push_back(constants_table(summary.json.at("constant_regions")));
-  report.pictures = std::move(pictures);
-  report.charts = training_charts(run.metrics());
-  report.configuration = configuration.resolved();
-  write_report(run.path(), report);
   return summary;
 }
 

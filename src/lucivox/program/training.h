@@ -37,8 +37,11 @@ struct TrainingSummary {
   Json json;                           // what summary.json holds
 };
 
-// Trains, and when it is finished leaves in the run folder model.safetensors, summary.json, pictures/*.png
-// and report.html. Throws Error as the parts do.
+// A configuration with every default filled in. Throws Error (misuse) for what makes no sense.
+Json resolved(const Json& configuration);
+
+// Trains, and when it is finished leaves in the run folder model.safetensors, pictures/*.png, report.html
+// and, last of all, summary.json. Throws Error as the parts do.
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -53,6 +53,42 @@ Position position_from(const Json& json) {
   return p;
 }
 
+Json to_json(const std::optional<Switch>& s) {
+  return s ? Json{{"epoch", s->epoch}, {"reason", s->reason}} : Json();
+}
+
+std::optional<Switch> switch_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return Switch{json.at("epoch").get<int64_t>(), json.at("reason").get<std::string>()};
+}
+
+// What a checkpoint says about its tensors.
+Json description(const TensorFile& file, const std::string& path) {
+  const auto text = file.metadata.find(kKey);
+  if (text == file.metadata.end())
+    throw Error(path + " is no checkpoint of lucivox", "a run keeps its own under checkpoints/");
+  return Json::parse(text->second);
+}
+
+Error damaged(const std::string& path, const nlohmann::json::exception& error) {
+  return Error(fmt::format("{}: its description is damaged ({})", path, error.what()),
+               "start the run anew, or from a copy of the checkpoint");
+}
+
+void require_dense(const Json& about, const TrainOptions& options, const std::string& path) {
+  const auto losses = about.at("losses").get<std::vector<double>>();
+  const bool at_epoch_end = about.at("position").at("step") == 0;
+  if (!at_epoch_end || !about.at("switched").is_null())
+    throw Error::misuse(path + " is not of a dense network at the end of an epoch",
+                        "branch off from checkpoints/dense.safetensors of a run");
+  for (auto end = losses.begin(); end != losses.end(); ++end) {
+    if (const auto before = switch_after({losses.begin(), end}, options.sparsity))
+      throw Error::misuse(fmt::format("{} has {} dense epochs, too many for a run that prunes after {}", path,
+                                      losses.size(), before->epoch),
+                          "branch off from an earlier epoch, or start a new run");
+  }
+}
+
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
@@ -60,6 +96,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   const Json about = {{"version", version()},
                       {"architecture", network.graph().architecture()},
                       {"position", to_json(checkpoint.position)},
+                      {"losses", checkpoint.losses},
+                      {"switched", to_json(checkpoint.switched)},
                       {"options", decisive(options)},
                       {"data", data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
@@ -72,12 +110,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
                            const TrainOptions& options, const std::string& data) {
   const TensorFile file = read_safetensors(path);
-  const auto about_text = file.metadata.find(kKey);
-  if (about_text == file.metadata.end()) {
-    throw Error(path.string() + " is no checkpoint of lucivox", "a run keeps its own under checkpoints/");
-  }
   try {
-    const Json about = Json::parse(about_text->second);
+    const Json about = description(file, path.string());
     require_same_options(about.at("options"), decisive(options), path.string());
     if (about.at("data") != data) {
       throw Error::misuse(
@@ -86,13 +120,31 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, 
     }
     network.load_state(take(file.tensors, kWeightPrefix));
     adam.load_state(take(file.tensors, kAdamPrefix));
-    Checkpoint checkpoint{position_from(about.at("position")), take(file.tensors, kMaskPrefix)};
+    Checkpoint checkpoint{position_from(about.at("position")), about.at("losses").get<std::vector<double>>(),
+                          switch_from(about.at("switched")), take(file.tensors, kMaskPrefix)};
     require_masks_fit(checkpoint.masks, network);
     return checkpoint;
   } catch (const nlohmann::json::exception& error) {
-    throw Error(fmt::format("{}: its description is damaged ({})", path.string(), error.what()),
-                "start the run anew, or from a copy of the checkpoint");
+    throw damaged(path.string(), error);
   }
+}
+
+void branch_checkpoint(const std::filesystem::path& from, const std::filesystem::path& to,
+                       const TrainOptions& options) {
+  TensorFile file = read_safetensors(from);
+  try {
+    Json about = description(file, from.string());
+    require_dense(about, options, from.string());
+    Json before = about.at("options"), now = decisive(options);
+    before.erase("sparsity");
+    about["options"] = now;
+    now.erase("sparsity");
+    require_same_options(before, now, from.string());
+    file.metadata[kKey] = about.dump();
+  } catch (const nlohmann::json::exception& error) {
+    throw damaged(from.string(), error);
+  }
+  write_safetensors(to, file);
 }
 
 }  // namespace lucivox

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <lucivox/nn/network.h>
 #include <lucivox/sparse/mask.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/options.h>
+#include <lucivox/train/schedule.h>
 
 namespace lucivox {
 
@@ -20,7 +23,9 @@ struct Position {
 // Everything that the next step depends on, so that a resumed run goes on bit for bit.
 struct Checkpoint {
   Position position;
-  Masks masks;  // empty while the network is dense
+  std::vector<double> losses;      // of every finished epoch, the mean over its steps
+  std::optional<Switch> switched;  // to sparse epochs; nothing while the network is dense
+  Masks masks;                     // empty while the network is dense
 };
 
 // Written whole or not at all, as safetensors. `data` is the training data's fingerprint.
@@ -31,5 +36,12 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 // other data, or of other options (the number of epochs and the time between checkpoints may change).
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
                            const TrainOptions& options, const std::string& data);
+
+// Makes the end of a dense epoch in `from` the beginning of a run with another sparse schedule: training goes
+// on from `to` as if it had followed `options` from its first step. Throws Error when that is impossible:
+// the network is sparse already, the new schedule would have pruned it before, or options differ outside of
+// sparsity.
+void branch_checkpoint(const std::filesystem::path& from, const std::filesystem::path& to,
+                       const TrainOptions& options);
 
 }  // namespace lucivox

@@ -10,6 +10,25 @@ void require(bool sound, const std::string& what, const std::string& hint) {
   if (!sound) throw Error::misuse(what, hint);
 }
 
+void check_sparsity(const SparsityOptions& o, int64_t epochs) {
+  check(o.pruning);
+  require(o.switching == "fixed" || o.switching == "automatic",
+          fmt::format("unknown switch '{}' to sparse epochs", o.switching), "use 'fixed' or 'automatic'");
+  require(o.learning_rate >= 0 && o.learning_rate < 1,
+          fmt::format("a learning rate of {} for sparse epochs", o.learning_rate),
+          "give one such as 0.0001, or 0 to go on decaying");
+  require(o.dense_epochs >= 0 && o.gradual_epochs >= 1,
+          fmt::format("{} dense epochs, and {} epochs to prune in", o.dense_epochs, o.gradual_epochs),
+          "give at least 0 dense_epochs and 1 of gradual_epochs");
+  if (o.pruning.criterion == "none") return;
+  require(o.dense_epochs + o.gradual_epochs <= epochs,
+          fmt::format("{} dense epochs and {} to prune in do not fit into {}", o.dense_epochs,
+                      o.gradual_epochs, epochs),
+          "give fewer dense_epochs or gradual_epochs");
+  require(o.gradual_epochs == 1 || o.pruning.criterion != "2:4", "2:4 has one amount and cannot be gradual",
+          "leave out gradual_epochs, or take another criterion");
+}
+
 void check(const TrainOptions& o) {
   require(o.epochs >= 1 && o.batch >= 1, fmt::format("{} epochs with a batch of {}", o.epochs, o.batch),
           "give at least 1 of each");
@@ -23,15 +42,7 @@ void check(const TrainOptions& o) {
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
   require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0,
           "the loss has no positive weight", "the paper's is mse 1 with ms_ssim 0.1");
-  require(o.sparsity.criterion == "none" || o.sparsity.criterion == "filters-l1",
-          fmt::format("unknown sparsity criterion '{}'", o.sparsity.criterion), "use 'none' or 'filters-l1'");
-  require(o.sparsity.amount >= 0 && o.sparsity.amount < 1, fmt::format("a sparsity of {}", o.sparsity.amount),
-          "give a share between 0 and 1, such as 0.5");
-  require(
-      o.sparsity.criterion == "none" || (o.sparsity.dense_epochs >= 0 && o.sparsity.dense_epochs < o.epochs),
-      fmt::format("{} dense epochs of {} leave none to retrain the sparse network", o.sparsity.dense_epochs,
-                  o.epochs),
-      "give fewer dense_epochs than epochs");
+  check_sparsity(o.sparsity, o.epochs);
 }
 
 }  // namespace
@@ -52,9 +63,13 @@ TrainOptions train_options_from_json(const Json& json) {
   loss.read("ms_ssim", o.loss.ms_ssim);
   loss.finish();
   ConfigTable sparsity(table.table("sparsity"), "train.sparsity");
-  sparsity.read("criterion", o.sparsity.criterion);
-  sparsity.read("amount", o.sparsity.amount);
+  sparsity.read("criterion", o.sparsity.pruning.criterion);
+  sparsity.read("amount", o.sparsity.pruning.amount);
+  sparsity.read("targets", o.sparsity.pruning.targets);
+  sparsity.read("switch", o.sparsity.switching);
   sparsity.read("dense_epochs", o.sparsity.dense_epochs);
+  sparsity.read("gradual_epochs", o.sparsity.gradual_epochs);
+  sparsity.read("learning_rate", o.sparsity.learning_rate);
   sparsity.finish();
   table.finish();
   check(o);
@@ -72,9 +87,13 @@ Json to_json(const TrainOptions& o) {
           {"checkpoint_minutes", o.checkpoint_minutes},
           {"loss", {{"mse", o.loss.mse}, {"ms_ssim", o.loss.ms_ssim}}},
           {"sparsity",
-           {{"criterion", o.sparsity.criterion},
-            {"amount", o.sparsity.amount},
-            {"dense_epochs", o.sparsity.dense_epochs}}}};
+           {{"criterion", o.sparsity.pruning.criterion},
+            {"amount", o.sparsity.pruning.amount},
+            {"targets", o.sparsity.pruning.targets},
+            {"switch", o.sparsity.switching},
+            {"dense_epochs", o.sparsity.dense_epochs},
+            {"gradual_epochs", o.sparsity.gradual_epochs},
+            {"learning_rate", o.sparsity.learning_rate}}}};
 }
 
 }  // namespace lucivox

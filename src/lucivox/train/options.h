@@ -3,16 +3,19 @@
 #include <string>
 
 #include <lucivox/base/config.h>
+#include <lucivox/sparse/criterion.h>
 #include <lucivox/train/loss.h>
 
 namespace lucivox {
 
-// When and how the network is made sparse: `dense_epochs` of ordinary training, then pruning, then retraining
-// with the masks held (the hybrid schedule of Chaturvedi et al., section 2.3).
+// When and how the network is made sparse: dense epochs of ordinary training, then pruning, then retraining
+// with the masks held (the hybrid schedule of Chaturvedi et al., section 2.2; schedule.h).
 struct SparsityOptions {
-  std::string criterion = "none";  // "none" or "filters-l1"
-  double amount = 0.5;             // share of filters to prune
-  int64_t dense_epochs = 25;
+  PruningOptions pruning;           // criterion, amount and targets of [train.sparsity]
+  std::string switching = "fixed";  // key "switch": after dense_epochs; "automatic": when the loss flattens
+  int64_t dense_epochs = 25;        // with the automatic switch at most so many
+  int64_t gradual_epochs = 1;       // the amount is reached in so many prunings, one an epoch; 1: at once
+  double learning_rate = 0;         // of the first sparse epoch; 0: goes on decaying, as in the paper
 };
 
 // The paper's defaults.

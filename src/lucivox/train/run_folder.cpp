@@ -48,7 +48,7 @@ RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
 
 RunFolder RunFolder::resume(const fs::path& path) {
   require_run(path);
-  if (!fs::exists(path / "checkpoints" / "last.safetensors")) {
+  if (!fs::exists(checkpoint_of(path))) {
     throw Error(path.string() + " has no checkpoint yet", "delete the folder and start the run again");
   }
   return RunFolder(path);
@@ -67,6 +67,26 @@ Json RunFolder::configuration_of(const fs::path& path) {
   }
 }
 
+std::vector<Json> RunFolder::metrics_of(const fs::path& path) {
+  std::vector<Json> lines;
+  if (!fs::exists(metrics_file(path))) return lines;
+  std::istringstream text(read_file(metrics_file(path)));
+  for (std::string line; std::getline(text, line);) {
+    // a run that was killed while it wrote leaves half a line
+    Json parsed = Json::parse(line, nullptr, false);
+    if (parsed.is_object() && parsed.contains("step")) lines.push_back(std::move(parsed));
+  }
+  return lines;
+}
+
+fs::path RunFolder::checkpoint_of(const fs::path& path) {
+  return path / "checkpoints" / "last.safetensors";
+}
+
+fs::path RunFolder::dense_checkpoint_of(const fs::path& path) {
+  return path / "checkpoints" / "dense.safetensors";
+}
+
 void RunFolder::record(const Json& line) {
   append_file(metrics_file(path_), line.dump() + "\n");
   const auto step = line.at("step").get<int64_t>();
@@ -81,18 +101,6 @@ void RunFolder::forget_after(int64_t step) {
     if (line.at("step").get<int64_t>() <= step) kept += line.dump() + "\n";
   }
   write_file(metrics_file(path_), kept);
-}
-
-std::vector<Json> RunFolder::metrics() const {
-  std::vector<Json> lines;
-  if (!fs::exists(metrics_file(path_))) return lines;
-  std::istringstream text(read_file(metrics_file(path_)));
-  for (std::string line; std::getline(text, line);) {
-    // a run that was killed while it wrote leaves half a line
-    Json parsed = Json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("step")) lines.push_back(std::move(parsed));
-  }
-  return lines;
 }
 
 }  // namespace lucivox

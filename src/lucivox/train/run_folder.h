@@ -14,6 +14,9 @@ namespace lucivox {
 //   metrics.jsonl                  a line for every step, epoch and event
 //   events.out.tfevents.*          the same numbers for TensorBoard
 //   checkpoints/last.safetensors   where to resume
+//   checkpoints/dense.safetensors  the dense network right before it was pruned, where runs with another
+//   sparse
+//                                  schedule may branch off
 //   model.safetensors              the trained model, when finished
 class RunFolder {
  public:
@@ -24,16 +27,21 @@ class RunFolder {
   static bool is_run(const std::filesystem::path& path);
   // What a run was started with. Throws Error when `path` is not a run folder.
   static Json configuration_of(const std::filesystem::path& path);
+  // The lines of its metrics.jsonl.
+  static std::vector<Json> metrics_of(const std::filesystem::path& path);
+  static std::filesystem::path checkpoint_of(const std::filesystem::path& path);
+  static std::filesystem::path dense_checkpoint_of(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path checkpoint() const { return path_ / "checkpoints" / "last.safetensors"; }
+  std::filesystem::path checkpoint() const { return checkpoint_of(path_); }
+  std::filesystem::path dense_checkpoint() const { return dense_checkpoint_of(path_); }
   std::filesystem::path model() const { return path_ / "model.safetensors"; }
 
   // One line of metrics.jsonl; its numbers also go to TensorBoard under their names. `line` has a "step".
   void record(const Json& line);
   // Forgets what was recorded after `step`: a killed run may have gone on after its last checkpoint.
   void forget_after(int64_t step);
-  std::vector<Json> metrics() const;
+  std::vector<Json> metrics() const { return metrics_of(path_); }
 
  private:
   explicit RunFolder(const std::filesystem::path& path);

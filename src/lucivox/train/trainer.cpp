@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -5,14 +6,18 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/random.h>
 #include <lucivox/base/text.h>
-#include <lucivox/sparse/structured.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/checkpoint.h>
+#include <lucivox/train/histogram.h>
+#include <lucivox/train/schedule.h>
 #include <lucivox/train/trainer.h>
 
 namespace lucivox {
 namespace {
+
+constexpr uint64_t kPruningSeed = 3;  // part of the run's seed; a task has the parts before (supervised.cpp)
 
 using Clock = std::chrono::steady_clock;
 
@@ -24,6 +29,25 @@ Json to_json(const Validation& validation) {
   Json json = to_json(validation.quality);
   json["loss"] = validation.loss;
   return json;
+}
+
+std::string validation_text(const Validation& v) {
+  return fmt::format("validation loss {:.5f}, PSNR {:.2f} dB, SSIM {:.4f}, MS-SSIM {:.4f}", v.loss,
+                     v.quality.psnr, v.quality.ssim, v.quality.ms_ssim);
+}
+
+// What both keep: a weight that was pruned stays pruned.
+Masks both(Masks masks, const Masks& more) {
+  for (const auto& [name, mask] : more) {
+    const auto mine =
+        std::find_if(masks.begin(), masks.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    if (mine == masks.end()) {
+      masks.emplace_back(name, mask);
+    } else {
+      mine->second = mine->second * mask;
+    }
+  }
+  return masks;
 }
 
 class Trainer {
@@ -44,7 +68,7 @@ class Trainer {
     earlier_seconds_ = state_.position.seconds;
     while (state_.position.epoch < options_.epochs) {
       if (!run_epoch()) {
-        save();
+        save(run_.checkpoint());
         console_.note(fmt::format("stopped after {} steps; go on with --resume", done()));
         return result(false);
       }
@@ -54,12 +78,7 @@ class Trainer {
   }
 
  private:
-  bool sparse_phase() const {
-    return options_.sparsity.criterion != "none" && state_.position.epoch >= options_.sparsity.dense_epochs;
-  }
-  double learning_rate() const {
-    return options_.learning_rate * std::pow(options_.decay, static_cast<double>(state_.position.epoch));
-  }
+  double learning_rate() const { return learning_rate_at(state_.position.epoch, state_.switched, options_); }
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
   void resume() {
@@ -71,17 +90,19 @@ class Trainer {
 
   // False when asked to stop before the epoch's end.
   bool run_epoch() {
-    if (sparse_phase() && state_.masks.empty()) prune();
+    // asked before pruning, so that no checkpoint lies between it and the first step thereafter
+    if (stop_.stop_requested()) return false;
+    if (state_.position.step == 0) follow_schedule();
     const int64_t steps = task_.steps_per_epoch();
     Progress progress(console_,
                       fmt::format("epoch {}/{} {}", state_.position.epoch + 1, options_.epochs, phase()),
                       steps, "steps");
     for (int64_t skipped = 0; skipped < state_.position.step; ++skipped) progress.advance();
     while (state_.position.step < steps) {
-      if (stop_.stop_requested()) return false;
       const double loss = step();
       progress.advance(fmt::format("loss {:.5f}", loss));
-      if (seconds_since(last_save_) > 60 * options_.checkpoint_minutes) save();
+      if (stop_.stop_requested()) return state_.position.step == steps;
+      if (seconds_since(last_save_) > 60 * options_.checkpoint_minutes) save(run_.checkpoint());
     }
     return true;
   }
@@ -107,57 +128,90 @@ class Trainer {
     return loss;
   }
 
-  // The hybrid schedule's switch: smallest filters out, and the optimiser forgets them.
-  void prune() {
-    state_.masks = structured_masks(network_, options_.sparsity.amount);
+  // The hybrid schedule at an epoch's start.
+  void follow_schedule() {
+    if (!state_.switched) {
+      const auto due = switch_after(state_.losses, options_.sparsity);
+      if (!due) return;
+      save(run_.dense_checkpoint());
+      state_.switched = due;
+      console_.note(fmt::format("sparse from epoch {} on: {}", due->epoch + 1, due->reason));
+    }
+    const int64_t pruning = state_.position.epoch - state_.switched->epoch + 1;
+    if (const auto amount = amount_at(pruning, options_.sparsity)) prune(*amount);
+  }
+
+  // The smallest weights out, and the optimiser forgets them.
+  void prune(double amount) {
+    PruningOptions pruning = options_.sparsity.pruning;
+    pruning.amount = amount;
+    const double limit = histogram_limit(network_);
+    const WeightHistogram before = weight_histogram(network_, state_.masks, limit);
+    state_.masks =
+        both(state_.masks, pruning_masks(network_, pruning, derive_seed(options_.seed, kPruningSeed)));
     apply_masks(state_.masks, network_);
     adam_.apply(state_.masks);
-    const std::string text =
-        fmt::format("pruned {:.1f} % of the convolution weights ({:.0f} % of the free filters)",
-                    100 * sparsity(state_.masks, network_), 100 * options_.sparsity.amount);
+    const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
+    record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
+  }
+
+  // Its step is the first of the pruned network, so that resuming from before it forgets it.
+  void record_pruning(const PruningOptions& pruning, const Json& weights) {
+    Json line = {{"kind", "pruning"},
+                 {"step", done() + 1},
+                 {"epoch", state_.position.epoch},
+                 {"reason", state_.switched->reason},
+                 {"criterion", pruning.criterion},
+                 {"amount", pruning.amount},
+                 {"sparsity", sparsity(state_.masks, network_)},
+                 {"weights", weights}};
+    std::string text =
+        fmt::format("pruned {:.1f} % of the convolution weights ({}, {:.0f} %)",
+                    100 * sparsity(state_.masks, network_), pruning.criterion, 100 * pruning.amount);
+    // what is lost before retraining brings it back (Chaturvedi et al., table 1)
+    if (const auto pruned = task_.validate(network_)) {
+      line["validation"] = to_json(*pruned);
+      text += fmt::format(", {}", validation_text(*pruned));
+    }
+    run_.record(line);
     console_.note(text);
-    run_.record({{"kind", "event"}, {"step", done()}, {"text", text}});
   }
 
   void end_epoch() {
     validation_ = task_.validate(network_);
+    const double loss = state_.position.loss_sum / static_cast<double>(task_.steps_per_epoch());
     Json line = {{"kind", "epoch"},
                  {"step", done()},
                  {"epoch", state_.position.epoch},
                  {"phase", phase()},
-                 {"loss", state_.position.loss_sum / static_cast<double>(task_.steps_per_epoch())},
+                 {"loss", loss},
                  {"learning_rate", learning_rate()},
                  {"seconds", seconds()},
                  {"sparsity", sparsity(state_.masks, network_)}};
     if (validation_) line["validation"] = to_json(*validation_);
     run_.record(line);
-    console_.note(epoch_summary(line));
+    console_.note(epoch_summary(loss));
+    state_.losses.push_back(loss);
     ++state_.position.epoch;
     state_.position.step = 0;
     state_.position.loss_sum = 0;
-    save();
+    save(run_.checkpoint());
   }
 
-  std::string epoch_summary(const Json& line) const {
-    std::string text =
-        fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, line.at("loss").get<double>());
-    if (validation_) {
-      text += fmt::format(", validation loss {:.5f}, PSNR {:.2f} dB, SSIM {:.4f}, MS-SSIM {:.4f}",
-                          validation_->loss, validation_->quality.psnr, validation_->quality.ssim,
-                          validation_->quality.ms_ssim);
-    }
-    return text;
+  std::string epoch_summary(double loss) const {
+    const std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, loss);
+    return validation_ ? fmt::format("{}, {}", text, validation_text(*validation_)) : text;
   }
 
-  void save() {
+  void save(const std::filesystem::path& path) {
     state_.position.seconds = seconds();
-    save_checkpoint(run_.checkpoint(), state_, network_, adam_, options_, task_.data());
+    save_checkpoint(path, state_, network_, adam_, options_, task_.data());
     last_save_ = Clock::now();
   }
 
   TrainResult result(bool finished) const { return {finished, state_.masks, done(), seconds(), validation_}; }
 
-  std::string phase() const { return sparse_phase() ? "sparse" : "dense"; }
+  std::string phase() const { return state_.switched ? "sparse" : "dense"; }
   double seconds() const { return earlier_seconds_ + seconds_since(sitting_); }
 
   Network& network_;

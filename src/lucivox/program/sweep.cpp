@@ -1,0 +1,206 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/base/text.h>
+#include <lucivox/base/version.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/program/sweep.h>
+#include <lucivox/program/sweep_report.h>
+#include <lucivox/train/checkpoint.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kSplits = 5;  // parts that the epochs are split into
+
+// One run of a sweep.
+struct Point {
+  std::string name;  // of its folder
+  Json configuration;
+};
+
+fs::path marker(const fs::path& folder) {
+  return folder / "sweep.json";
+}
+fs::path summary_file(const fs::path& folder) {
+  return folder / "summary.json";
+}
+
+std::string name_of(Sweep sweep) {
+  return sweep == Sweep::Hybrid ? "hybrid" : "sparsity";
+}
+
+// The run without pruning.
+Point dense_point(Json configuration) {
+  configuration["train"]["sparsity"]["criterion"] = "none";
+  return {"dense", configuration};
+}
+
+// By rising dense epochs, so that each can branch off the one before.
+std::vector<Point> hybrid_points(const Json& configuration) {
+  const auto epochs = configuration.at("train").at("epochs").get<int64_t>();
+  std::vector<Point> points;
+  for (int64_t i = 0; i < kSplits; ++i) {
+    const int64_t dense = epochs * i / kSplits;
+    const std::string name = fmt::format("dense-{}-sparse-{}", dense, epochs - dense);
+    if (!points.empty() && points.back().name == name) continue;
+    Point point{name, configuration};
+    Json& sparsity = point.configuration["train"]["sparsity"];
+    sparsity["switch"] = "fixed";
+    sparsity["dense_epochs"] = dense;
+    points.push_back(point);
+  }
+  return points;
+}
+
+std::vector<Point> sparsity_points(const Json& configuration) {
+  std::vector<Point> points;
+  for (const std::string& criterion : pruning_criteria()) {
+    if (criterion == "none") continue;
+    for (int64_t tenths = 1; tenths <= 9; ++tenths) {
+      Point point{fmt::format("{}-{}", criterion, 10 * tenths), configuration};
+      std::replace(point.name.begin(), point.name.end(), ':', '-');
+      Json& sparsity = point.configuration["train"]["sparsity"];
+      sparsity["criterion"] = criterion;
+      sparsity["amount"] = static_cast<double>(tenths) / 10;
+      points.push_back(point);
+    }
+  }
+  return points;
+}
+
+// Tells by an untrained network, before anything is computed, whether a point can be.
+bool possible(const Point& point, const Network& network, const Console& console) {
+  try {
+    const TrainOptions options = train_options_from_json(point.configuration.at("train"));
+    pruning_masks(network, options.sparsity.pruning, options.seed);
+    return true;
+  } catch (const Error& error) {
+    console.note(fmt::format("{} is left out: {}", point.name, error.what()));
+    return false;
+  }
+}
+
+std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Console& console) {
+  const Network network(ddnet({.growth = configuration.at("network").at("growth").get<int64_t>()}), 1);
+  std::vector<Point> points =
+      sweep == Sweep::Hybrid ? hybrid_points(configuration) : sparsity_points(configuration);
+  std::erase_if(points, [&](const Point& point) { return !possible(point, network, console); });
+  if (points.empty())
+    throw Error::misuse("no run of this sweep is possible", "see the notes; set train.sparsity accordingly");
+  points.push_back(dense_point(configuration));
+  return points;
+}
+
+void require_comparable(Sweep sweep, const Json& configuration) {
+  if (!configuration.at("data").contains("validation"))
+    throw Error::misuse("a sweep compares runs by validation slices, and there are none",
+                        "set data.validation to a folder with HQ/ and LQ/");
+  if (sweep == Sweep::Hybrid && configuration.at("train").at("sparsity").at("criterion") == "none")
+    throw Error::misuse("a hybrid sweep prunes, and no criterion is named",
+                        "set train.sparsity.criterion, such as to magnitude");
+}
+
+void claim_folder(Sweep sweep, const TrainingJob& job, const Json& configuration) {
+  const Json about = {{"sweep", name_of(sweep)}, {"configuration", configuration}};
+  if (job.start == Start::Fresh) {
+    if (fs::exists(marker(job.run)) || RunFolder::is_run(job.run))
+      throw Error::misuse(job.run.string() + " already holds a run or a sweep",
+                          "go on with it by --resume, or choose another folder");
+    create_folder(job.run);
+    write_file(marker(job.run), about.dump(2) + "\n");
+  } else if (sweep_configuration_of(job.run) != configuration ||
+             Json::parse(read_file(marker(job.run))).at("sweep") != about.at("sweep")) {
+    throw Error::misuse(job.run.string() + " holds another sweep, or one of another configuration",
+                        "resume it with its own --sweep and configuration, or choose another folder");
+  }
+}
+
+// A run that has passed the dense epochs of another: its record and its checkpoint.
+void branch_off(const fs::path& dense_run, const TrainingJob& job) {
+  RunFolder run = RunFolder::create(job.run, job.configuration);
+  for (const Json& line : RunFolder::metrics_of(dense_run)) {
+    if (line.at("kind") == "pruning") break;
+    run.record(line);
+  }
+  branch_checkpoint(RunFolder::dense_checkpoint_of(dense_run), run.checkpoint(),
+                    train_options_from_json(job.configuration.at("train")));
+}
+
+// Trains one point, as far as it is not trained yet; `before` is the finished run to branch off, empty for
+// the first. False when stopped.
+bool run_point(TrainingJob job, const fs::path& before, const Console& console, const StopToken& stop) {
+  if (fs::exists(summary_file(job.run))) return true;
+  const bool begun = fs::exists(RunFolder::checkpoint_of(job.run));
+  if (!begun) {
+    fs::remove_all(job.run);  // it ended before its first checkpoint
+    if (!before.empty()) branch_off(before, job);
+  }
+  job.start = begun || !before.empty() ? Start::Resume : Start::Fresh;
+  return run_training(job, console, stop).result.finished;
+}
+
+// What the sweep compares of a finished run.
+Json result_of(const Point& point, const fs::path& run) {
+  const Json summary = Json::parse(read_file(summary_file(run)));
+  const Json& train = point.configuration.at("train");
+  const Json pruning = summary.at("pruning");
+  const auto epochs = train.at("epochs").get<int64_t>();
+  const auto dense = pruning.value("dense_epochs", epochs);
+  Json result = {{"run", point.name},
+                 {"criterion", train.at("sparsity").at("criterion")},
+                 {"amount", pruning.value("amount", 0.0)},
+                 {"sparsity", summary.at("sparsity")},
+                 {"dense_epochs", dense},
+                 {"sparse_epochs", epochs - dense},
+                 {"training_seconds", summary.at("training_seconds")},
+                 {"quality", summary.at("after")}};
+  if (pruning.contains("pruned")) result["pruned"] = pruning.at("pruned");
+  return result;
+}
+
+}  // namespace
+
+Json sweep_configuration_of(const fs::path& folder) {
+  if (!fs::exists(marker(folder)))
+    throw Error::misuse(folder.string() + " holds no sweep", "give the folder of one, or leave out --resume");
+  try {
+    return Json::parse(read_file(marker(folder))).at("configuration");
+  } catch (const nlohmann::json::exception&) {
+    throw Error(marker(folder).string() + " is damaged", "start the sweep again in another folder");
+  }
+}
+
+SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
+  const Json configuration = resolved(job.configuration);
+  require_comparable(sweep, configuration);
+  const std::vector<Point> points = points_of(sweep, configuration, console);
+  claim_folder(sweep, job, configuration);
+
+  Json results = Json::array();
+  fs::path before;
+  for (const Point& point : points) {
+    console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
+    const fs::path run = job.run / point.name;
+    if (!run_point({job.name, point.configuration, run, Start::Fresh, job.device}, before, console, stop))
+      return {};
+    results.push_back(result_of(point, run));
+    before = run;
+  }
+  SweepSummary summary{true,
+                       {{"lucivox", version()},
+                        {"finished", utc_now()},
+                        {"sweep", name_of(sweep)},
+                        {"runs", results},
+                        {"configuration", configuration}}};
+  write_report(job.run, sweep_report(sweep, summary.json));
+  write_file(summary_file(job.run), summary.json.dump(2) + "\n");
+  return summary;
+}
+
+}  // namespace lucivox

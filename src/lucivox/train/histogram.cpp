@@ -1,0 +1,38 @@
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include <lucivox/train/histogram.h>
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kBins = 81;  // an odd number, so that zero lies in the middle of one
+
+// [weights], of the convolutions that `masks` keep; float64 on the CPU.
+at::Tensor kept_weights(const Network& network, const Masks& masks) {
+  std::vector<at::Tensor> kept;
+  for (const auto& [name, weight] : network.parameters()) {
+    if (weight.dim() != 4) continue;
+    const auto mask =
+        std::find_if(masks.begin(), masks.end(), [&n = name](const auto& entry) { return entry.first == n; });
+    kept.push_back(mask == masks.end() ? weight.flatten() : weight.masked_select(mask->second > 0));
+  }
+  return torch::cat(kept).to(torch::kCPU, torch::kDouble);
+}
+
+}  // namespace
+
+WeightHistogram weight_histogram(const Network& network, const Masks& masks, double limit) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor counts =
+      torch::histc(kept_weights(network, masks).clamp(-limit, limit), kBins, -limit, limit).to(torch::kLong);
+  return {limit, {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + kBins}};
+}
+
+double histogram_limit(const Network& network) {
+  const torch::NoGradGuard no_grad;
+  return 4 * kept_weights(network, {}).std().item<double>();
+}
+
+}  // namespace lucivox
