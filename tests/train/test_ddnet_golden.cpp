@@ -35,10 +35,11 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
   }
 
   // In float64, 1e-5. In float32 rounding alone moves a training pass by more than that, where a pixel falls
-  // on the other side of a leaky ReLU's or a maximum's kink: there ours may err twice as much as PyTorch's
-  // own float32 does.
-  static double tolerance(const std::string& what) {
-    return GetParam() == at::kDouble ? 1e-5 : 2 * golden("float32_error." + what).item<double>();
+  // on the other side of a leaky ReLU's or a maximum's kink: there ours may err `times` as much as PyTorch's
+  // own float32 does. Winograd's sums are 5 times as far from float64 as its direct ones; the kinks, which
+  // make most of the gradients' error, are hit twice as often.
+  static double tolerance(const std::string& what, double times) {
+    return GetParam() == at::kDouble ? 1e-5 : times * golden("float32_error." + what).item<double>();
   }
 
   static at::Tensor image(const std::string& name) { return golden(name).to(GetParam()); }
@@ -49,7 +50,7 @@ TEST_P(DdnetGolden, ForwardAgrees) {
   const torch::NoGradGuard no_grad;
   EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Evaluation), golden("output_eval")), 1e-5);
   EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")),
-            tolerance("output_train"));
+            tolerance("output_train", 6));
 }
 
 TEST_P(DdnetGolden, LossAgrees) {
@@ -70,7 +71,7 @@ TEST_P(DdnetGolden, GradientsAgree) {
       EXPECT_LT(relative_difference(mine.back(), truth.back()), 1e-5) << name;
     }
   }
-  EXPECT_LT(relative_difference(at::cat(mine), at::cat(truth)), tolerance("grad"));
+  EXPECT_LT(relative_difference(at::cat(mine), at::cat(truth)), tolerance("grad", 3));
 }
 
 TEST_P(DdnetGolden, RunningStatisticsAgree) {

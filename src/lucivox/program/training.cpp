@@ -150,7 +150,7 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
                {"finished", utc_now()},
                {"model", model.name},
                {"parameters", model.network.graph().parameter_count()},
-               {"sparsity", sparsity(result.masks, model.network)},
+               {"sparsity", result.sparsity},
                {"steps", result.steps},
                {"training_seconds", result.seconds},
                {"threads", threads()}};
@@ -206,6 +206,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop);
   if (!summary.result.finished) return summary;
 
+  model.removed = summary.result.removed;
   model.training = how_trained(configuration, summary.result);
   save_model(run.model(), model);
   std::vector<ReportPicture> pictures;

@@ -72,4 +72,27 @@ void Adam::load_state(const NamedTensors& state) {
   }
 }
 
+namespace {
+
+// Applies `change` to the moments under their weights' names; step counts stay.
+template <typename Change>
+NamedTensors with_moments(const NamedTensors& state, const Change& change) {
+  NamedTensors changed;
+  for (const auto& [name, tensor] : state) {
+    const std::string kind = name.substr(0, 2), weight = name.substr(2);
+    changed.emplace_back(name, kind == "t." ? tensor : change(NamedTensors{{weight, tensor}}).front().second);
+  }
+  return changed;
+}
+
+}  // namespace
+
+NamedTensors shrink_optimiser(const Shrinking& removed, const NamedTensors& state) {
+  return with_moments(state, [&](const NamedTensors& moment) { return shrink(removed, moment); });
+}
+
+NamedTensors expand_optimiser(const Shrinking& removed, const NamedTensors& state) {
+  return with_moments(state, [&](const NamedTensors& moment) { return expand(removed, moment); });
+}
+
 }  // namespace lucivox

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lucivox/nn/network.h>
+#include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/mask.h>
 
 namespace lucivox {
@@ -25,5 +26,10 @@ class Adam {
   NamedTensors parameters_;
   std::vector<at::Tensor> first_, second_, steps_;
 };
+
+// An optimiser's state for the network that is left of a shrunk one, and back for the whole one, with nothing
+// gathered for what was removed.
+NamedTensors shrink_optimiser(const Shrinking& removed, const NamedTensors& state);
+NamedTensors expand_optimiser(const Shrinking& removed, const NamedTensors& state);
 
 }  // namespace lucivox

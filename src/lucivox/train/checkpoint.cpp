@@ -62,6 +62,14 @@ std::optional<Switch> switch_from(const Json& json) {
   return Switch{json.at("epoch").get<int64_t>(), json.at("reason").get<std::string>()};
 }
 
+std::optional<Shrinking> removed_from(const Json& json, const Graph& whole) {
+  if (json.is_null()) return std::nullopt;
+  Shrinking removed = shrinking_from_json(json);
+  if (to_json(removed.dense) != to_json(whole))
+    throw Error("it was shrunk from another network", "the checkpoint is damaged");
+  return removed;
+}
+
 // What a checkpoint says about its tensors.
 Json description(const TensorFile& file, const std::string& path) {
   const auto text = file.metadata.find(kKey);
@@ -98,11 +106,13 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                       {"position", to_json(checkpoint.position)},
                       {"losses", checkpoint.losses},
                       {"switched", to_json(checkpoint.switched)},
+                      {"removed", checkpoint.removed ? to_json(*checkpoint.removed) : Json()},
                       {"options", decisive(options)},
                       {"data", data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
-  put(file.tensors, kWeightPrefix, network.state());
-  put(file.tensors, kAdamPrefix, adam.state());
+  const auto& removed = checkpoint.removed;
+  put(file.tensors, kWeightPrefix, removed ? expand(*removed, network.state()) : network.state());
+  put(file.tensors, kAdamPrefix, removed ? expand_optimiser(*removed, adam.state()) : adam.state());
   put(file.tensors, kMaskPrefix, checkpoint.masks);
   write_safetensors(path, file);
 }
@@ -121,7 +131,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, 
     network.load_state(take(file.tensors, kWeightPrefix));
     adam.load_state(take(file.tensors, kAdamPrefix));
     Checkpoint checkpoint{position_from(about.at("position")), about.at("losses").get<std::vector<double>>(),
-                          switch_from(about.at("switched")), take(file.tensors, kMaskPrefix)};
+                          switch_from(about.at("switched")), take(file.tensors, kMaskPrefix),
+                          removed_from(about.at("removed"), network.graph())};
     require_masks_fit(checkpoint.masks, network);
     return checkpoint;
   } catch (const nlohmann::json::exception& error) {

@@ -23,17 +23,20 @@ struct Position {
 // Everything that the next step depends on, so that a resumed run goes on bit for bit.
 struct Checkpoint {
   Position position;
-  std::vector<double> losses;      // of every finished epoch, the mean over its steps
-  std::optional<Switch> switched;  // to sparse epochs; nothing while the network is dense
-  Masks masks;                     // empty while the network is dense
+  std::vector<double> losses;        // of every finished epoch, the mean over its steps
+  std::optional<Switch> switched;    // to sparse epochs; nothing while the network is dense
+  Masks masks;                       // of the whole network; empty while it is dense
+  std::optional<Shrinking> removed;  // what the network is trained without
 };
 
-// Written whole or not at all, as safetensors. `data` is the training data's fingerprint.
+// Written whole or not at all, as safetensors; of a shrunk network the whole one, pruned weights zero at
+// their own places. `data` is the training data's fingerprint.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
                      const Adam& adam, const TrainOptions& options, const std::string& data);
 
-// Puts weights and optimiser back. Throws Error when the file is missing, damaged, of another network, of
-// other data, or of other options (the number of epochs and the time between checkpoints may change).
+// Puts weights and optimiser of the whole network back. Throws Error when the file is missing, damaged, of
+// another network, of other data, or of other options (the number of epochs and the time between checkpoints
+// may change).
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
                            const TrainOptions& options, const std::string& data);
 

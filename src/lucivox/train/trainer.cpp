@@ -8,6 +8,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
 #include <lucivox/base/text.h>
+#include <lucivox/sparse/shrink.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/histogram.h>
@@ -83,6 +84,8 @@ class Trainer {
 
   void resume() {
     state_ = load_checkpoint(run_.checkpoint(), network_, adam_, options_, task_.data());
+    hold_masks();
+    if (state_.removed) go_on_without(*state_.removed);
     run_.forget_after(done());
     console_.note(
         fmt::format("resuming after epoch {}, step {}", state_.position.epoch, state_.position.step));
@@ -115,7 +118,7 @@ class Trainer {
       throw Error(fmt::format("the loss became {} in step {}", loss, done() + 1),
                   "lower the learning rate; the last checkpoint is unharmed");
     }
-    mask_gradients(state_.masks, network_);
+    mask_gradients(held_, network_);
     adam_.step(learning_rate());
     ++state_.position.step;
     state_.position.loss_sum += loss;
@@ -139,6 +142,7 @@ class Trainer {
     }
     const int64_t pruning = state_.position.epoch - state_.switched->epoch + 1;
     if (const auto amount = amount_at(pruning, options_.sparsity)) prune(*amount);
+    if (pruning >= 1 && !state_.removed && !amount_at(pruning + 1, options_.sparsity)) shrink_network();
   }
 
   // The smallest weights out, and the optimiser forgets them.
@@ -151,8 +155,34 @@ class Trainer {
         both(state_.masks, pruning_masks(network_, pruning, derive_seed(options_.seed, kPruningSeed)));
     apply_masks(state_.masks, network_);
     adam_.apply(state_.masks);
+    hold_masks();
     const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
     record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
+  }
+
+  // While the network is whole.
+  void hold_masks() {
+    held_ = state_.masks;
+    sparsity_ = sparsity(state_.masks, network_);
+  }
+
+  // After the last pruning: channels that are zero for good go, so that sparse epochs cost less.
+  void shrink_network() {
+    Shrinking removed = removable_channels(network_);
+    if (shrunk_graph(removed).weight_count() == network_.graph().weight_count()) return;
+    go_on_without(removed);
+    state_.removed = std::move(removed);
+    console_.note(fmt::format("a network of {} weights is left of {}", network_.graph().parameter_count(),
+                              state_.removed->dense.parameter_count()));
+  }
+
+  void go_on_without(const Shrinking& removed) {
+    const NamedTensors moments = shrink_optimiser(removed, adam_.state());
+    network_ = shrink(removed, network_);
+    adam_ = Adam(network_);
+    adam_.load_state(moments);
+    held_ = shrink(removed, state_.masks);
+    std::erase_if(held_, [](const auto& entry) { return (entry.second == 1).all().template item<bool>(); });
   }
 
   // Its step is the first of the pruned network, so that resuming from before it forgets it.
@@ -163,11 +193,10 @@ class Trainer {
                  {"reason", state_.switched->reason},
                  {"criterion", pruning.criterion},
                  {"amount", pruning.amount},
-                 {"sparsity", sparsity(state_.masks, network_)},
+                 {"sparsity", sparsity_},
                  {"weights", weights}};
-    std::string text =
-        fmt::format("pruned {:.1f} % of the convolution weights ({}, {:.0f} %)",
-                    100 * sparsity(state_.masks, network_), pruning.criterion, 100 * pruning.amount);
+    std::string text = fmt::format("pruned {:.1f} % of the convolution weights ({}, {:.0f} %)",
+                                   100 * sparsity_, pruning.criterion, 100 * pruning.amount);
     // what is lost before retraining brings it back (Chaturvedi et al., table 1)
     if (const auto pruned = task_.validate(network_)) {
       line["validation"] = to_json(*pruned);
@@ -180,14 +209,9 @@ class Trainer {
   void end_epoch() {
     validation_ = task_.validate(network_);
     const double loss = state_.position.loss_sum / static_cast<double>(task_.steps_per_epoch());
-    Json line = {{"kind", "epoch"},
-                 {"step", done()},
-                 {"epoch", state_.position.epoch},
-                 {"phase", phase()},
-                 {"loss", loss},
-                 {"learning_rate", learning_rate()},
-                 {"seconds", seconds()},
-                 {"sparsity", sparsity(state_.masks, network_)}};
+    Json line = {{"kind", "epoch"},      {"step", done()},       {"epoch", state_.position.epoch},
+                 {"phase", phase()},     {"loss", loss},         {"learning_rate", learning_rate()},
+                 {"seconds", seconds()}, {"sparsity", sparsity_}};
     if (validation_) line["validation"] = to_json(*validation_);
     run_.record(line);
     console_.note(epoch_summary(loss));
@@ -209,7 +233,9 @@ class Trainer {
     last_save_ = Clock::now();
   }
 
-  TrainResult result(bool finished) const { return {finished, state_.masks, done(), seconds(), validation_}; }
+  TrainResult result(bool finished) const {
+    return {finished, state_.masks, sparsity_, state_.removed, done(), seconds(), validation_};
+  }
 
   std::string phase() const { return state_.switched ? "sparse" : "dense"; }
   double seconds() const { return earlier_seconds_ + seconds_since(sitting_); }
@@ -222,6 +248,8 @@ class Trainer {
   const StopToken& stop_;
   Adam adam_;
   Checkpoint state_;
+  Masks held_;           // of the network as it is trained now
+  double sparsity_ = 0;  // of the whole network
   Clock::time_point sitting_, last_save_;
   double earlier_seconds_ = 0;
   std::optional<Validation> validation_;

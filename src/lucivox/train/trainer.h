@@ -7,6 +7,7 @@
 #include <lucivox/base/stop.h>
 #include <lucivox/metrics/quality.h>
 #include <lucivox/nn/network.h>
+#include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/mask.h>
 #include <lucivox/train/options.h>
 #include <lucivox/train/run_folder.h>
@@ -35,8 +36,10 @@ class TrainingTask {
 };
 
 struct TrainResult {
-  bool finished = false;  // false: stopped on request, to be resumed
-  Masks masks;            // empty: dense
+  bool finished = false;             // false: stopped on request, to be resumed
+  Masks masks;                       // of the whole network; empty: dense
+  double sparsity = 0;               // the share of convolution weights that they set to zero
+  std::optional<Shrinking> removed;  // what the network was trained without in the end
   int64_t steps = 0;
   double seconds = 0;                    // over all sittings
   std::optional<Validation> validation;  // after the last epoch
@@ -44,9 +47,11 @@ struct TrainResult {
 
 enum class Start { Fresh, Resume };
 
-// The one training loop: epochs, learning rate, pruning and held masks, checkpoints, metrics, stopping.
-// Same seed and threads, same weights, resumed or not. With `stop` requested it ends after the step under
-// way, its state saved. Throws Error when the loss stops being a number, or on a full disk.
+// The one training loop: epochs, learning rate, pruning and held masks, checkpoints, metrics, stopping. Where
+// pruning took whole channels, the network becomes the smaller one and training goes on with that; a resumed
+// run begins with the whole one. Same seed and threads, same weights, resumed or not. With `stop` requested
+// it ends after the step under way, its state saved. Throws Error when the loss stops being a number, or on a
+// full disk.
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
                   Start start, const Console& console, const StopToken& stop);
 
