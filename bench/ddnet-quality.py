@@ -16,15 +16,16 @@ import sys
 import machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2", "channels-l1", "channels-l2", "corners",
-            "2:4")
-SLICES, HELD_OUT, SIZE = 64, 8, 128
-TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.9", "train.freeze_norms_after=4")
+CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2", "channels-l1", "channels-l2",
+            "corners", "2:4")
+SLICES, HELD_OUT, SIZE = 48, 6, 128
+TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.9")
 
 
 def lucivox(options, *arguments):
-    command = [options.build / "bin" / "lucivox", *map(str, arguments), "--quiet"]
-    subprocess.run(list(map(str, command)), check=True, env=os.environ | {"OMP_NUM_THREADS": str(options.threads)})
+    command = [options.build / "bin" / "lucivox", *arguments, "--quiet"]
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL,
+                   env=os.environ | {"OMP_NUM_THREADS": str(options.threads)})
 
 
 def simulate(options):
@@ -38,7 +39,9 @@ def train(options, criterion, seed):
     run = options.work / f"{criterion.replace(':', '-')}-{seed}"
     if not (run / "summary.json").exists():
         settings = [f"data.train={options.work / 'train'}", f"data.validation={options.work / 'held-out'}",
-                    f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING]
+                    f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING,
+                    # once the pruned network has found statistics of its own
+                    f"train.freeze_norms_after={3 * options.epochs // 4}"]
         if criterion != "dense":
             settings += [f"train.sparsity.criterion={criterion}", "train.sparsity.amount=0.5",
                          f"train.sparsity.dense_epochs={options.epochs // 2}"]
