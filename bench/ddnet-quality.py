@@ -72,16 +72,16 @@ def table(results, options):
         final = [one["ms_ssim"] for one in runs]
         pruned = [one["pruned"] for one in runs if one["pruned"] is not None]
         verdict = "" if name == "dense" else "yes" if statistics.mean(final) >= floor else "no"
-        rows.append(f"| {name} | {100 * runs[0]['sparsity']:.0f} % | {statistics.mean(final):.4f} | {spread(final):.4f} | "
-                    f"{statistics.mean(one['psnr'] for one in runs):.2f} | "
+        rows.append(f"| {name} | {100 * runs[0]['sparsity']:.0f} % | {statistics.mean(final):.4f} | "
+                    f"{spread(final):.4f} | {statistics.mean(one['psnr'] for one in runs):.2f} | "
                     f"{f'{statistics.mean(pruned):.4f}' if pruned else ''} | {verdict} |")
     low = statistics.mean(one["before"] for one in results["dense"])
     return "\n".join([
         "# What sparsity costs in quality", "",
         f"DDNet, {options.epochs} epochs on {SLICES} simulated slices of {SIZE}x{SIZE}, {HELD_OUT} others to judge by, "
         f"{options.seeds} seeds; the hybrid schedule prunes after {options.epochs // 2} epochs. "
-        f"MS-SSIM of the low-dose slices is {low:.4f}. Spread is the largest minus the smallest over seeds. A criterion "
-        "holds when its mean is not below that of dense training by more than dense training's spread. "
+        f"MS-SSIM of the low-dose slices is {low:.4f}. Spread is the largest minus the smallest over seeds. A "
+        "criterion holds when its mean is not below that of dense training by more than dense training's spread. "
         f"Made by `./run bench ddnet-quality` (commit {machine.commit(ROOT)[:12]}).", "",
         "| training | weights pruned | MS-SSIM | spread | PSNR, dB | pruned, not retrained | holds |",
         "|---|---|---|---|---|---|---|", *rows, ""])
