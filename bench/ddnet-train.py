@@ -18,9 +18,9 @@ SIZE = 512
 EXACT_BOUND = 1e-8
 # a mean over all pixels: float32's rounding of 6e-8, which 45 layers carry to about 1e-5 in an output, averages out
 LOSS_BOUND = 1e-5
-# in float32 a gradient jumps where rounding puts a pixel on the other side of a leaky ReLU's or a maximum's kink. Ours may
-# be this many times as far from float64 as the peer's own: Winograd's 5x5 convolutions are 5 times as far as direct ones,
-# and so is the output; the kinks, which make most of the gradients' error, are hit about twice as often
+# in float32 a gradient jumps where rounding puts a pixel on the other side of a leaky ReLU's or a maximum's kink. Ours
+# may be this many times as far from float64 as the peer's own: Winograd's 5x5 convolutions are 5 times as far as direct
+# ones, and so is the output; the kinks, which make most of the gradients' error, are hit about twice as often
 GRADIENT_FACTOR, OUTPUT_FACTOR = 3, 6
 
 
