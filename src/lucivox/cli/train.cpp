@@ -1,10 +1,15 @@
 #include <map>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include <lucivox/base/error.h>
 #include <lucivox/cli/command.h>
 #include <lucivox/cli/configuration.h>
 #include <lucivox/cli/training_text.h>
+#include <lucivox/program/device.h>
+#include <lucivox/program/process_group.h>
+#include <lucivox/program/rank_launcher.h>
 #include <lucivox/program/sweep.h>
 
 namespace lucivox {
@@ -16,6 +21,7 @@ struct TrainArguments {
   std::filesystem::path run;
   std::string name = "ddnet";
   bool resume = false;
+  int ranks = 1;
   std::optional<Sweep> sweep;
 };
 
@@ -23,16 +29,34 @@ Json configuration_of_run(const TrainArguments& arguments) {
   return arguments.sweep ? sweep_configuration_of(arguments.run) : RunFolder::configuration_of(arguments.run);
 }
 
+// Of several ranks on GPUs each takes its own, unless told.
+std::string device_of(const std::string& wanted, const std::optional<RankPlace>& place) {
+  return place && wanted == "cuda" ? fmt::format("cuda:{}", place->local) : wanted;
+}
+
 TrainingJob job_from(const TrainArguments& arguments, const std::string& device) {
   const Start start = arguments.resume ? Start::Resume : Start::Fresh;
   const bool own = arguments.resume && arguments.config.empty();
   Json configuration = own ? configuration_of_run(arguments) : read_configuration(arguments.config, {});
   for (const std::string& assignment : arguments.assignments) set_value(configuration, assignment);
-  return {arguments.name, configuration, arguments.run, start, device};
+  return {arguments.name, configuration, arguments.run, start, device, {}};
+}
+
+int train_together(const Context& context, const RankPlace& place, TrainingJob job) {
+  job.ranks = join_ranks(place, device_options(job.device).device());
+  const Console console{context.console.quiet || !job.ranks.leads()};
+  const TrainingSummary summary = run_training(job, console, context.stop);
+  if (job.ranks.leads()) return print_training(context, job.run, summary);
+  return summary.result.finished ? 0 : kStopped;
 }
 
 int train_ddnet(const Context& context, const TrainArguments& arguments) {
-  const TrainingJob job = job_from(arguments, context.device);
+  const std::optional<RankPlace> place = rank_place();
+  if (arguments.sweep && (place || arguments.ranks > 1))
+    throw Error::misuse("a sweep runs in one process", "leave out --ranks, or train its runs one by one");
+  if (arguments.ranks > 1 && !place) return run_as_ranks(arguments.ranks, context.stop);
+  const TrainingJob job = job_from(arguments, device_of(context.device, place));
+  if (place) return train_together(context, *place, job);
   if (arguments.sweep)
     return print_sweep(context, job.run, run_sweep(*arguments.sweep, job, context.console, context.stop));
   return print_training(context, job.run, run_training(job, context.console, context.stop));
@@ -52,6 +76,8 @@ void add_train(CLI::App& app, Context& context) {
                     "a value on top of it: train.epochs=3, data.train=FOLDER");
   ddnet->add_option("--run", arguments->run, "folder for checkpoints, metrics, model and report")->required();
   ddnet->add_option("--name", arguments->name, "name of the model")->capture_default_str();
+  ddnet->add_option("--ranks", arguments->ranks, "processes that train together on this machine")
+      ->check(CLI::Range(1, 1024));
   ddnet->add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
   ddnet
       ->add_option("--sweep", arguments->sweep,

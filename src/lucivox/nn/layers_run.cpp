@@ -65,6 +65,7 @@ struct Record {
   const Graph* graph;
   const Layers* layers;
   Mode mode;
+  SharedStatistics shared;
   std::vector<at::Tensor> buffers;
   std::vector<Statistics> statistics;  // of each step; undefined where nothing is normalised
   std::vector<at::Tensor> winners;     // of each step that is a max-pool: which input was the largest
@@ -74,9 +75,10 @@ struct Record {
 
 class Forward {
  public:
-  Forward(const Graph& graph, const Layers& layers, const NodeWeights& weights, Mode mode)
+  Forward(const Graph& graph, const Layers& layers, const NodeWeights& weights, Mode mode,
+          const SharedStatistics& shared)
       : weights_(weights), moments_(layers.buffer_channels.size()) {
-    record_ = {&graph, &layers, mode, {}, {}, {}};
+    record_ = {&graph, &layers, mode, shared, {}, {}, {}};
     record_.buffers.resize(layers.buffer_channels.size());
     record_.statistics.resize(layers.steps.size());
     record_.winners.resize(layers.steps.size());
@@ -121,6 +123,17 @@ class Forward {
     const at::Tensor of = moments(id);
     cpu::moments(const_pixels(slice_of(id)), of[0].mutable_data_ptr<double>(),
                  of[1].mutable_data_ptr<double>());
+    share(of);
+  }
+
+  // Mean and variance of all ranks' pixels from those of each, which are equally many.
+  void share(const at::Tensor& of) {
+    if (record_.mode != Mode::Training || record_.shared.ranks == 1) return;
+    const at::Tensor means = at::stack({of[0], of[1] + of[0].square()});
+    record_.shared.sum(means);
+    means.div_(static_cast<double>(record_.shared.ranks));
+    of[0].copy_(means[0]);
+    of[1].copy_((means[1] - means[0].square()).clamp_min(0));
   }
 
   void run(size_t s, const Resampling& step) {
@@ -173,6 +186,7 @@ class Forward {
     const at::Tensor of = moments(id);
     of[0].copy_(origin + mean_of[0]);
     of[1].copy_((mean_of[1] - mean_of[0] * mean_of[0]).clamp_min(0));
+    share(of);
   }
 
   Statistics statistics(NodeId norm, NodeId input, int64_t count) {
@@ -182,7 +196,8 @@ class Forward {
       return {running_mean.to(at::kDouble), (running_var.to(at::kDouble) + options.eps).rsqrt()};
     }
     const at::Tensor of = moments(input), mean = of[0], variance = of[1];
-    const double unbiased = static_cast<double>(count) / static_cast<double>(std::max<int64_t>(1, count - 1));
+    const int64_t all = count * record_.shared.ranks;
+    const double unbiased = static_cast<double>(all) / static_cast<double>(std::max<int64_t>(1, all - 1));
     running_mean.mul_(1 - options.momentum).add_(mean, options.momentum);
     running_var.mul_(1 - options.momentum).add_(variance, options.momentum * unbiased);
     return {mean.clone(), (variance + options.eps).rsqrt()};
@@ -379,14 +394,17 @@ class Backward {
     at::Tensor mean, from_dn, from_x, shift;
   };
 
-  // With M pixels: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the statistics are
+  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the statistics are
   // constants and only the first term is left.
   InputTerms terms_of(const Statistics& of, const at::Tensor& weight, const at::Tensor& sum_dn_xhat,
                       const at::Tensor& sum_dn, int64_t count) const {
     const at::Tensor scale = of.r * weight;
-    const double share = record_.mode == Mode::Training ? -1 / static_cast<double>(count) : 0;
-    return {of.mean.to(at::kFloat), scale.to(at::kFloat), (scale * of.r * sum_dn_xhat * share).to(at::kFloat),
-            (scale * sum_dn * share).to(at::kFloat)};
+    const bool constant = record_.mode == Mode::Evaluation;
+    const double share = constant ? 0 : -1 / static_cast<double>(count * record_.shared.ranks);
+    const at::Tensor sums = at::stack({sum_dn_xhat, sum_dn});
+    if (!constant && record_.shared.ranks > 1) record_.shared.sum(sums);
+    return {of.mean.to(at::kFloat), scale.to(at::kFloat), (scale * of.r * sums[0] * share).to(at::kFloat),
+            (scale * sums[1] * share).to(at::kFloat)};
   }
 
   cpu::Arrival arrival(NodeId id, const OutputGradients::Contribution& contribution) const {
@@ -455,8 +473,8 @@ class LayersBackward final : public torch::autograd::Node {
 }  // namespace
 
 at::Tensor run_layers(const Graph& graph, const Layers& layers, const NodeWeights& weights,
-                      const at::Tensor& x, Mode mode) {
-  Forward forward(graph, layers, weights, mode);
+                      const at::Tensor& x, Mode mode, const SharedStatistics& shared) {
+  Forward forward(graph, layers, weights, mode, shared);
   at::Tensor y;
   {
     const torch::NoGradGuard no_grad;

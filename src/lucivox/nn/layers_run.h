@@ -21,6 +21,6 @@ struct NodeWeights {
 // by the batch's statistics, each computed once where it is made and shared by all that read it (Ioffe and
 // Szegedy, 2015), and update the running ones.
 at::Tensor run_layers(const Graph& graph, const Layers& layers, const NodeWeights& weights,
-                      const at::Tensor& x, Mode mode);
+                      const at::Tensor& x, Mode mode, const SharedStatistics& shared);
 
 }  // namespace lucivox

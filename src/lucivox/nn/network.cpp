@@ -74,9 +74,9 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
     throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]",
                             graph_.architecture(), channels, multiple, fmt::join(x.sizes(), ", ")));
   }
-  if (trains_on_cpu(x, mode)) return run_layers(graph_, *layers_, {state_, first_weight_}, x, mode);
+  if (trains_on_cpu(x, mode)) return run_layers(graph_, *layers_, {state_, first_weight_}, x, mode, shared_);
   std::vector<at::Tensor> values(graph_.nodes().size());
-  values[0] = x;
+  values[0] = compute_type_ ? x.to(*compute_type_) : x;
   for (NodeId id = 1; id <= graph_.output(); ++id) {
     const Node& node = graph_.node(id);
     std::vector<at::Tensor> inputs;
@@ -84,17 +84,22 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
     values[static_cast<size_t>(id)] = run(node, inputs, first_weight_[static_cast<size_t>(id)], mode);
     for (const NodeId done : last_used_[static_cast<size_t>(id)]) values[static_cast<size_t>(done)].reset();
   }
-  return values.back();
+  return values.back().to(x.scalar_type());
 }
 
 at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight,
                         Mode mode) const {
   const auto weight_at = [&](size_t i) -> const at::Tensor& { return state_[first_weight + i].second; };
   if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
-    const at::Tensor kernel = conv->transposed ? as_convolution(weight_at(0)) : weight_at(0);
-    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1), 1, kernel.size(2) / 2);
+    const auto type = inputs[0].scalar_type();
+    const at::Tensor weight = weight_at(0).to(type),
+                     kernel = conv->transposed ? as_convolution(weight) : weight;
+    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1).to(type), 1, kernel.size(2) / 2);
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
+    if (mode == Mode::Training && shared_.ranks > 1)
+      return shared_batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3),
+                               norm->momentum, norm->eps, shared_);
     return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3),
                           mode == Mode::Training, norm->momentum, norm->eps, false);
   }
@@ -119,7 +124,8 @@ bool Network::trains_on_cpu(const at::Tensor& x, Mode mode) const {
   const auto fits = [](const at::Tensor& tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
   };
-  return layers_ && trains && fits(x) && fits(weight);
+  const bool whole = !compute_type_ || *compute_type_ == at::kFloat;
+  return layers_ && trains && whole && fits(x) && fits(weight);
 }
 
 // The output of a convolution that nothing else reads takes the activation in place: no gradient needs what

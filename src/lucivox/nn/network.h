@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 
 #include <lucivox/nn/graph.h>
 #include <lucivox/nn/layers.h>
+#include <lucivox/nn/shared_statistics.h>
 
 namespace lucivox {
 
@@ -45,6 +47,14 @@ class Network {
 
   // Changes type and device of all weights.
   void to(const at::TensorOptions& options);
+  c10::Device device() const { return state_.front().second.device(); }
+
+  // From now on convolutions and all between them are computed in this floating-point type; weights,
+  // statistics and the output keep theirs (mixed precision).
+  void compute_in(at::ScalarType type) { compute_type_ = type; }
+  // From now on Mode::Training normalises by the statistics of all ranks' batches, of one size each, as one
+  // process with the whole batch would.
+  void share_statistics(SharedStatistics shared) { shared_ = std::move(shared); }
 
  private:
   at::Tensor run(const Node& node, const std::vector<at::Tensor>& inputs, size_t first_weight,
@@ -57,6 +67,8 @@ class Network {
   std::optional<Layers> layers_;              // nothing: the graph is not of that kind
   std::vector<std::vector<NodeId>> readers_;  // of each node's output
   NamedTensors state_;
+  std::optional<at::ScalarType> compute_type_;  // nothing: the weights' own
+  SharedStatistics shared_;
   std::vector<size_t> first_weight_;            // of each node, in state_
   std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
 };

@@ -77,7 +77,7 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
 
   const TrainingJob job{"ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh,
-                        options.device};
+                        options.device, {}};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

@@ -187,7 +187,7 @@ SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& conso
   for (const Point& point : points) {
     console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
     const fs::path run = job.run / point.name;
-    if (!run_point({job.name, point.configuration, run, Start::Fresh, job.device}, before, console, stop))
+    if (!run_point({job.name, point.configuration, run, Start::Fresh, job.device, {}}, before, console, stop))
       return {};
     results.push_back(result_of(point, run));
     before = run;

@@ -163,6 +163,32 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
   return json;
 }
 
+void require_same_options(const Ranks& ranks, const Json& mine) {
+  const std::vector<std::string> all = ranks.gather(mine.dump());
+  const auto other = std::find_if(all.begin(), all.end(), [&](const auto& text) { return text != all[0]; });
+  if (other == all.end()) return;
+  const Json a = Json::parse(all[0]), b = Json::parse(*other);
+  const std::string path = Json::diff(a, b).at(0).at("path").get<std::string>();
+  const Json::json_pointer at(path);
+  throw Error::misuse(fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", path, a.value(at, Json()).dump(),
+                                  other - all.begin(), b.value(at, Json()).dump()),
+                      "give every rank the same configuration");
+}
+
+// Ranks that were given different things would learn something that nobody asked for, or wait for ever.
+void require_same_everywhere(const Ranks& ranks, const Configuration& configuration,
+                             const PairedSlices& training, const PairedSlices* validation) {
+  require_agreement(ranks, "their version", version());
+  require_same_options(ranks, configuration.resolved());
+  require_agreement(ranks, "the training data", fingerprint(training));
+  require_agreement(ranks, "the validation data", validation == nullptr ? "none" : fingerprint(*validation));
+}
+
+RunFolder open_run(const TrainingJob& job, const Json& configuration) {
+  if (!job.ranks.leads()) return RunFolder::watch(job.run);
+  return job.start == Start::Fresh ? RunFolder::create(job.run, configuration) : RunFolder::resume(job.run);
+}
+
 ReportContent report(const std::string& name, const TrainingSummary& summary,
                      const std::vector<Json>& metrics, std::vector<ReportPicture> pictures) {
   ReportContent report;
@@ -197,14 +223,13 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               {},
               version()};
   model.network.to(device_options(job.device));
+  require_same_everywhere(job.ranks, configuration, *training, validation.get());
+  RunFolder run = open_run(job, configuration.resolved());
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
-                               model.network.graph());
-
-  RunFolder run = job.start == Start::Fresh ? RunFolder::create(job.run, configuration.resolved())
-                                            : RunFolder::resume(job.run);
+                               model.network, console, job.ranks);
   TrainingSummary summary;
-  summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop);
-  if (!summary.result.finished) return summary;
+  summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop, job.ranks);
+  if (!summary.result.finished || !job.ranks.leads()) return summary;
 
   model.removed = summary.result.removed;
   model.training = how_trained(configuration, summary.result);

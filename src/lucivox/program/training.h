@@ -22,6 +22,7 @@ struct TrainingJob {
   std::filesystem::path run;
   Start start = Start::Fresh;
   std::string device = "cpu";
+  Ranks ranks;  // that train together; the first one keeps the run
 };
 
 // Before and after: the quality of validation slices against full dose, by the finished model on whole
@@ -41,7 +42,8 @@ struct TrainingSummary {
 Json resolved(const Json& configuration);
 
 // Trains, and when it is finished leaves in the run folder model.safetensors, pictures/*.png, report.html
-// and, last of all, summary.json. Throws Error as the parts do.
+// and, last of all, summary.json; other ranks than the first leave it to that one, and give the result alone.
+// Throws Error as the parts do, and when ranks were told different things.
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -20,18 +20,30 @@ Adam::Adam(const Network& network) : parameters_(network.parameters()) {
     second_.push_back(torch::zeros_like(weight));
     steps_.push_back(torch::zeros({}, weight.options().requires_grad(false)));
   }
+  learning_rate_ = torch::zeros_like(steps_.front());
 }
 
-void Adam::step(double learning_rate) {
+void Adam::set_learning_rate(double rate) {
+  learning_rate_.fill_(rate);
+}
+
+void Adam::step(const at::Tensor& skip) {
   const torch::NoGradGuard no_grad;
-  std::vector<at::Tensor> weights, gradients;
+  std::vector<at::Tensor> weights, dense;
   for (const auto& [name, weight] : parameters_) {
     weights.push_back(weight);
-    gradients.push_back(weight.grad().contiguous());
+    dense.push_back(weight.grad().contiguous());
   }
   at::_foreach_add_(steps_, 1);
-  at::_fused_adam_(weights, gradients, first_, second_, {}, steps_, learning_rate, kBeta1, kBeta2, 0, kEps,
-                   false, false);
+  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, kBeta2, 0, kEps, false,
+                   false, {}, skip.defined() ? std::optional(skip) : std::nullopt);
+  if (skip.defined()) at::_foreach_sub_(steps_, std::vector<at::Tensor>(steps_.size(), skip));
+}
+
+std::vector<at::Tensor> Adam::gradients() const {
+  std::vector<at::Tensor> all;
+  for (const auto& [name, weight] : parameters_) all.push_back(weight.grad());
+  return all;
 }
 
 void Adam::clear_gradients() {

@@ -11,9 +11,13 @@ class Adam {
  public:
   explicit Adam(const Network& network);
 
-  // One update from the parameters' gradients.
-  void step(double learning_rate);
+  // For the steps to come. On the device, so that a captured step follows it.
+  void set_learning_rate(double rate);
+  // One update from the parameters' gradients; none, not even of the step counts, where `skip` (a float32
+  // scalar, or undefined) is 1.
+  void step(const at::Tensor& skip = {});
   void clear_gradients();
+  std::vector<at::Tensor> gradients() const;
   // Forgets what was gathered for pruned weights: with masked gradients they then never move.
   void apply(const Masks& masks);
 
@@ -25,6 +29,7 @@ class Adam {
  private:
   NamedTensors parameters_;
   std::vector<at::Tensor> first_, second_, steps_;
+  at::Tensor learning_rate_;
 };
 
 // An optimiser's state for the network that is left of a shrunk one, and back for the whole one, with nothing

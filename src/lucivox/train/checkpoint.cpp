@@ -9,13 +9,13 @@ namespace lucivox {
 namespace {
 
 constexpr char kKey[] = "lucivox_checkpoint";
-constexpr char kMaskPrefix[] = "mask.", kWeightPrefix[] = "weight.", kAdamPrefix[] = "adam.";
+constexpr char kMaskPrefix[] = "mask.", kWeightPrefix[] = "weight.", kAdamPrefix[] = "adam.",
+               kScalePrefix[] = "scale.";
 
 // The options that the course of training depends on.
 Json decisive(const TrainOptions& options) {
   Json json = to_json(options);
-  json.erase("epochs");
-  json.erase("checkpoint_minutes");
+  for (const char* key : {"epochs", "checkpoint_minutes", "staging", "capture"}) json.erase(key);
   return json;
 }
 
@@ -100,7 +100,8 @@ void require_dense(const Json& about, const TrainOptions& options, const std::st
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
-                     const Adam& adam, const TrainOptions& options, const std::string& data) {
+                     const Adam& adam, const std::optional<LossScale>& scale, const TrainOptions& options,
+                     const std::string& data) {
   const Json about = {{"version", version()},
                       {"architecture", network.graph().architecture()},
                       {"position", to_json(checkpoint.position)},
@@ -114,11 +115,13 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   put(file.tensors, kWeightPrefix, removed ? expand(*removed, network.state()) : network.state());
   put(file.tensors, kAdamPrefix, removed ? expand_optimiser(*removed, adam.state()) : adam.state());
   put(file.tensors, kMaskPrefix, checkpoint.masks);
+  if (scale) put(file.tensors, kScalePrefix, scale->state());
   write_safetensors(path, file);
 }
 
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
-                           const TrainOptions& options, const std::string& data) {
+                           std::optional<LossScale>& scale, const TrainOptions& options,
+                           const std::string& data) {
   const TensorFile file = read_safetensors(path);
   try {
     const Json about = description(file, path.string());
@@ -130,6 +133,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, 
     }
     network.load_state(take(file.tensors, kWeightPrefix));
     adam.load_state(take(file.tensors, kAdamPrefix));
+    if (scale) scale->load_state(take(file.tensors, kScalePrefix));
     Checkpoint checkpoint{position_from(about.at("position")), about.at("losses").get<std::vector<double>>(),
                           switch_from(about.at("switched")), take(file.tensors, kMaskPrefix),
                           removed_from(about.at("removed"), network.graph())};

@@ -9,6 +9,7 @@
 #include <lucivox/sparse/mask.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/options.h>
+#include <lucivox/train/precision.h>
 #include <lucivox/train/schedule.h>
 
 namespace lucivox {
@@ -32,13 +33,15 @@ struct Checkpoint {
 // Written whole or not at all, as safetensors; of a shrunk network the whole one, pruned weights zero at
 // their own places. `data` is the training data's fingerprint.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
-                     const Adam& adam, const TrainOptions& options, const std::string& data);
+                     const Adam& adam, const std::optional<LossScale>& scale, const TrainOptions& options,
+                     const std::string& data);
 
-// Puts weights and optimiser of the whole network back. Throws Error when the file is missing, damaged, of
-// another network, of other data, or of other options (the number of epochs and the time between checkpoints
-// may change).
+// Puts weights, loss scale and optimiser of the whole network back. Throws Error when the file is missing, damaged, of
+// another network, of other data, or of other options (the number of epochs, the time between checkpoints, and
+// where and how the same is computed may change).
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
-                           const TrainOptions& options, const std::string& data);
+                           std::optional<LossScale>& scale, const TrainOptions& options,
+                           const std::string& data);
 
 // Makes the end of a dense epoch in `from` the beginning of a run with another sparse schedule: training goes
 // on from `to` as if it had followed `options` from its first step. Throws Error when that is impossible:

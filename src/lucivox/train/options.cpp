@@ -2,6 +2,8 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/train/options.h>
+#include <lucivox/train/precision.h>
+#include <lucivox/train/staging.h>
 
 namespace lucivox {
 namespace {
@@ -39,6 +41,8 @@ void check(const TrainOptions& o) {
           "give 0 for whole slices or at least 16");
   require(o.freeze_norms_after >= 0, fmt::format("freeze_norms_after = {}", o.freeze_norms_after),
           "give an epoch, or 0 for never");
+  require_precision(o.precision);
+  require_staging(o.staging);
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
   require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0,
           "the loss has no positive weight", "the paper's is mse 1 with ms_ssim 0.1");
@@ -57,6 +61,10 @@ TrainOptions train_options_from_json(const Json& json) {
   table.read("crop", o.crop);
   table.read("seed", o.seed);
   table.read("freeze_norms_after", o.freeze_norms_after);
+  table.read("augment", o.augment);
+  table.read("precision", o.precision);
+  table.read("staging", o.staging);
+  table.read("capture", o.capture);
   table.read("checkpoint_minutes", o.checkpoint_minutes);
   ConfigTable loss(table.table("loss"), "train.loss");
   loss.read("mse", o.loss.mse);
@@ -84,6 +92,10 @@ Json to_json(const TrainOptions& o) {
           {"crop", o.crop},
           {"seed", o.seed},
           {"freeze_norms_after", o.freeze_norms_after},
+          {"augment", o.augment},
+          {"precision", o.precision},
+          {"staging", o.staging},
+          {"capture", o.capture},
           {"checkpoint_minutes", o.checkpoint_minutes},
           {"loss", {{"mse", o.loss.mse}, {"ms_ssim", o.loss.ms_ssim}}},
           {"sparsity",

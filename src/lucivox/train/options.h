@@ -21,7 +21,7 @@ struct SparsityOptions {
 // The paper's defaults.
 struct TrainOptions {
   int64_t epochs = 50;
-  int64_t batch = 1;
+  int64_t batch = 1;  // of all ranks together
   double learning_rate = 1e-4;
   double decay = 0.95;  // of the learning rate, an epoch
   int64_t crop = 0;     // side of random square crops in pixels; 0: whole slices
@@ -29,6 +29,11 @@ struct TrainOptions {
   // From this epoch on batch norms keep their running statistics, so that the network learns as it will be
   // used; 0: never. A slice's own statistics hide its absolute intensities, which HU must not lose.
   int64_t freeze_norms_after = 0;
+  bool augment = false;  // mirror and turn samples at random
+  // Kept apart from what is learnt: how it is computed.
+  std::string precision = "fp32";  // precision.h
+  std::string staging = "auto";    // where slices wait, staging.h
+  bool capture = true;             // on GPUs the step is captured once and repeated, capture.h
   double checkpoint_minutes = 10;  // besides the end of every epoch
   LossOptions loss;
   SparsityOptions sparsity;

@@ -33,8 +33,6 @@ void record_scalars(EventWriter& events, const std::string& prefix, int64_t step
 
 }  // namespace
 
-RunFolder::RunFolder(const fs::path& path) : path_(path), events_(path) {}
-
 RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
   if (is_run(path)) {
     throw Error::misuse(path.string() + " already holds a run",
@@ -43,7 +41,7 @@ RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
   create_folder(path / "checkpoints");
   const Json about = {{"version", version()}, {"started", utc_now()}, {"configuration", configuration}};
   write_file(marker(path), about.dump(2) + "\n");
-  return RunFolder(path);
+  return {path, EventWriter(path)};
 }
 
 RunFolder RunFolder::resume(const fs::path& path) {
@@ -51,7 +49,7 @@ RunFolder RunFolder::resume(const fs::path& path) {
   if (!fs::exists(checkpoint_of(path))) {
     throw Error(path.string() + " has no checkpoint yet", "delete the folder and start the run again");
   }
-  return RunFolder(path);
+  return {path, EventWriter(path)};
 }
 
 bool RunFolder::is_run(const fs::path& path) {
@@ -88,14 +86,16 @@ fs::path RunFolder::dense_checkpoint_of(const fs::path& path) {
 }
 
 void RunFolder::record(const Json& line) {
+  if (!events_) return;
   append_file(metrics_file(path_), line.dump() + "\n");
   const auto step = line.at("step").get<int64_t>();
   const auto kind = line.at("kind").get<std::string>();
-  record_scalars(events_, kind + "/", step, line);
-  if (line.contains("validation")) record_scalars(events_, "validation/", step, line.at("validation"));
+  record_scalars(*events_, kind + "/", step, line);
+  if (line.contains("validation")) record_scalars(*events_, "validation/", step, line.at("validation"));
 }
 
 void RunFolder::forget_after(int64_t step) {
+  if (!events_) return;
   std::string kept;
   for (const Json& line : metrics()) {
     if (line.at("step").get<int64_t>() <= step) kept += line.dump() + "\n";

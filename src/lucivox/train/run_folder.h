@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include <lucivox/base/config.h>
@@ -24,6 +25,8 @@ class RunFolder {
   static RunFolder create(const std::filesystem::path& path, const Json& configuration);
   // A run to go on with. Throws Error when `path` is not a run folder or has no checkpoint yet.
   static RunFolder resume(const std::filesystem::path& path);
+  // A run that another rank keeps: nothing is recorded here.
+  static RunFolder watch(const std::filesystem::path& path) { return {path, std::nullopt}; }
   static bool is_run(const std::filesystem::path& path);
   // What a run was started with. Throws Error when `path` is not a run folder.
   static Json configuration_of(const std::filesystem::path& path);
@@ -44,10 +47,11 @@ class RunFolder {
   std::vector<Json> metrics() const { return metrics_of(path_); }
 
  private:
-  explicit RunFolder(const std::filesystem::path& path);
+  RunFolder(const std::filesystem::path& path, std::optional<EventWriter> events)
+      : path_(path), events_(std::move(events)) {}
 
   std::filesystem::path path_;
-  EventWriter events_;
+  std::optional<EventWriter> events_;  // nothing: only watched
 };
 
 }  // namespace lucivox

@@ -2,19 +2,22 @@
 
 #include <memory>
 
+#include <lucivox/base/progress.h>
 #include <lucivox/image/intensity.h>
 #include <lucivox/train/pairs.h>
-#include <lucivox/train/trainer.h>
+#include <lucivox/train/ranks.h>
+#include <lucivox/train/task.h>
 
 namespace lucivox {
 
-// Supervised enhancement (Chaturvedi et al., section 1): from a low-dose slice to its full-dose twin. Every
-// epoch shows all pairs in a new random order, options.batch at a time (a last, smaller rest is left to later
-// epochs); with options.crop a random square of each, else the whole slice, cut to the network's multiple.
-// `validation` may be null. Both must outlive the task.
-// Throws Error when a slice is smaller than a crop, or whole slices of one batch could differ in size.
+// Supervised enhancement (Chaturvedi et al., section 1): from a low-dose slice to its full-dose twin, in batches
+// as sampling.h draws them, staged as loader.h says. `validation` may be null. Slices must outlive the task; the
+// network tells the device and the sides that it takes.
+// Throws Error when a slice is smaller than a crop, whole slices of one batch could differ in size, or the batch
+// cannot be shared by the ranks.
 std::unique_ptr<TrainingTask> supervised(PairedSlices& training, PairedSlices* validation,
                                          const IntensityMapping& intensity, const TrainOptions& options,
-                                         const Graph& graph);
+                                         const Network& network, const Console& console,
+                                         const Ranks& ranks = {});
 
 }  // namespace lucivox

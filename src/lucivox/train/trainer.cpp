@@ -12,7 +12,10 @@
 #include <lucivox/train/adam.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/histogram.h>
+#include <lucivox/train/memory_use.h>
+#include <lucivox/train/precision.h>
 #include <lucivox/train/schedule.h>
+#include <lucivox/train/step.h>
 #include <lucivox/train/trainer.h>
 
 namespace lucivox {
@@ -54,17 +57,22 @@ Masks both(Masks masks, const Masks& more) {
 class Trainer {
  public:
   Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-          const Console& console, const StopToken& stop)
+          const Console& console, const StopToken& stop, const Ranks& ranks)
       : network_(network),
         task_(task),
         options_(options),
         run_(run),
         console_(console),
         stop_(stop),
-        adam_(network) {}
+        ranks_(ranks),
+        adam_(network),
+        step_(network_, task_, adam_, held_, options_, ranks_) {
+    prepare_network();
+  }
 
   TrainResult run(Start start) {
     if (start == Start::Resume) resume();
+    forget_peak_memory(network_.device());
     sitting_ = last_save_ = Clock::now();
     earlier_seconds_ = state_.position.seconds;
     while (state_.position.epoch < options_.epochs) {
@@ -82,8 +90,14 @@ class Trainer {
   double learning_rate() const { return learning_rate_at(state_.position.epoch, state_.switched, options_); }
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
+  // How any network is computed here, whole or shrunk.
+  void prepare_network() {
+    compute_in(options_.precision, network_);
+    network_.share_statistics({ranks_.size(), [this](const at::Tensor& values) { ranks_.sum(values); }});
+  }
+
   void resume() {
-    state_ = load_checkpoint(run_.checkpoint(), network_, adam_, options_, task_.data());
+    state_ = load_checkpoint(run_.checkpoint(), network_, adam_, step_.scale(), options_, task_.data());
     hold_masks();
     if (state_.removed) go_on_without(*state_.removed);
     run_.forget_after(done());
@@ -94,7 +108,7 @@ class Trainer {
   // False when asked to stop before the epoch's end.
   bool run_epoch() {
     // asked before pruning, so that no checkpoint lies between it and the first step thereafter
-    if (stop_.stop_requested()) return false;
+    if (all_heard({0, stop_.stop_requested()}).stop) return false;
     if (state_.position.step == 0) follow_schedule();
     const int64_t steps = task_.steps_per_epoch();
     Progress progress(console_,
@@ -102,33 +116,51 @@ class Trainer {
                       steps, "steps");
     for (int64_t skipped = 0; skipped < state_.position.step; ++skipped) progress.advance();
     while (state_.position.step < steps) {
-      const double loss = step();
-      progress.advance(fmt::format("loss {:.5f}", loss));
-      if (stop_.stop_requested()) return state_.position.step == steps;
+      const StepEnd end = step();
+      progress.advance(fmt::format("loss {:.5f}", end.loss));
+      if (end.stop) return state_.position.step == steps;
       if (seconds_since(last_save_) > 60 * options_.checkpoint_minutes) save(run_.checkpoint());
     }
     return true;
   }
 
-  double step() {
+  // What ranks agree on after every step: the mean loss, and whether one of them was asked to stop.
+  struct StepEnd {
+    double loss = 0;
+    bool stop = false;
+  };
+  StepEnd all_heard(const StepEnd& mine) const {
+    if (ranks_.size() == 1) return mine;
+    const at::Tensor sums = torch::tensor({mine.loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
+    ranks_.sum(sums);
+    return {sums[0].item<double>() / static_cast<double>(ranks_.size()), sums[1].item<double>() > 0};
+  }
+
+  StepEnd step() {
     const auto start = Clock::now();
-    adam_.clear_gradients();
-    const double loss = task_.gradients(network_, state_.position.epoch, state_.position.step);
-    if (!std::isfinite(loss)) {
-      throw Error(fmt::format("the loss became {} in step {}", loss, done() + 1),
-                  "lower the learning rate; the last checkpoint is unharmed");
-    }
-    mask_gradients(held_, network_);
-    adam_.step(learning_rate());
+    const bool frozen =
+        options_.freeze_norms_after > 0 && state_.position.epoch >= options_.freeze_norms_after;
+    const double mine = step_.run(task_.batch(state_.position.epoch, state_.position.step),
+                                  frozen ? Mode::Evaluation : Mode::Training, learning_rate());
+    const StepEnd end = all_heard({mine, stop_.stop_requested()});
+    require_sound(end.loss);
     ++state_.position.step;
-    state_.position.loss_sum += loss;
+    state_.position.loss_sum += end.loss;
     run_.record({{"kind", "step"},
                  {"step", done()},
                  {"epoch", state_.position.epoch},
-                 {"loss", loss},
+                 {"loss", end.loss},
                  {"learning_rate", learning_rate()},
                  {"seconds", seconds_since(start)}});
-    return loss;
+    return end;
+  }
+
+  // In half precision a step may overflow: it was skipped, and the scale of the loss halved.
+  void require_sound(double loss) const {
+    if (step_.scale() ? step_.scale()->value() >= 1 : std::isfinite(loss)) return;
+    throw Error(fmt::format("the loss became {} in step {}", loss, done() + 1),
+                step_.scale() ? "half precision overflows again and again: use bf16, or a lower learning rate"
+                              : "lower the learning rate; the last checkpoint is unharmed");
   }
 
   // The hybrid schedule at an epoch's start.
@@ -164,6 +196,7 @@ class Trainer {
   void hold_masks() {
     held_ = state_.masks;
     sparsity_ = sparsity(state_.masks, network_);
+    step_.renew();
   }
 
   // After the last pruning: channels that are zero for good go, so that sparse epochs cost less.
@@ -179,10 +212,12 @@ class Trainer {
   void go_on_without(const Shrinking& removed) {
     const NamedTensors moments = shrink_optimiser(removed, adam_.state());
     network_ = shrink(removed, network_);
+    prepare_network();
     adam_ = Adam(network_);
     adam_.load_state(moments);
     held_ = shrink(removed, state_.masks);
     std::erase_if(held_, [](const auto& entry) { return (entry.second == 1).all().template item<bool>(); });
+    step_.renew();
   }
 
   // Its step is the first of the pruned network, so that resuming from before it forgets it.
@@ -212,6 +247,7 @@ class Trainer {
     Json line = {{"kind", "epoch"},      {"step", done()},       {"epoch", state_.position.epoch},
                  {"phase", phase()},     {"loss", loss},         {"learning_rate", learning_rate()},
                  {"seconds", seconds()}, {"sparsity", sparsity_}};
+    line["machine"] = machine_line();
     if (validation_) line["validation"] = to_json(*validation_);
     run_.record(line);
     console_.note(epoch_summary(loss));
@@ -222,6 +258,21 @@ class Trainer {
     save(run_.checkpoint());
   }
 
+  // What the epochs so far took of the machine.
+  Json machine_line() const {
+    Transfers moved = task_.moved();
+    moved += step_.moved();
+    Json line = {{"peak_memory", peak_memory(network_.device())},
+                 {"host_to_device", moved.host_to_device},
+                 {"device_to_device", moved.device_to_device},
+                 {"captures", step_.captures()}};
+    if (step_.scale()) {
+      line["loss_scale"] = step_.scale()->value();
+      line["skipped_steps"] = step_.scale()->skipped();
+    }
+    return line;
+  }
+
   std::string epoch_summary(double loss) const {
     const std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, loss);
     return validation_ ? fmt::format("{}, {}", text, validation_text(*validation_)) : text;
@@ -229,12 +280,20 @@ class Trainer {
 
   void save(const std::filesystem::path& path) {
     state_.position.seconds = seconds();
-    save_checkpoint(path, state_, network_, adam_, options_, task_.data());
+    if (ranks_.leads()) save_checkpoint(path, state_, network_, adam_, step_.scale(), options_, task_.data());
     last_save_ = Clock::now();
   }
 
   TrainResult result(bool finished) const {
-    return {finished, state_.masks, sparsity_, state_.removed, done(), seconds(), validation_};
+    return {.finished = finished,
+            .masks = state_.masks,
+            .sparsity = sparsity_,
+            .removed = state_.removed,
+            .steps = done(),
+            .skipped = step_.scale() ? step_.scale()->skipped() : 0,
+            .seconds = seconds(),
+            .peak_memory = peak_memory(network_.device()),
+            .validation = validation_};
   }
 
   std::string phase() const { return state_.switched ? "sparse" : "dense"; }
@@ -246,9 +305,11 @@ class Trainer {
   RunFolder& run_;
   const Console& console_;
   const StopToken& stop_;
+  const Ranks ranks_;
   Adam adam_;
   Checkpoint state_;
-  Masks held_;           // of the network as it is trained now
+  Masks held_;  // of the network as it is trained now
+  TrainingStep step_;
   double sparsity_ = 0;  // of the whole network
   Clock::time_point sitting_, last_save_;
   double earlier_seconds_ = 0;
@@ -258,8 +319,8 @@ class Trainer {
 }  // namespace
 
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-                  Start start, const Console& console, const StopToken& stop) {
-  return Trainer(network, task, options, run, console, stop).run(start);
+                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks) {
+  return Trainer(network, task, options, run, console, stop, ranks).run(start);
 }
 
 }  // namespace lucivox

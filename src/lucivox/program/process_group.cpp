@@ -1,0 +1,105 @@
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+
+#define USE_C10D_GLOO
+#include <fmt/format.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <lucivox/base/error.h>
+#include <lucivox/program/nccl.h>
+#include <lucivox/program/process_group.h>
+#include <lucivox/train/rank_group.h>
+
+namespace lucivox {
+namespace {
+
+constexpr std::chrono::minutes kMeeting{2};   // for all to come
+constexpr std::chrono::minutes kPatience{5};  // with a rank that says nothing
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? std::nullopt : std::optional<std::string>(value);
+}
+
+int number(const char* name) {
+  const std::string text = variable(name).value_or("");
+  int value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || end != text.data() + text.size() || value < 0) {
+    throw Error::misuse(fmt::format("{} = '{}' is no number of a rank", name, text),
+                        "start by torchrun, srun, or lucivox train --ranks N, which set all that is needed");
+  }
+  return value;
+}
+
+// "node[03-07,09]" and "node03,node04" begin with node03.
+std::string first_host(const std::string& list) {
+  const size_t bracket = list.find('['), comma = list.find(',');
+  if (bracket == std::string::npos || comma < bracket) return list.substr(0, comma);
+  const size_t end = list.find_first_of("-,]", bracket);
+  return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1);
+}
+
+RankPlace by_torchrun() {
+  RankPlace place{number("RANK"), number("WORLD_SIZE"), 0, {}, number("MASTER_PORT")};
+  place.local = variable("LOCAL_RANK") ? number("LOCAL_RANK") : place.rank;
+  place.host = variable("MASTER_ADDR").value_or("127.0.0.1");
+  return place;
+}
+
+RankPlace by_slurm() {
+  constexpr int first_port = 20000, ports = 20000;
+  const int job = number("SLURM_JOB_ID");
+  return {number("SLURM_PROCID"), number("SLURM_STEP_NUM_TASKS"), number("SLURM_LOCALID"),
+          first_host(variable("SLURM_STEP_NODELIST").value_or("127.0.0.1")), first_port + job % ports};
+}
+
+bool here(const std::string& host) {
+  return host == "127.0.0.1" || host == "localhost";
+}
+
+c10::intrusive_ptr<c10d::Backend> gloo(const c10::intrusive_ptr<c10d::Store>& store, const RankPlace& place) {
+  const auto options = c10d::ProcessGroupGloo::Options::create(kPatience);
+  options->devices.push_back(here(place.host) ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+                                              : c10d::ProcessGroupGloo::createDefaultDevice());
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
+}
+
+}  // namespace
+
+std::optional<RankPlace> rank_place() {
+  std::optional<RankPlace> place;
+  if (variable("RANK") && variable("WORLD_SIZE")) {
+    place = by_torchrun();
+  } else if (variable("SLURM_STEP_NUM_TASKS") && variable("SLURM_PROCID")) {
+    place = by_slurm();
+  }
+  if (!place || place->size == 1) return std::nullopt;
+  if (place->rank >= place->size)
+    throw Error::misuse(fmt::format("rank {} of {}", place->rank, place->size), "ranks are counted from 0");
+  return place;
+}
+
+Ranks join_ranks(const RankPlace& place, c10::Device device) {
+  try {
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<uint16_t>(place.port);
+    options.isServer = place.rank == 0;
+    options.numWorkers = static_cast<size_t>(place.size);
+    options.timeout = kMeeting;
+    const auto store = c10::make_intrusive<c10d::TCPStore>(place.host, options);
+    const auto group = device.is_cpu() ? gloo(store, place) : nccl(store, place.rank, place.size, kPatience);
+    return Ranks(std::make_shared<Ranks::Group>(group, device));
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    throw Error(fmt::format("rank {} of {} did not find the others at {} port {} ({})", place.rank, place.size,
+                            place.host, place.port, text.substr(0, text.find('\n'))),
+                "all ranks must be started within 2 minutes, and the port must be free: set MASTER_PORT");
+  }
+}
+
+}  // namespace lucivox

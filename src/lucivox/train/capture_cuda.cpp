@@ -1,0 +1,59 @@
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/train/capture.h>
+
+namespace lucivox {
+namespace {
+
+// Runs work on a stream of its own, in order with what was asked for before and will be asked for after.
+void on_own_stream(const std::function<void()>& work) {
+  const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
+  static const c10::cuda::CUDAStream own = c10::cuda::getStreamFromPool();
+  C10_CUDA_CHECK(cudaStreamSynchronize(outside));
+  {
+    const c10::cuda::CUDAStreamGuard guard(own);
+    work();
+  }
+  C10_CUDA_CHECK(cudaStreamSynchronize(own));
+}
+
+}  // namespace
+
+struct Capture::Recording {
+  at::cuda::CUDAGraph graph;
+};
+
+bool Capture::possible(c10::Device device) {
+  return device.is_cuda();
+}
+
+void Capture::warm_up(const std::function<void()>& work) {
+  on_own_stream(work);
+}
+
+Capture::Capture(const std::function<void()>& work) : recording_(std::make_unique<Recording>()) {
+  try {
+    on_own_stream([&] {
+      recording_->graph.capture_begin();
+      work();
+      recording_->graph.capture_end();
+    });
+  } catch (const c10::Error& error) {
+    throw Error(fmt::format("the training step could not be captured ({})", error.what_without_backtrace()),
+                "set train.capture = false");
+  }
+}
+
+Capture::~Capture() = default;
+Capture::Capture(Capture&&) noexcept = default;
+Capture& Capture::operator=(Capture&&) noexcept = default;
+
+void Capture::replay() {
+  recording_->graph.replay();
+}
+
+}  // namespace lucivox

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <cstring>
+
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/train/rank_group.h>
+#include <lucivox/train/ranks.h>
+
+namespace lucivox {
+namespace {
+
+// Runs what talks to the other ranks.
+template <typename Talk>
+void with_others(int64_t rank, const Talk& talk) {
+  try {
+    talk();
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    throw Error(fmt::format("rank {} lost another one ({})", rank, text.substr(0, text.find('\n'))),
+                "look at what the others said; resume from the last checkpoint, with any number of ranks");
+  }
+}
+
+}  // namespace
+
+int64_t Ranks::rank() const {
+  return group_ ? group_->backend().getRank() : 0;
+}
+
+int64_t Ranks::size() const {
+  return group_ ? group_->backend().getSize() : 1;
+}
+
+std::function<void()> Ranks::sum_later(const at::Tensor& values) const {
+  if (!group_) return [] {};
+  c10::intrusive_ptr<c10d::Work> work;
+  std::vector<at::Tensor> all{values};
+  with_others(rank(), [&] { work = group_->backend().allreduce(all); });
+  return [work, rank = rank()] { with_others(rank, [&] { work->wait(); }); };
+}
+
+void Ranks::broadcast(const at::Tensor& values, int64_t from) const {
+  if (!group_ || values.numel() == 0) return;
+  std::vector<at::Tensor> all{values};
+  c10d::BroadcastOptions options;
+  options.rootRank = from;
+  with_others(rank(), [&] { group_->backend().broadcast(all, options)->wait(); });
+}
+
+std::vector<std::string> Ranks::gather(const std::string& text) const {
+  if (!group_) return {text};
+  const at::TensorOptions integers = at::TensorOptions().dtype(at::kLong).device(group_->device());
+  const at::Tensor lengths = at::zeros({size()}, integers);
+  lengths[rank()].fill_(static_cast<int64_t>(text.size()));
+  sum(lengths);
+  const at::Tensor host_lengths = lengths.cpu();
+  const auto* length = host_lengths.const_data_ptr<int64_t>();
+  const at::Tensor letters = at::zeros({size(), *std::max_element(length, length + size())},
+                                       integers.device(at::kCPU).dtype(at::kByte));
+  std::memcpy(letters[rank()].mutable_data_ptr(), text.data(), text.size());
+  const at::Tensor shared = letters.to(group_->device());
+  sum(shared);
+  const at::Tensor all = shared.cpu();
+  std::vector<std::string> texts;
+  for (int64_t r = 0; r < size(); ++r) {
+    texts.emplace_back(static_cast<const char*>(all[r].const_data_ptr()), static_cast<size_t>(length[r]));
+  }
+  return texts;
+}
+
+void require_agreement(const Ranks& ranks, const std::string& subject, const std::string& mine) {
+  const std::vector<std::string> all = ranks.gather(mine);
+  for (size_t r = 1; r < all.size(); ++r) {
+    if (all[r] != all[0]) {
+      throw Error(fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", subject, all[0], r, all[r]),
+                  "give every rank the same files, options and version of lucivox");
+    }
+  }
+}
+
+}  // namespace lucivox

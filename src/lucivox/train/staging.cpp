@@ -1,0 +1,77 @@
+#include <array>
+#include <fstream>
+#include <utility>
+
+#include <c10/core/CachingDeviceAllocator.h>
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/text.h>
+#include <lucivox/train/staging.h>
+
+namespace lucivox {
+namespace {
+
+constexpr double kShare = 0.5;  // of what is free
+constexpr std::array<std::pair<const char*, Staging>, 4> kNames{
+    {{"device", Staging::Device}, {"pinned", Staging::Pinned}, {"memory", Staging::Memory},
+     {"streaming", Staging::Streaming}}};
+
+double free_host_memory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string key; file >> key;) {
+    double kilobytes = 0;
+    if (key == "MemAvailable:" && file >> kilobytes) return 1024 * kilobytes;
+  }
+  return 0;
+}
+
+std::string fits(double bytes, double free, const std::string& where) {
+  return fmt::format("{} fit into half of the {} that are free {}", human_bytes(bytes), human_bytes(free),
+                     where);
+}
+
+}  // namespace
+
+void require_staging(const std::string& name) {
+  if (name == "auto") return;
+  for (const auto& [known, staging] : kNames) {
+    if (name == known) return;
+  }
+  throw Error::misuse(fmt::format("unknown staging '{}'", name), fmt::format("use {}", kStagingNames));
+}
+
+std::string name_of(Staging staging) {
+  return kNames.at(static_cast<size_t>(staging)).first;
+}
+
+FreeMemory free_memory(c10::Device device) {
+  FreeMemory free{0, free_host_memory()};
+  if (device.is_cpu()) {
+    free.device = free.host;
+  } else {
+    free.device =
+        static_cast<double>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
+  }
+  return free;
+}
+
+StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device device, const FreeMemory& free) {
+  require_staging(wanted);
+  for (const auto& [name, staging] : kNames) {
+    if (wanted != name) continue;
+    if (staging == Staging::Pinned && device.is_cpu())
+      throw Error::misuse("pinned memory is for training on a GPU", "use memory, or --device cuda");
+    return {staging, "as asked"};
+  }
+  if (bytes <= kShare * free.device) {
+    return {Staging::Device, fits(bytes, free.device, "on " + device.str())};
+  }
+  if (!device.is_cpu() && bytes <= kShare * free.host) {
+    return {Staging::Pinned, fits(bytes, free.host, "beside " + device.str())};
+  }
+  return {Staging::Streaming, fmt::format("{} do not fit into half of the {} that are free", human_bytes(bytes),
+                                          human_bytes(free.host))};
+}
+
+}  // namespace lucivox

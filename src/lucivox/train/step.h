@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <lucivox/sparse/mask.h>
+#include <lucivox/train/adam.h>
+#include <lucivox/train/buckets.h>
+#include <lucivox/train/capture.h>
+#include <lucivox/train/options.h>
+#include <lucivox/train/precision.h>
+#include <lucivox/train/ranks.h>
+#include <lucivox/train/task.h>
+#include <lucivox/train/transfers.h>
+
+namespace lucivox {
+
+// One training step, whole: forward, loss, backward, mean over ranks, masks, update; in the options'
+// precision, and on a GPU repeated from a capture. What it is made of must outlive it.
+class TrainingStep {
+ public:
+  TrainingStep(Network& network, TrainingTask& task, Adam& adam, const Masks& held,
+               const TrainOptions& options, const Ranks& ranks);
+
+  // Gives the loss, of this rank's share of the batch.
+  double run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate);
+  // The network, the optimiser or the masks have become others: what was recorded of them is void.
+  void renew();
+
+  // Nothing but in half precision.
+  const std::optional<LossScale>& scale() const { return scale_; }
+  std::optional<LossScale>& scale() { return scale_; }
+  int64_t captures() const { return captures_; }
+  const Transfers& moved() const { return moved_; }
+
+ private:
+  void compute(const std::vector<at::Tensor>& batch, Mode mode);
+  void repeat(const std::vector<at::Tensor>& batch, Mode mode);
+
+  Network& network_;
+  TrainingTask& task_;
+  Adam& adam_;
+  const Masks& held_;
+  const Ranks ranks_;
+  const bool captures_steps_;
+  std::optional<LossScale> scale_;
+  std::unique_ptr<GradientBuckets> buckets_;  // null: alone
+  at::Tensor loss_;
+  // of the capture, if there is one
+  std::optional<Capture> capture_;
+  std::vector<at::Tensor> inputs_;
+  Mode mode_ = Mode::Training;
+  int64_t warm_ = 0, captures_ = 0;
+  Transfers moved_;
+};
+
+}  // namespace lucivox

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lucivox/metrics/quality.h>
+#include <lucivox/nn/network.h>
+#include <lucivox/train/transfers.h>
+
+namespace lucivox {
+
+// What one epoch's end says about slices that are not trained on; computed in evaluation mode without
+// gradients.
+struct Validation {
+  double loss = 0;
+  Quality quality;
+};
+
+// What is trained: the small part in which supervised, adversarial and other training differ.
+class TrainingTask {
+ public:
+  virtual ~TrainingTask() = default;
+  virtual int64_t steps_per_epoch() const = 0;
+  // This rank's share of a step's batch, on the network's device. Depends on nothing but the epoch and the
+  // step, so that a resumed run repeats it.
+  virtual std::vector<at::Tensor> batch(int64_t epoch, int64_t step) = 0;
+  // The mean loss of a batch, a scalar to differentiate. Computed where the batch is, without a look at any
+  // value, so that it can be captured.
+  virtual at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) = 0;
+  // Nothing when there is nothing to validate on. Over all ranks.
+  virtual std::optional<Validation> validate(Network& network) = 0;
+  // Identifies the data (fingerprint in pairs.h).
+  virtual std::string data() const = 0;
+  // By batch(), since the beginning.
+  virtual const Transfers& moved() const = 0;
+};
+
+}  // namespace lucivox
