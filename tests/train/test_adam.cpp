@@ -19,13 +19,14 @@ void set_gradients(const Network& network, uint64_t seed) {
 TEST(Adam, StepsAsLibtorchsDoes) {
   Network mine(ddnet({.growth = 2}), 1), theirs(ddnet({.growth = 2}), 1);
   Adam adam(mine);
+  adam.set_learning_rate(1e-3);
   std::vector<at::Tensor> weights;
   for (const auto& [name, weight] : theirs.parameters()) weights.push_back(weight);
   torch::optim::Adam reference(weights, torch::optim::AdamOptions(1e-3));
   for (uint64_t i = 0; i < 5; ++i) {
     set_gradients(mine, i);
     set_gradients(theirs, i);
-    adam.step(1e-3);
+    adam.step();
     reference.step();
   }
   for (const auto& [name, weight] : mine.parameters())
@@ -35,20 +36,37 @@ TEST(Adam, StepsAsLibtorchsDoes) {
 TEST(Adam, MovesNoPrunedWeight) {
   Network network(ddnet({.growth = 4}), 1);
   Adam adam(network);
+  adam.set_learning_rate(1e-2);
   set_gradients(network, 1);
-  adam.step(1e-2);
+  adam.step();
   const Masks masks = structured_masks(network, 0.5);
   apply_masks(masks, network);
   adam.apply(masks);
   for (uint64_t i = 0; i < 5; ++i) {
     set_gradients(network, i);
     mask_gradients(masks, network);
-    adam.step(1e-2);
+    adam.step();
   }
   for (const auto& [name, mask] : masks) {
     EXPECT_EQ((network.weight(name) * (1 - mask)).abs().max().item<double>(), 0) << name;
     EXPECT_GT((network.weight(name) * mask).abs().max().item<double>(), 0) << name;
   }
+}
+
+TEST(Adam, SkippedStepLeavesEverythingAsItWas) {
+  Network network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
+  Adam adam(network), reference(untouched);
+  for (Adam* each : {&adam, &reference}) each->set_learning_rate(1e-2);
+  set_gradients(network, 1);
+  adam.step(torch::ones({}));
+  for (const auto& [name, weight] : network.state())
+    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+  set_gradients(network, 2);
+  set_gradients(untouched, 2);
+  adam.step(torch::zeros({}));
+  reference.step();
+  for (const auto& [name, weight] : network.state())
+    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
 }
 
 TEST(Adam, RefusesTheStateOfAnotherNetwork) {

@@ -43,7 +43,7 @@ struct Setting {
 
   TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start,
                   const StopToken& stop = {}) {
-    const auto task = supervised(*training, validation.get(), {}, options, network.graph());
+    const auto task = supervised(*training, validation.get(), {}, options, network, quiet);
     RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
                                                  : RunFolder::resume(folder / name);
     return train(network, *task, options, run_folder, start, quiet, stop);
@@ -78,17 +78,23 @@ class StagedTask : public TrainingTask {
   StagedTask(std::unique_ptr<TrainingTask> task, int64_t steps, std::atomic<bool>& flag)
       : task_(std::move(task)), left_(steps), flag_(flag) {}
   int64_t steps_per_epoch() const override { return task_->steps_per_epoch(); }
-  double gradients(Network& network, int64_t epoch, int64_t step) override {
+  std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
     if (--left_ == 0) flag_ = true;
-    task_->gradients(network, epoch, step);
-    return std::pow(10, -static_cast<double>(epoch) / 2) + 1 - 1e-4 * static_cast<double>(epoch);
+    told_ = std::pow(10, -static_cast<double>(epoch) / 2) + 1 - 1e-4 * static_cast<double>(epoch);
+    return task_->batch(epoch, step);
+  }
+  at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) override {
+    const at::Tensor loss = task_->loss(network, batch, mode);
+    return loss - loss.detach() + told_;
   }
   std::optional<Validation> validate(Network& network) override { return task_->validate(network); }
   std::string data() const override { return task_->data(); }
+  const Transfers& moved() const override { return task_->moved(); }
 
  private:
   std::unique_ptr<TrainingTask> task_;
   int64_t left_;
+  double told_ = 0;
   std::atomic<bool>& flag_;
 };
 
@@ -137,8 +143,9 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
     Setting setting;
     const auto run = [&](Network& network, const std::string& name, Start start, int64_t stop_after) {
       std::atomic<bool> flag{false};
-      StagedTask task(supervised(*setting.training, setting.validation.get(), {}, options, network.graph()),
-                      stop_after, flag);
+      StagedTask task(
+          supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet),
+          stop_after, flag);
       RunFolder folder = start == Start::Fresh ? RunFolder::create(setting.folder / name, to_json(options))
                                                : RunFolder::resume(setting.folder / name);
       return train(network, task, options, folder, start, setting.quiet, StopToken(flag));
@@ -167,7 +174,7 @@ TEST(Trainer, AutomaticSwitchComesWithTheFlattening) {
   const TrainOptions options = schedules().back();
   Network network = small_network();
   std::atomic<bool> flag{false};
-  StagedTask task(supervised(*setting.training, nullptr, {}, options, network.graph()), 0, flag);
+  StagedTask task(supervised(*setting.training, nullptr, {}, options, network, setting.quiet), 0, flag);
   RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
   train(network, task, options, run, Start::Fresh, setting.quiet, {});
   const Json pruning = first_pruning(run.metrics());
@@ -340,16 +347,48 @@ TEST(Trainer, StopsWhenTheLossIsNoNumber) {
   EXPECT_THROW(setting.run(network, options, "run", Start::Fresh), Error);
 }
 
+// Half precision: a scale that overflows is halved until it does not, and no step before that counts.
+TEST(Trainer, SkipsAndCountsStepsThatOverflow) {
+  Setting setting;
+  Network network = small_network();
+  TrainOptions options = short_training();
+  options.precision = "fp16";
+  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+  Json machine;
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run"))
+    if (line.at("kind") == "epoch") machine = line.at("machine");
+  EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
+  EXPECT_EQ(machine.at("loss_scale").get<double>(), std::exp2(16 - static_cast<double>(result.skipped)));
+  for (const auto& [name, weight] : network.state())
+    EXPECT_TRUE(at::isfinite(weight).all().item<bool>()) << name;
+}
+
+TEST(Trainer, ResumedMixedPrecisionEqualsTheStraightOne) {
+  for (const std::string precision : {"bf16", "fp16"}) {
+    Setting setting;
+    TrainOptions options = short_training();
+    options.precision = precision;
+    options.epochs = 3;
+    Network straight = small_network(), stopped = small_network();
+    setting.run(straight, options, "straight", Start::Fresh);
+    std::atomic<bool> flag{true};
+    EXPECT_FALSE(setting.run(stopped, options, "stopped", Start::Fresh, StopToken(flag)).finished);
+    setting.run(stopped, options, "stopped", Start::Resume);
+    expect_same_state(straight, stopped);
+  }
+}
+
 TEST(Supervised, RefusesWhatDoesNotFit) {
   const auto pairs = noisy_pairs(2, 48);
+  const Network network = small_network();
   TrainOptions options;
   options.crop = 64;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, ddnet({.growth = 2})), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
   options.crop = 40;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, ddnet({.growth = 2})), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
   options.crop = 32;
   options.batch = 3;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, ddnet({.growth = 2})), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
 }
 
 }  // namespace

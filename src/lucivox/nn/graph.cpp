@@ -79,7 +79,8 @@ double output_reduction(const Node& node, const std::vector<double>& inputs) {
   const bool same = std::all_of(inputs.begin(), inputs.end(), [&](double r) { return r == inputs[0]; });
   require(same, node, "joins images of different sizes");
   double reduction = inputs[0];
-  if (const auto* pool = std::get_if<MaxPool>(&node.operation)) reduction *= static_cast<double>(pool->stride);
+  if (const auto* pool = std::get_if<MaxPool>(&node.operation))
+    reduction *= static_cast<double>(pool->stride);
   if (const auto* up = std::get_if<Upsample>(&node.operation)) reduction /= static_cast<double>(up->factor);
   require(reduction <= kMaxReduction && reduction >= 1 / kMaxReduction, node, "pools or upsamples too much");
   return reduction;

@@ -394,8 +394,8 @@ class Backward {
     at::Tensor mean, from_dn, from_x, shift;
   };
 
-  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the statistics are
-  // constants and only the first term is left.
+  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the
+  // statistics are constants and only the first term is left.
   InputTerms terms_of(const Statistics& of, const at::Tensor& weight, const at::Tensor& sum_dn_xhat,
                       const at::Tensor& sum_dn, int64_t count) const {
     const at::Tensor scale = of.r * weight;

@@ -124,8 +124,7 @@ bool Network::trains_on_cpu(const at::Tensor& x, Mode mode) const {
   const auto fits = [](const at::Tensor& tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
   };
-  const bool whole = !compute_type_ || *compute_type_ == at::kFloat;
-  return layers_ && trains && whole && fits(x) && fits(weight);
+  return layers_ && trains && !compute_type_ && fits(x) && fits(weight);
 }
 
 // The output of a convolution that nothing else reads takes the activation in place: no gradient needs what

@@ -49,9 +49,9 @@ class Network {
   void to(const at::TensorOptions& options);
   c10::Device device() const { return state_.front().second.device(); }
 
-  // From now on convolutions and all between them are computed in this floating-point type; weights,
-  // statistics and the output keep theirs (mixed precision).
-  void compute_in(at::ScalarType type) { compute_type_ = type; }
+  // From now on convolutions and all between them are computed in this floating-point type, or in the weights'
+  // own; weights, statistics and the output keep theirs (mixed precision).
+  void compute_in(std::optional<at::ScalarType> type) { compute_type_ = type; }
   // From now on Mode::Training normalises by the statistics of all ranks' batches, of one size each, as one
   // process with the whole batch would.
   void share_statistics(SharedStatistics shared) { shared_ = std::move(shared); }

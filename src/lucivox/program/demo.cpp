@@ -5,8 +5,8 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
-#include <lucivox/program/device.h>
 #include <lucivox/program/demo.h>
+#include <lucivox/program/device.h>
 #include <lucivox/program/enhancement.h>
 #include <lucivox/program/simulation.h>
 
@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
+constexpr int64_t kCalibrationEvery = 8;  // so that HU are kept that are rare in chests
 constexpr int64_t kTraining = 128, kHeldOut = 8, kSize = 256;
 constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 
@@ -29,6 +30,7 @@ Json configuration(const fs::path& data, uint64_t seed) {
             {"learning_rate", 2e-3},
             {"decay", 0.955},
             {"freeze_norms_after", 5},
+            {"augment", true},
             {"seed", seed},
             {"sparsity", {{"criterion", "filters-l1"}, {"amount", 0.5}, {"dense_epochs", 40}}}}}};
 }
@@ -73,11 +75,13 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   make_room(options.run);
   const fs::path data = options.run / "data";
   const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
-  simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
+  CtSimulation with_calibration = scan;
+  with_calibration.calibration_every = kCalibrationEvery;
+  simulate_ct_files(data / "train", with_calibration, 0, kTraining, console, stop);
   simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
 
-  const TrainingJob job{"ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh,
-                        options.device, {}};
+  const TrainingJob job{
+      "ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh, options.device, {}};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

@@ -96,8 +96,8 @@ Ranks join_ranks(const RankPlace& place, c10::Device device) {
     return Ranks(std::make_shared<Ranks::Group>(group, device));
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    throw Error(fmt::format("rank {} of {} did not find the others at {} port {} ({})", place.rank, place.size,
-                            place.host, place.port, text.substr(0, text.find('\n'))),
+    throw Error(fmt::format("rank {} of {} did not find the others at {} port {} ({})", place.rank,
+                            place.size, place.host, place.port, text.substr(0, text.find('\n'))),
                 "all ranks must be started within 2 minutes, and the port must be free: set MASTER_PORT");
   }
 }

@@ -17,13 +17,13 @@ struct RankPlace {
   int port = 0;  // on host, where rank 0 is met
 };
 
-// By the variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), or else of a Slurm step
-// (srun); nothing when there are none. They are read nowhere else. Throws Error (misuse) when they contradict
-// themselves.
+// By the variables of torchrun (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), or else of a Slurm
+// step (srun); nothing when there are none. They are read nowhere else. Throws Error (misuse) when they
+// contradict themselves.
 std::optional<RankPlace> rank_place();
 
-// Meets the others: Gloo between CPUs, NCCL between GPUs. Throws Error when not all come in time, or the port is
-// taken.
+// Meets the others: Gloo between CPUs, NCCL between GPUs. Throws Error when not all come in time, or the port
+// is taken.
 Ranks join_ranks(const RankPlace& place, c10::Device device);
 
 }  // namespace lucivox

@@ -53,8 +53,10 @@ pid_t start(int rank, int ranks, int port) {
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   const int each = std::max(1, threads() / ranks);
-  const std::vector<std::pair<const char*, int>> variables{{"RANK", rank},        {"WORLD_SIZE", ranks},
-                                                           {"LOCAL_RANK", rank},  {"MASTER_PORT", port},
+  const std::vector<std::pair<const char*, int>> variables{{"RANK", rank},
+                                                           {"WORLD_SIZE", ranks},
+                                                           {"LOCAL_RANK", rank},
+                                                           {"MASTER_PORT", port},
                                                            {"OMP_NUM_THREADS", each}};
   const pid_t parent = ::getpid(), child = ::fork();
   if (child < 0) throw Error(fmt::format("rank {} could not be started ({})", rank, std::strerror(errno)));

@@ -54,6 +54,19 @@ Series series_of(const std::vector<Json>& metrics, const std::string& kind, cons
   return series;
 }
 
+// What the steps of every epoch took together (Chaturvedi et al., figure 9b).
+Series epoch_seconds(const std::vector<Json>& metrics) {
+  Series series{"steps of an epoch", {}};
+  double seconds = 0;
+  for (const Json& line : metrics) {
+    if (line.value("kind", "") == "step") seconds += line.at("seconds").get<double>();
+    if (line.value("kind", "") != "epoch") continue;
+    series.points.emplace_back(line.at("step").get<double>(), seconds);
+    seconds = 0;
+  }
+  return series;
+}
+
 std::vector<Marker> prunings(const std::vector<Json>& metrics) {
   std::vector<Marker> markers;
   for (const Json& line : metrics) {
@@ -84,6 +97,7 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
        series_of(metrics, "epoch", "validation/ms_ssim", "MS-SSIM")},
       false);
   add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true);
+  add("Time, s", {epoch_seconds(metrics)}, false);
   return charts;
 }
 

@@ -28,8 +28,8 @@ struct ReportContent {
   Json configuration;
 };
 
-// The charts of a training from the lines of its metrics.jsonl: loss, validation, learning rate; the steps
-// at which the network was pruned are marked.
+// The charts of a training from the lines of its metrics.jsonl: loss, validation, learning rate, time;
+// the steps at which the network was pruned are marked.
 std::vector<std::string> training_charts(const std::vector<Json>& metrics);
 
 // Writes folder/report.html, one file that opens with no network. Throws Error.

@@ -137,6 +137,28 @@ ReportTable quality_table(const BeforeAfter& quality) {
            row("MS-SSIM", b.ms_ssim, a.ms_ssim, true, 4)}};
 }
 
+// Where the time and the memory went (Chaturvedi et al., figure 9a).
+std::optional<ReportTable> machine_table(const std::vector<Json>& metrics, const TrainOptions& options,
+                                         const Ranks& ranks) {
+  const auto last = std::find_if(metrics.rbegin(), metrics.rend(),
+                                 [](const Json& line) { return line.contains("machine"); });
+  if (last == metrics.rend()) return std::nullopt;
+  const Json& machine = last->at("machine");
+  const auto bytes = [&](const char* key) { return human_bytes(machine.at(key).get<double>()); };
+  ReportTable table{"The machine", {"", ""}, {}};
+  table.rows = {{"precision", options.precision},
+                {"ranks", fmt::format("{}", ranks.size())},
+                {"peak memory", bytes("peak_memory")},
+                {"moved from host to device", bytes("host_to_device")},
+                {"moved on the device", bytes("device_to_device")},
+                {"steps captured", fmt::format("{} times", machine.at("captures").get<int64_t>())}};
+  if (machine.contains("skipped_steps")) {
+    table.rows.push_back({"steps skipped by overflow", machine.at("skipped_steps").dump()});
+    table.rows.push_back({"last scale of the loss", machine.at("loss_scale").dump()});
+  }
+  return table;
+}
+
 Json how_trained(const Configuration& configuration, const TrainResult& result) {
   Json json = {
       {"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
@@ -153,6 +175,8 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
                {"sparsity", result.sparsity},
                {"steps", result.steps},
                {"training_seconds", result.seconds},
+               {"skipped_steps", result.skipped},
+               {"peak_memory", result.peak_memory},
                {"threads", threads()}};
   if (quality) {
     json["slices"] = quality->slices;
@@ -170,9 +194,10 @@ void require_same_options(const Ranks& ranks, const Json& mine) {
   const Json a = Json::parse(all[0]), b = Json::parse(*other);
   const std::string path = Json::diff(a, b).at(0).at("path").get<std::string>();
   const Json::json_pointer at(path);
-  throw Error::misuse(fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", path, a.value(at, Json()).dump(),
-                                  other - all.begin(), b.value(at, Json()).dump()),
-                      "give every rank the same configuration");
+  throw Error::misuse(
+      fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", path, a.value(at, Json()).dump(),
+                  other - all.begin(), b.value(at, Json()).dump()),
+      "give every rank the same configuration");
 }
 
 // Ranks that were given different things would learn something that nobody asked for, or wait for ever.
@@ -189,15 +214,16 @@ RunFolder open_run(const TrainingJob& job, const Json& configuration) {
   return job.start == Start::Fresh ? RunFolder::create(job.run, configuration) : RunFolder::resume(job.run);
 }
 
-ReportContent report(const std::string& name, const TrainingSummary& summary,
+ReportContent report(const TrainingJob& job, const TrainOptions& options, const TrainingSummary& summary,
                      const std::vector<Json>& metrics, std::vector<ReportPicture> pictures) {
   ReportContent report;
-  report.title = fmt::format("Training of {}", name);
+  report.title = fmt::format("Training of {}", job.name);
   report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
                                 human_seconds(summary.result.seconds), threads(), version());
   if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
   report.tables.push_back(constants_table(summary.json.at("constant_regions")));
   if (const auto table = pruning_table(summary.json.at("pruning"))) report.tables.push_back(*table);
+  if (const auto table = machine_table(metrics, options, job.ranks)) report.tables.push_back(*table);
   report.pictures = std::move(pictures);
   report.charts = training_charts(metrics);
   for (std::string& chart : pruning_charts(metrics)) report.charts.push_back(std::move(chart));
@@ -224,9 +250,9 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               version()};
   model.network.to(device_options(job.device));
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
-  RunFolder run = open_run(job, configuration.resolved());
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
                                model.network, console, job.ranks);
+  RunFolder run = open_run(job, configuration.resolved());
   TrainingSummary summary;
   summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop, job.ranks);
   if (!summary.result.finished || !job.ranks.leads()) return summary;
@@ -240,7 +266,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   summary.json["constant_regions"] = constant_regions(model);
   const std::vector<Json> metrics = run.metrics();
   summary.json["pruning"] = pruning_summary(metrics);
-  write_report(run.path(), report(job.name, summary, metrics, std::move(pictures)));
+  write_report(run.path(), report(job, configuration.train, summary, metrics, std::move(pictures)));
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
   return summary;
 }

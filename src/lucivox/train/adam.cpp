@@ -35,8 +35,8 @@ void Adam::step(const at::Tensor& skip) {
     dense.push_back(weight.grad().contiguous());
   }
   at::_foreach_add_(steps_, 1);
-  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, kBeta2, 0, kEps, false,
-                   false, {}, skip.defined() ? std::optional(skip) : std::nullopt);
+  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, kBeta2, 0, kEps,
+                   false, false, {}, skip.defined() ? std::optional(skip) : std::nullopt);
   if (skip.defined()) at::_foreach_sub_(steps_, std::vector<at::Tensor>(steps_.size(), skip));
 }
 

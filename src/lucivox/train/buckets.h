@@ -23,9 +23,9 @@ class GradientBuckets {
 
  private:
   struct Bucket {
-    at::Tensor values;              // gradients, one behind the other
+    at::Tensor values;  // gradients, one behind the other
     std::vector<size_t> parameters;
-    size_t missing = 0;             // gradients that are still to come
+    size_t missing = 0;  // gradients that are still to come
     std::function<void()> wait;
   };
   void arrived(size_t parameter, const at::Tensor& gradient);

@@ -36,9 +36,9 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                      const Adam& adam, const std::optional<LossScale>& scale, const TrainOptions& options,
                      const std::string& data);
 
-// Puts weights, loss scale and optimiser of the whole network back. Throws Error when the file is missing, damaged, of
-// another network, of other data, or of other options (the number of epochs, the time between checkpoints, and
-// where and how the same is computed may change).
+// Puts weights, loss scale and optimiser of the whole network back. Throws Error when the file is missing,
+// damaged, of another network, of other data, or of other options (the number of epochs, the time between
+// checkpoints, and where and how the same is computed may change).
 Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
                            std::optional<LossScale>& scale, const TrainOptions& options,
                            const std::string& data);

@@ -139,10 +139,9 @@ class StreamingLoader final : public Loader {
     epoch_ = epoch;
     for (int64_t s = step; s <= std::min(step + kAhead, sampling_.steps_per_epoch() - 1); ++s) {
       if (!ahead_.contains(s)) {
-        ahead_[s] = std::async(std::launch::async,
-                               [this, samples = share(sampling_.step(epoch, s), setting_.ranks)] {
-                                 return read(samples);
-                               });
+        ahead_[s] = std::async(
+            std::launch::async,
+            [this, samples = share(sampling_.step(epoch, s), setting_.ranks)] { return read(samples); });
       }
     }
     const Batch host = ahead_.at(step).get();

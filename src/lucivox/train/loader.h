@@ -38,9 +38,9 @@ struct LoaderSetting {
   Ranks ranks;
 };
 
-// A set that is staged is read once, every rank a share of it that it passes on to the others; samples are cut,
-// mirrored and turned by one gather where it lies. A set that is not is read ahead in threads. Both give the
-// same batches. Tells through `console` what was chosen and why. Throws Error for what cannot be read.
+// A set that is staged is read once, every rank a share of it that it passes on to the others; samples are
+// cut, mirrored and turned by one gather where it lies. A set that is not is read ahead in threads. Both give
+// the same batches. Tells through `console` what was chosen and why. Throws Error for what cannot be read.
 std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, const Console& console);
 
 // Both slices of a pair in unit range [1, 1, Y, X], by the mapping of the low-dose one, the only one there is

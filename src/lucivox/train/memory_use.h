@@ -4,8 +4,8 @@
 
 namespace lucivox {
 
-// Bytes that were in use at once, at most: tensors on a GPU since forget_peak_memory(), the whole process on a
-// CPU since it began.
+// Bytes that were in use at once, at most: tensors on a GPU since forget_peak_memory(), the whole process on
+// a CPU since it began.
 double peak_memory(c10::Device device);
 void forget_peak_memory(c10::Device device);
 

@@ -24,11 +24,13 @@ void require_precision(const std::string& name) {
 void compute_in(const std::string& precision, Network& network) {
   require_precision(precision);
   const c10::Device device = network.state().front().second.device();
-  if (device.is_cpu() && (precision == "tf32" || precision == "fp16"))
-    throw Error::misuse(fmt::format("{} needs a GPU", precision), "use fp32 or bf16, or --device cuda");
+  if (device.is_cpu() && precision == "tf32")
+    throw Error::misuse(fmt::format("{} needs a GPU", precision), "use --device cuda, or leave it out");
   at::globalContext().setAllowTF32CuDNN(precision == "tf32");
   at::globalContext().setAllowTF32CuBLAS(precision == "tf32");
-  network.compute_in(precision == "fp16" ? at::kHalf : precision == "bf16" ? at::kBFloat16 : at::kFloat);
+  network.compute_in(precision == "fp16"   ? std::optional(at::kHalf)
+                     : precision == "bf16" ? std::optional(at::kBFloat16)
+                                           : std::nullopt);
 }
 
 LossScale::LossScale(c10::Device device)
@@ -57,7 +59,7 @@ void LossScale::load_state(const NamedTensors& state) {
         std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });
     if (found == state.end() || found->second.numel() != 1)
       throw Error(fmt::format("the loss scale's '{}' is missing", name), "the checkpoint is damaged");
-    mine.copy_(found->second.view({}));
+    mine.copy_(found->second.reshape(at::IntArrayRef{}));
   }
 }
 

@@ -16,12 +16,13 @@ namespace lucivox {
 //   fp32   float32 throughout
 //   tf32   convolutions of GPUs round their inputs to 10 bits of mantissa
 //   fp16   half precision, with a scale for the loss that finds itself
-//   bf16   8 bits of mantissa and float32's range; no scale needed. On CPUs too
+//   bf16   8 bits of mantissa and float32's range; no scale needed
+// CPUs compute in fp16 and bf16 too, but most of them slower than in fp32.
 inline constexpr char kPrecisionNames[] = "fp32, tf32, fp16 or bf16";
 
 // Throws Error (misuse) for an unknown name.
 void require_precision(const std::string& name);
-// Makes `network` compute so. Throws Error (misuse) when its device cannot: tf32 and fp16 need a GPU.
+// Makes `network` compute so. Throws Error (misuse) when its device cannot: tf32 needs a GPU.
 void compute_in(const std::string& precision, Network& network);
 
 // Gradients smaller than half precision's smallest number would vanish, so the loss is scaled up before it is

@@ -74,8 +74,9 @@ void require_agreement(const Ranks& ranks, const std::string& subject, const std
   const std::vector<std::string> all = ranks.gather(mine);
   for (size_t r = 1; r < all.size(); ++r) {
     if (all[r] != all[0]) {
-      throw Error(fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", subject, all[0], r, all[r]),
-                  "give every rank the same files, options and version of lucivox");
+      throw Error(
+          fmt::format("ranks differ in {}: rank 0 has {}, rank {} has {}", subject, all[0], r, all[r]),
+          "give every rank the same files, options and version of lucivox");
     }
   }
 }

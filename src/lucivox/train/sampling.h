@@ -8,8 +8,8 @@
 
 namespace lucivox {
 
-// A square or rectangle of a slice, turned by `turns` quarters counter-clockwise after it was mirrored left to
-// right. `rows` and `columns` are those of the result.
+// A square or rectangle of a slice, turned by `turns` quarters counter-clockwise after it was mirrored left
+// to right. `rows` and `columns` are those of the result.
 struct Sample {
   int64_t slice = 0;
   int64_t top = 0, left = 0;  // of the part that is cut out

@@ -13,9 +13,10 @@ namespace lucivox {
 namespace {
 
 constexpr double kShare = 0.5;  // of what is free
-constexpr std::array<std::pair<const char*, Staging>, 4> kNames{
-    {{"device", Staging::Device}, {"pinned", Staging::Pinned}, {"memory", Staging::Memory},
-     {"streaming", Staging::Streaming}}};
+constexpr std::array<std::pair<const char*, Staging>, 4> kNames{{{"device", Staging::Device},
+                                                                 {"pinned", Staging::Pinned},
+                                                                 {"memory", Staging::Memory},
+                                                                 {"streaming", Staging::Streaming}}};
 
 double free_host_memory() {
   std::ifstream file("/proc/meminfo");
@@ -56,7 +57,8 @@ FreeMemory free_memory(c10::Device device) {
   return free;
 }
 
-StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device device, const FreeMemory& free) {
+StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device device,
+                         const FreeMemory& free) {
   require_staging(wanted);
   for (const auto& [name, staging] : kNames) {
     if (wanted != name) continue;
@@ -70,8 +72,8 @@ StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device de
   if (!device.is_cpu() && bytes <= kShare * free.host) {
     return {Staging::Pinned, fits(bytes, free.host, "beside " + device.str())};
   }
-  return {Staging::Streaming, fmt::format("{} do not fit into half of the {} that are free", human_bytes(bytes),
-                                          human_bytes(free.host))};
+  return {Staging::Streaming, fmt::format("{} do not fit into half of the {} that are free",
+                                          human_bytes(bytes), human_bytes(free.host))};
 }
 
 }  // namespace lucivox

@@ -64,8 +64,9 @@ class Supervised final : public TrainingTask {
                   "choose a smaller batch");
     }
     if (options_.batch % ranks_.size() != 0) {
-      throw Error::misuse(fmt::format("a batch of {} cannot be shared by {} ranks", options_.batch, ranks_.size()),
-                          "set train.batch, that of all ranks together, to a multiple of the ranks");
+      throw Error::misuse(
+          fmt::format("a batch of {} cannot be shared by {} ranks", options_.batch, ranks_.size()),
+          "set train.batch, that of all ranks together, to a multiple of the ranks");
     }
     if (options_.crop % multiple_ != 0) {
       throw Error::misuse(fmt::format("crops of {} pixels", options_.crop),

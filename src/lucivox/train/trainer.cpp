@@ -131,7 +131,8 @@ class Trainer {
   };
   StepEnd all_heard(const StepEnd& mine) const {
     if (ranks_.size() == 1) return mine;
-    const at::Tensor sums = torch::tensor({mine.loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
+    const at::Tensor sums =
+        torch::tensor({mine.loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
     ranks_.sum(sums);
     return {sums[0].item<double>() / static_cast<double>(ranks_.size()), sums[1].item<double>() > 0};
   }

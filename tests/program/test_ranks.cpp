@@ -1,0 +1,263 @@
+#include <exception>
+#include <thread>
+
+#define USE_C10D_GLOO
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
+#include <tests/tensors.h>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/program/process_group.h>
+#include <lucivox/train/buckets.h>
+#include <lucivox/train/loader.h>
+#include <lucivox/train/rank_group.h>
+#include <lucivox/train/supervised.h>
+#include <lucivox/train/trainer.h>
+
+namespace lucivox {
+namespace {
+
+// Runs body(ranks) in a thread for every rank of a Gloo group; gives what each one threw.
+std::vector<std::string> as_ranks(int size, const std::function<void(const Ranks&)>& body) {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  std::vector<std::string> failures(static_cast<size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank) {
+    threads.emplace_back([&, rank] {
+      try {
+        const auto options = c10d::ProcessGroupGloo::Options::create(std::chrono::seconds(60));
+        options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
+        const auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
+        body(Ranks(std::make_shared<Ranks::Group>(gloo, c10::Device(c10::kCPU))));
+      } catch (const std::exception& error) {
+        failures[static_cast<size_t>(rank)] = error.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return failures;
+}
+
+void expect_no_failures(const std::vector<std::string>& failures) {
+  for (const std::string& failure : failures) EXPECT_EQ(failure, "");
+}
+
+std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices) {
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(slices);
+  const at::Tensor full =
+                       at::upsample_bilinear2d(at::randn({slices, 1, 4, 4}, generator) * 300, {32, 32}, true)
+                           .squeeze(1),
+                   low = full + 80 * at::randn(full.sizes(), generator);
+  return paired_slices({{[low] { return memory_source(low, {}, "low"); },
+                         [full] { return memory_source(full, {}, "full"); }}});
+}
+
+TrainOptions short_training() {
+  TrainOptions options;
+  options.epochs = 4;
+  options.batch = 6;
+  options.learning_rate = 1e-3;
+  options.sparsity.pruning = {"filters-l1", 0.5, "both"};
+  options.sparsity.dense_epochs = 2;
+  return options;
+}
+
+// Supervised training in float64, where what ranks add in another order than one process does is not seen.
+class InDouble final : public TrainingTask {
+ public:
+  explicit InDouble(std::unique_ptr<TrainingTask> task) : task_(std::move(task)) {}
+  int64_t steps_per_epoch() const override { return task_->steps_per_epoch(); }
+  std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
+    std::vector<at::Tensor> batch = task_->batch(epoch, step);
+    for (at::Tensor& values : batch) values = values.to(at::kDouble);
+    return batch;
+  }
+  at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) override {
+    return task_->loss(network, batch, mode);
+  }
+  std::optional<Validation> validate(Network&) override { return std::nullopt; }
+  std::string data() const override { return task_->data(); }
+  const Transfers& moved() const override { return task_->moved(); }
+
+ private:
+  std::unique_ptr<TrainingTask> task_;
+};
+
+NamedTensors trained(const TrainOptions& options, const Ranks& ranks, const std::filesystem::path& folder) {
+  Network network(ddnet({.growth = 4}), 9);
+  const auto pairs = noisy_pairs(12);
+  InDouble task(supervised(*pairs, nullptr, {}, options, network, {true}, ranks));
+  network.to(at::kDouble);
+  RunFolder run = ranks.leads() ? RunFolder::create(folder, to_json(options)) : RunFolder::watch(folder);
+  train(network, task, options, run, Start::Fresh, {true}, {}, ranks);
+  return network.state();
+}
+
+// Dense and sparse epochs, batch norms over the whole batch included.
+TEST(Ranks, TrainAsOneProcessWithTheWholeBatchDoes) {
+  TemporaryFolder folder;
+  const NamedTensors alone = trained(short_training(), {}, folder / "alone");
+  for (const int size : {2, 3}) {
+    std::vector<NamedTensors> states(static_cast<size_t>(size));
+    expect_no_failures(as_ranks(size, [&](const Ranks& ranks) {
+      states[static_cast<size_t>(ranks.rank())] =
+          trained(short_training(), ranks, folder / fmt::format("{}", size));
+    }));
+    for (const NamedTensors& state : states) {
+      ASSERT_EQ(state.size(), alone.size());
+      for (size_t i = 0; i < state.size(); ++i) {
+        EXPECT_LT(largest_difference(state[i].second, alone[i].second), 1e-5) << size << alone[i].first;
+        EXPECT_TRUE(at::equal(state[i].second, states[0][i].second))
+            << "ranks drift apart: " << alone[i].first;
+      }
+    }
+  }
+}
+
+// Our own kernels in float32: gradients and statistics of a first step differ by what rounding makes of the
+// same batch in another order.
+TEST(Ranks, ShareStatisticsAndGradientsOfFusedLayers) {
+  torch::manual_seed(3);
+  const at::Tensor full = torch::rand({6, 1, 32, 32}), low = full + 0.1 * torch::randn_like(full);
+  const auto gradients = [](const Ranks& ranks, const at::Tensor& x, const at::Tensor& y) {
+    Network network(ddnet({.growth = 4}), 9);
+    network.share_statistics({ranks.size(), [&](const at::Tensor& values) { ranks.sum(values); }});
+    GradientBuckets buckets(network, ranks);
+    const int64_t each = x.size(0) / ranks.size(), begin = ranks.rank() * each;
+    at::mse_loss(network.forward(x.narrow(0, begin, each), Mode::Training), y.narrow(0, begin, each))
+        .backward();
+    buckets.finish();
+    std::vector<at::Tensor> all;
+    for (const auto& [name, weight] : network.state())
+      all.push_back((weight.requires_grad() ? weight.grad() : weight).flatten().clone());
+    return at::cat(all);
+  };
+  const at::Tensor alone = gradients({}, low, full);
+  const auto difference = [&](const at::Tensor& other) {
+    return ((other - alone).norm() / alone.norm()).item<double>();
+  };
+  const double rounding = difference(gradients({}, low.flip(0), full.flip(0)));
+  ASSERT_LT(rounding, 1e-4);
+  for (const int size : {2, 3}) {
+    expect_no_failures(as_ranks(size, [&](const Ranks& ranks) {
+      EXPECT_LT(difference(gradients(ranks, low, full)), 4 * rounding) << size;
+    }));
+  }
+}
+
+TEST(Ranks, ValidateTheSameWhateverTheirNumber) {
+  const auto pairs = noisy_pairs(6), held_out = noisy_pairs(5);
+  const auto validation = [&](const Ranks& ranks) {
+    Network network(ddnet({.growth = 4}), 9);
+    return *supervised(*pairs, held_out.get(), {}, short_training(), network, {true}, ranks)
+                ->validate(network);
+  };
+  const Validation alone = validation({});
+  expect_no_failures(as_ranks(2, [&](const Ranks& ranks) {
+    const Validation shared = validation(ranks);
+    EXPECT_NEAR(shared.loss, alone.loss, 1e-7);
+    EXPECT_NEAR(shared.quality.psnr, alone.quality.psnr, 1e-6);
+    EXPECT_NEAR(shared.quality.rmse, alone.quality.rmse, 1e-7);
+  }));
+}
+
+TEST(Ranks, StageEachAShareAndAllGetTheSameSlices) {
+  const auto pairs = noisy_pairs(7);
+  TrainOptions options = short_training();
+  const auto whole =
+      open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, Console{true})->batch(2, 0);
+  expect_no_failures(as_ranks(3, [&](const Ranks& ranks) {
+    const Batch mine =
+        open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), ranks}, Console{true})->batch(2, 0);
+    EXPECT_TRUE(at::equal(mine.low, whole.low.narrow(0, 2 * ranks.rank(), 2)));
+    EXPECT_TRUE(at::equal(mine.full, whole.full.narrow(0, 2 * ranks.rank(), 2)));
+  }));
+}
+
+TEST(Ranks, EveryoneHearsOfADisagreement) {
+  const auto failures = as_ranks(3, [](const Ranks& ranks) {
+    require_agreement(ranks, "the training data", ranks.rank() == 2 ? "9 slices" : "12 slices");
+  });
+  for (const std::string& failure : failures)
+    EXPECT_EQ(failure, "ranks differ in the training data: rank 0 has 12 slices, rank 2 has 9 slices");
+}
+
+TEST(Ranks, LossOfOneIsAnErrorForTheOthers) {
+  const auto failures = as_ranks(2, [](const Ranks& ranks) {
+    if (ranks.rank() == 1) throw Error("fell over");
+    ranks.sum(torch::ones({3}));
+  });
+  EXPECT_NE(failures[0].find("rank 0 lost another one"), std::string::npos) << failures[0];
+}
+
+TEST(Ranks, BatchMustBeSharable) {
+  const auto pairs = noisy_pairs(12);
+  const Network network(ddnet({.growth = 2}), 1);
+  TrainOptions options = short_training();
+  options.batch = 5;
+  for (const std::string& failure : as_ranks(
+           2, [&](const Ranks& ranks) { supervised(*pairs, nullptr, {}, options, network, {true}, ranks); }))
+    EXPECT_EQ(failure, "a batch of 5 cannot be shared by 2 ranks");
+}
+
+// ---- what the environment says
+
+class Variables {
+ public:
+  explicit Variables(std::vector<std::pair<std::string, std::string>> all) : all_(std::move(all)) {
+    for (const auto& [name, value] : all_) ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~Variables() {
+    for (const auto& [name, value] : all_) ::unsetenv(name.c_str());
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> all_;
+};
+
+TEST(RankPlace, IsToldByTorchrun) {
+  EXPECT_FALSE(rank_place().has_value());
+  const Variables set({{"RANK", "3"},
+                       {"WORLD_SIZE", "8"},
+                       {"LOCAL_RANK", "1"},
+                       {"MASTER_ADDR", "node7"},
+                       {"MASTER_PORT", "2950"}});
+  const auto place = rank_place();
+  ASSERT_TRUE(place.has_value());
+  EXPECT_EQ(place->rank, 3);
+  EXPECT_EQ(place->size, 8);
+  EXPECT_EQ(place->local, 1);
+  EXPECT_EQ(place->host, "node7");
+  EXPECT_EQ(place->port, 2950);
+}
+
+TEST(RankPlace, IsToldBySlurm) {
+  for (const auto& [list, first] : std::vector<std::pair<std::string, std::string>>{
+           {"gpu[03-07,09]", "gpu03"}, {"gpu[12,14]", "gpu12"}, {"a1,b[2-3]", "a1"}, {"single", "single"}}) {
+    const Variables set({{"SLURM_PROCID", "1"},
+                         {"SLURM_STEP_NUM_TASKS", "4"},
+                         {"SLURM_LOCALID", "0"},
+                         {"SLURM_STEP_NODELIST", list},
+                         {"SLURM_JOB_ID", "41"}});
+    const auto place = rank_place();
+    ASSERT_TRUE(place.has_value());
+    EXPECT_EQ(place->host, first);
+    EXPECT_EQ(place->port, 20041);
+  }
+}
+
+TEST(RankPlace, RefusesNonsense) {
+  for (const auto& [rank, size] :
+       std::vector<std::pair<std::string, std::string>>{{"x", "2"}, {"2", "2"}, {"-1", "2"}}) {
+    const Variables set({{"RANK", rank}, {"WORLD_SIZE", size}, {"MASTER_PORT", "1"}});
+    EXPECT_THROW(rank_place(), Error) << rank;
+  }
+}
+
+}  // namespace
+}  // namespace lucivox

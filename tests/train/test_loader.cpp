@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/train/loader.h>
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kSlices = 6;
+
+// Slices of two sizes in which every pixel has a value of its own.
+std::unique_ptr<PairedSlices> unlike_pairs() {
+  std::vector<VolumePair> volumes;
+  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{40, 33}, {32, 50}}) {
+    const at::Tensor low = torch::arange(3 * rows * columns, at::kFloat).view({3, rows, columns}) / 16 +
+                           static_cast<double>(columns),
+                     full = -low;
+    volumes.push_back({[low] { return memory_source(low, {}, "low"); },
+                       [full] { return memory_source(full, {}, "full"); }});
+  }
+  return paired_slices(std::move(volumes));
+}
+
+TrainOptions options_with(const std::string& staging, bool augment) {
+  TrainOptions options;
+  options.batch = 2;
+  options.crop = 16;
+  options.augment = augment;
+  options.staging = staging;
+  return options;
+}
+
+std::unique_ptr<Loader> loader_with(PairedSlices& pairs, const TrainOptions& options) {
+  return open_loader({pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, Console{true});
+}
+
+// The reference: cut out, flipped and turned by libtorch.
+TEST(Loader, StagedAndStreamedBatchesAreTheSamplesThatWereDrawn) {
+  const auto pairs = unlike_pairs();
+  for (const bool augment : {false, true}) {
+    for (const std::string staging : {"device", "memory", "streaming"}) {
+      const TrainOptions options = options_with(staging, augment);
+      const auto loader = loader_with(*pairs, options);
+      std::vector<std::array<int64_t, 2>> shapes;
+      for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
+      Sampling sampling(shapes, options, 16);
+      for (int64_t epoch = 0; epoch < 8; ++epoch) {
+        for (int64_t step = 0; step < sampling.steps_per_epoch(); ++step) {
+          const Batch batch = loader->batch(epoch, step);
+          ASSERT_EQ(batch.low.sizes(), (at::IntArrayRef{2, 1, 16, 16}));
+          const std::vector<Sample> samples = sampling.step(epoch, step);
+          for (int64_t n = 0; n < 2; ++n) {
+            const Sample& s = samples[static_cast<size_t>(n)];
+            at::Tensor part = pairs->read(s.slice).low.narrow(0, s.top, 16).narrow(1, s.left, 16);
+            if (s.mirrored) part = part.flip(1);
+            const at::Tensor expected = (at::rot90(part, s.turns) + 1536) / 3072;
+            EXPECT_TRUE(at::allclose(batch.low[n][0], expected, 0, 1e-6)) << staging << " " << epoch;
+            EXPECT_TRUE(at::allclose(batch.full[n][0] - 0.5, 0.5 - batch.low[n][0], 0, 1e-6)) << staging;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Loader, AnyStepMayComeFirst) {
+  const auto pairs = unlike_pairs();
+  for (const std::string staging : {"device", "streaming"}) {
+    const auto straight = loader_with(*pairs, options_with(staging, true)),
+               resumed = loader_with(*pairs, options_with(staging, true));
+    for (int64_t step = 0; step < 2; ++step) straight->batch(3, step);
+    EXPECT_TRUE(at::equal(straight->batch(3, 2).low, resumed->batch(3, 2).low)) << staging;
+  }
+}
+
+TEST(Loader, CountsWhatItMoves) {
+  const auto pairs = unlike_pairs();
+  const auto loader = loader_with(*pairs, options_with("device", false));
+  loader->batch(0, 0);
+  EXPECT_EQ(loader->moved().device_to_device, 2 * 2 * 16 * 16 * 4);
+  EXPECT_EQ(loader->moved().host_to_device, 0);  // the device is the host
+}
+
+TEST(Loader, TellsWhatCannotBeRead) {
+  const at::Tensor broken = torch::full({2, 16, 16}, NAN);
+  const auto pairs = paired_slices({{[=] { return memory_source(broken, {}, "low"); },
+                                     [=] { return memory_source(broken, {}, "full"); }}});
+  EXPECT_THROW(loader_with(*pairs, options_with("device", false)), Error);
+  EXPECT_THROW(loader_with(*pairs, options_with("streaming", false))->batch(0, 0), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

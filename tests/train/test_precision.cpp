@@ -1,0 +1,93 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/train/loss.h>
+#include <lucivox/train/precision.h>
+
+namespace lucivox {
+namespace {
+
+struct Gradients {
+  double loss;
+  at::Tensor all;  // of all parameters, one behind the other
+};
+
+Gradients gradients_in(const std::string& precision, double scale = 1) {
+  Network network(ddnet({.growth = 4}), 7);
+  compute_in(precision, network);
+  torch::manual_seed(1);
+  const at::Tensor full = torch::rand({2, 1, 32, 32}), low = full + 0.05 * torch::randn({2, 1, 32, 32});
+  const at::Tensor loss = ddnet_loss(network.forward(low, Mode::Training), full, {}).total;
+  EXPECT_EQ(loss.scalar_type(), at::kFloat);
+  (scale * loss).backward();
+  std::vector<at::Tensor> all;
+  for (const auto& [name, weight] : network.parameters()) {
+    EXPECT_EQ(weight.scalar_type(), at::kFloat) << name;
+    EXPECT_EQ(weight.grad().scalar_type(), at::kFloat) << name;
+    all.push_back(weight.grad().flatten() / scale);
+  }
+  return {loss.item<double>(), at::cat(all)};
+}
+
+double angle(const at::Tensor& a, const at::Tensor& b) {
+  return std::acos(std::min(1.0, (a.dot(b) / (a.norm() * b.norm())).item<double>()));
+}
+
+// 8 bits of mantissa give a relative error of 2^-9 a rounding.
+TEST(Precision, MixedGradientsPointWhereFloat32Ones) {
+  const Gradients exact = gradients_in("fp32");
+  for (const std::string precision : {"bf16", "fp16"}) {
+    const Gradients mixed = gradients_in(precision, precision == "fp16" ? 65536 : 1);
+    EXPECT_NEAR(mixed.loss / exact.loss, 1, 0.02) << precision;
+    EXPECT_NEAR((mixed.all.norm() / exact.all.norm()).item<double>(), 1, 0.1) << precision;
+    EXPECT_LT(angle(mixed.all, exact.all), 0.2) << precision;
+    EXPECT_GT(angle(mixed.all, exact.all), 1e-5) << precision << " computed in float32 after all?";
+  }
+}
+
+TEST(Precision, RefusesWhatTheDeviceCannot) {
+  Network network(ddnet({.growth = 2}), 1);
+  EXPECT_THROW(compute_in("tf32", network), Error);
+  EXPECT_THROW(compute_in("fp8", network), Error);
+}
+
+TEST(LossScale, IsTakenOffAgain) {
+  LossScale scale(c10::Device(c10::kCPU));
+  std::vector<at::Tensor> gradients{scale.scaled(torch::tensor({0.25F, -3.0F}))};
+  scale.unscale(gradients);
+  EXPECT_TRUE(at::equal(gradients[0], torch::tensor({0.25F, -3.0F})));
+  EXPECT_EQ(scale.overflowed().item<float>(), 0);
+}
+
+TEST(LossScale, IsHalvedByAnOverflowAndDoubledByManyGoodSteps) {
+  LossScale scale(c10::Device(c10::kCPU));
+  const auto step = [&](float gradient) {
+    std::vector<at::Tensor> gradients{torch::tensor({gradient})};
+    scale.unscale(gradients);
+    scale.update();
+  };
+  for (const float bad : {INFINITY, -INFINITY, NAN}) step(bad);
+  EXPECT_EQ(scale.value(), 65536.0 / 8);
+  EXPECT_EQ(scale.skipped(), 3);
+  for (int i = 0; i < 1999; ++i) step(1);
+  EXPECT_EQ(scale.value(), 65536.0 / 8);
+  step(1);
+  EXPECT_EQ(scale.value(), 65536.0 / 4);
+  EXPECT_EQ(scale.skipped(), 3);
+}
+
+TEST(LossScale, SurvivesACheckpoint) {
+  LossScale before(c10::Device(c10::kCPU)), after(c10::Device(c10::kCPU));
+  std::vector<at::Tensor> gradients{torch::tensor({INFINITY})};
+  before.unscale(gradients);
+  before.update();
+  after.load_state(before.state());
+  EXPECT_EQ(after.value(), before.value());
+  EXPECT_EQ(after.skipped(), 1);
+  EXPECT_THROW(after.load_state({}), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

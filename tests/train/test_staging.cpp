@@ -1,0 +1,46 @@
+#include <gtest/gtest.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/train/staging.h>
+
+namespace lucivox {
+namespace {
+
+constexpr double kGb = 1e9;
+const c10::Device kCpu(c10::kCPU), kGpu(c10::kCUDA, 0);
+
+TEST(Staging, TakesTheNearestPlaceWithRoom) {
+  const FreeMemory free{20 * kGb, 100 * kGb};
+  EXPECT_EQ(plan_staging("auto", 9 * kGb, kGpu, free).staging, Staging::Device);
+  EXPECT_EQ(plan_staging("auto", 11 * kGb, kGpu, free).staging, Staging::Pinned);
+  EXPECT_EQ(plan_staging("auto", 60 * kGb, kGpu, free).staging, Staging::Streaming);
+  const FreeMemory cpu{10 * kGb, 10 * kGb};
+  EXPECT_EQ(plan_staging("auto", 4 * kGb, kCpu, cpu).staging, Staging::Device);
+  EXPECT_EQ(plan_staging("auto", 6 * kGb, kCpu, cpu).staging, Staging::Streaming);
+}
+
+TEST(Staging, SaysWhy) {
+  const std::string reason = plan_staging("auto", 6 * kGb, kCpu, {10 * kGb, 10 * kGb}).reason;
+  EXPECT_NE(reason.find("do not fit"), std::string::npos) << reason;
+}
+
+TEST(Staging, DoesAsAsked) {
+  const FreeMemory none{0, 0};
+  EXPECT_EQ(plan_staging("memory", kGb, kGpu, none).staging, Staging::Memory);
+  EXPECT_EQ(plan_staging("streaming", kGb, kCpu, none).staging, Staging::Streaming);
+  EXPECT_EQ(plan_staging("device", kGb, kGpu, none).staging, Staging::Device);
+}
+
+TEST(Staging, RefusesWhatDoesNotExist) {
+  EXPECT_THROW(plan_staging("pinned", kGb, kCpu, {kGb, kGb}), Error);
+  EXPECT_THROW(plan_staging("cloud", kGb, kCpu, {kGb, kGb}), Error);
+}
+
+TEST(Staging, KnowsWhatIsFree) {
+  const FreeMemory free = free_memory(kCpu);
+  EXPECT_GT(free.host, 1e8);
+  EXPECT_EQ(free.device, free.host);
+}
+
+}  // namespace
+}  // namespace lucivox
