@@ -50,7 +50,8 @@ class Side {
 
   void step() {
     gradients();
-    adam_.step(kLearningRate);
+    adam_.set_learning_rate(kLearningRate);
+    adam_.step();
   }
 
   at::Tensor output() const { return output_.detach(); }

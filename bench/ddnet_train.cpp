@@ -40,7 +40,8 @@ class Side {
 
   void step() {
     gradients();
-    adam_.step(kLearningRate);
+    adam_.set_learning_rate(kLearningRate);
+    adam_.step();
     loss_.item<double>();
   }
 

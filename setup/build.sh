@@ -35,10 +35,10 @@ compile_cuda() {
     step "nvcc not found: CUDA code not compiled"
     return 0
   }
-  step "compiling the CUDA kernels with $nvcc"
+  step "compiling the CUDA code with $nvcc"
   CUDACXX=$nvcc cmake --preset cuda -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >build/cuda.log 2>&1 || {
     tail -n 30 build/cuda.log >&2
     return 1
   }
-  cmake --build --preset cuda --parallel "$(build_jobs)" --target lucivox_kernels_cuda
+  cmake --build --preset cuda --parallel "$(build_jobs)" --target lucivox_kernels_cuda lucivox_capture lucivox_nccl
 }

@@ -81,7 +81,7 @@ def gaussian_window(size=11, sigma=1.5):
 
 
 def ssim(a, b, window):
-    """Mean SSIM and mean contrast-structure term of one level; a data range of 1."""
+    """Mean SSIM and mean contrast-structure term of each image at one level; a data range of 1."""
     c1, c2 = 0.01**2, 0.03**2
     mean_a, mean_b = F.conv2d(a, window), F.conv2d(b, window)
     var_a = F.conv2d(a * a, window) - mean_a.square()
@@ -89,18 +89,18 @@ def ssim(a, b, window):
     cov = F.conv2d(a * b, window) - mean_a * mean_b
     contrast = (2 * cov + c2) / (var_a + var_b + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a.square() + mean_b.square() + c1)
-    return (luminance * contrast).mean(), contrast.mean()
+    return (luminance * contrast).mean((1, 2, 3)), contrast.mean((1, 2, 3))
 
 
 def ms_ssim(a, b, window):
-    """The standard product, each term shifted to (x + 1) / 2 as the reference does."""
+    """The standard product, each term shifted to (x + 1) / 2 as the reference does; the mean over images."""
     factors = []
     for level, weight in enumerate(LEVEL_WEIGHTS):
         full, contrast = ssim(a, b, window)
         term = full if level == len(LEVEL_WEIGHTS) - 1 else contrast
         factors.append(((term + 1) / 2) ** weight)
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return torch.stack(factors).prod()
+    return torch.stack(factors).prod(0).mean()
 
 
 class Side:

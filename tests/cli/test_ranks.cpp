@@ -124,19 +124,14 @@ TEST_F(RanksCommand, RankThatIsKilledEndsAllAndTheRunGoesOnWithOthers) {
 TEST_F(RanksCommand, EveryRankHearsThatTheyWereToldDifferentThings) {
   const std::string port = TakenPort().number();  // free again
   be_rank("1", port);
-  std::thread other([&, arguments = train("run", {"--set", "train.seed=7"})] {
-    const Outcome outcome = run_command(arguments);
-    EXPECT_EQ(outcome.code, 2) << outcome.error;
-    EXPECT_NE(outcome.error.find("ranks differ in /train/seed: rank 0 has 1, rank 1 has 7"),
-              std::string::npos)
-        << outcome.error;
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the other one has its variables by now
+  const pid_t other = start_command(train("run", {"--set", "train.seed=7"}));
   be_rank("0", port);
   const Outcome outcome = run_command(train("run"));
-  other.join();
   EXPECT_EQ(outcome.code, 2);
   EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
+  EXPECT_NE(outcome.error.find("ranks differ in /train/seed: rank 0 has 1, rank 1 has 7"), std::string::npos)
+      << outcome.error;
+  EXPECT_EQ(wait_for(other), 2);
   EXPECT_FALSE(fs::exists(folder_ / "run"));
 }
 

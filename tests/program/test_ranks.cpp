@@ -142,10 +142,10 @@ TEST(Ranks, ShareStatisticsAndGradientsOfFusedLayers) {
     return ((other - alone).norm() / alone.norm()).item<double>();
   };
   const double rounding = difference(gradients({}, low.flip(0), full.flip(0)));
-  ASSERT_LT(rounding, 1e-4);
+  ASSERT_LT(rounding, 1e-2) << "too much to tell anything";
   for (const int size : {2, 3}) {
     expect_no_failures(as_ranks(size, [&](const Ranks& ranks) {
-      EXPECT_LT(difference(gradients(ranks, low, full)), 4 * rounding) << size;
+      EXPECT_LT(difference(gradients(ranks, low, full)), rounding) << size;
     }));
   }
 }

@@ -19,7 +19,7 @@ Gradients gradients_in(const std::string& precision, double scale = 1) {
   compute_in(precision, network);
   torch::manual_seed(1);
   const at::Tensor full = torch::rand({2, 1, 32, 32}), low = full + 0.05 * torch::randn({2, 1, 32, 32});
-  const at::Tensor loss = ddnet_loss(network.forward(low, Mode::Training), full, {}).total;
+  const at::Tensor loss = ddnet_loss(network.forward(low, Mode::Evaluation), full, {}).total;
   EXPECT_EQ(loss.scalar_type(), at::kFloat);
   (scale * loss).backward();
   std::vector<at::Tensor> all;
@@ -35,14 +35,16 @@ double angle(const at::Tensor& a, const at::Tensor& b) {
   return std::acos(std::min(1.0, (a.dot(b) / (a.norm() * b.norm())).item<double>()));
 }
 
-// 8 bits of mantissa give a relative error of 2^-9 a rounding.
+// 8 bits of mantissa give a relative error of 2^-9 a rounding. In training mode batch norms would divide what
+// a fresh network computes by its own tiny deviations, and rounding with it: float32 itself is off by 1e-2
+// there.
 TEST(Precision, MixedGradientsPointWhereFloat32Ones) {
   const Gradients exact = gradients_in("fp32");
   for (const std::string precision : {"bf16", "fp16"}) {
     const Gradients mixed = gradients_in(precision, precision == "fp16" ? 65536 : 1);
     EXPECT_NEAR(mixed.loss / exact.loss, 1, 0.02) << precision;
-    EXPECT_NEAR((mixed.all.norm() / exact.all.norm()).item<double>(), 1, 0.1) << precision;
-    EXPECT_LT(angle(mixed.all, exact.all), 0.2) << precision;
+    EXPECT_NEAR((mixed.all.norm() / exact.all.norm()).item<double>(), 1, 0.02) << precision;
+    EXPECT_LT(angle(mixed.all, exact.all), 0.05) << precision;
     EXPECT_GT(angle(mixed.all, exact.all), 1e-5) << precision << " computed in float32 after all?";
   }
 }

@@ -59,7 +59,7 @@ Series epoch_seconds(const std::vector<Json>& metrics) {
   Series series{"steps of an epoch", {}};
   double seconds = 0;
   for (const Json& line : metrics) {
-    if (line.value("kind", "") == "step") seconds += line.at("seconds").get<double>();
+    if (line.value("kind", "") == "step") seconds += line.value("seconds", 0.0);
     if (line.value("kind", "") != "epoch") continue;
     series.points.emplace_back(line.at("step").get<double>(), seconds);
     seconds = 0;
