@@ -192,28 +192,5 @@ TEST(SimulateCt, RefusesTheImpossible) {
   EXPECT_THROW(simulate_ct({.slices = 1, .size = 32}, 0, torch::zeros({2, 32, 32}), {}), Error);
 }
 
-TEST(SimulateCt, CalibrationObjectsTakeTheirTurn) {
-  CtSimulation scan{.slices = 4, .size = 32};
-  const CtPairs chests = simulate_ct(scan, 0, 4);
-  scan.calibration_every = 2;
-  const CtPairs mixed = simulate_ct(scan, 0, 4);
-  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(at::equal(chests.truth[i], mixed.truth[i]), i % 2 == 0) << i;
-  EXPECT_TRUE(at::equal(mixed.low_dose[0], chests.low_dose[0]));
-}
-
-// Inserts of one value each, wide enough to hold most of a training crop.
-TEST(CalibrationPhantom, HasWideInsertsOfOneValueEach) {
-  double highest = 0;
-  for (uint64_t seed = 0; seed < 16; ++seed) {
-    const at::Tensor hu = calibration_phantom(200, 400, seed);
-    EXPECT_EQ(hu[0][0].item<float>(), -1000);
-    const auto [values, inverse, counts] =
-        at::unique_consecutive(std::get<0>(hu.flatten().sort()), false, true);
-    EXPECT_EQ((counts > 1000).sum().item<int64_t>(), 6) << "air, the body, four inserts";
-    highest = std::max(highest, hu.max().item<double>());
-  }
-  EXPECT_GT(highest, 800);
-}
-
 }  // namespace
 }  // namespace lucivox

@@ -31,21 +31,20 @@ Gradients gradients_in(const std::string& precision, double scale = 1) {
   return {loss.item<double>(), at::cat(all)};
 }
 
-double angle(const at::Tensor& a, const at::Tensor& b) {
-  return std::acos(std::min(1.0, (a.dot(b) / (a.norm() * b.norm())).item<double>()));
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
 }
 
 // 8 bits of mantissa give a relative error of 2^-9 a rounding. In training mode batch norms would divide what
 // a fresh network computes by its own tiny deviations, and rounding with it: float32 itself is off by 1e-2
 // there.
-TEST(Precision, MixedGradientsPointWhereFloat32Ones) {
+TEST(Precision, MixedGradientsAreFloat32OnesRounded) {
   const Gradients exact = gradients_in("fp32");
   for (const std::string precision : {"bf16", "fp16"}) {
     const Gradients mixed = gradients_in(precision, precision == "fp16" ? 65536 : 1);
     EXPECT_NEAR(mixed.loss / exact.loss, 1, 0.02) << precision;
-    EXPECT_NEAR((mixed.all.norm() / exact.all.norm()).item<double>(), 1, 0.02) << precision;
-    EXPECT_LT(angle(mixed.all, exact.all), 0.05) << precision;
-    EXPECT_GT(angle(mixed.all, exact.all), 1e-5) << precision << " computed in float32 after all?";
+    EXPECT_LT(difference(mixed.all, exact.all), 0.05) << precision;
+    EXPECT_GT(difference(mixed.all, exact.all), 1e-5) << precision << " computed in float32 after all?";
   }
 }
 

@@ -65,9 +65,11 @@ Json first_pruning(const std::vector<Json>& metrics) {
   throw Error("nothing was pruned", "");
 }
 
-// What a run recorded, but for how long it took.
+// What a run recorded, but for how long it took and what of the machine.
 std::vector<Json> timeless(std::vector<Json> metrics) {
-  for (Json& line : metrics) line.erase("seconds");
+  for (Json& line : metrics) {
+    for (const char* key : {"seconds", "machine"}) line.erase(key);
+  }
   return metrics;
 }
 

@@ -29,10 +29,6 @@ void add_simulate(CLI::App& app, Context& context) {
   ct->add_option("--from", options->from,
                  "a real CT in HU to scan, all its slices, instead of phantoms; any shape, air around");
   ct->add_option("--slices", scan.slices, "phantoms to scan")->capture_default_str();
-  ct->add_option("--calibration-every", scan.calibration_every,
-                 "every so many slices one of a calibration object, of HU that no chest has; 0: chests alone")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
   ct->add_option("--size", scan.size, "pixels along a side; 0: 512, or as the real CT")
       ->capture_default_str();
   ct->add_option("--seed", scan.seed, "of anatomy and noise")->capture_default_str();

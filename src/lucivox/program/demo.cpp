@@ -15,12 +15,12 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-constexpr int64_t kCalibrationEvery = 8;  // so that HU are kept that are rare in chests
 constexpr int64_t kTraining = 128, kHeldOut = 8, kSize = 256;
 constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 
-// Minutes instead of the paper's days: small crops, a higher learning rate, and batch norms that soon keep
-// their statistics.
+// Minutes instead of the paper's days: small crops, mirrored and turned, a higher learning rate, and batch
+// norms that soon keep their statistics. The rate falls so far that the last steps no longer move HU that are
+// rare in chests: with 0.955 what became of -500 HU differed by 45 from seed to seed.
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
@@ -28,7 +28,7 @@ Json configuration(const fs::path& data, uint64_t seed) {
             {"batch", 4},
             {"crop", 64},
             {"learning_rate", 2e-3},
-            {"decay", 0.955},
+            {"decay", 0.94},
             {"freeze_norms_after", 5},
             {"augment", true},
             {"seed", seed},
@@ -75,9 +75,7 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   make_room(options.run);
   const fs::path data = options.run / "data";
   const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
-  CtSimulation with_calibration = scan;
-  with_calibration.calibration_every = kCalibrationEvery;
-  simulate_ct_files(data / "train", with_calibration, 0, kTraining, console, stop);
+  simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
   simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
 
   const TrainingJob job{

@@ -12,9 +12,4 @@ namespace lucivox {
 // Values lie in [-1024, 2500]. Throws Error (misuse) when size < 16 or the field is not positive.
 at::Tensor chest_phantom(int64_t size, double field_mm, uint64_t seed);
 
-// A slice of an object as scanners are calibrated with: a round body of one value near water's, 300 mm wide,
-// with four inserts about 100 mm wide of values anywhere in [-1000, 1000] HU. No tissue has most of them, and
-// a network that has never met a value does not keep it.
-at::Tensor calibration_phantom(int64_t size, double field_mm, uint64_t seed);
-
 }  // namespace lucivox

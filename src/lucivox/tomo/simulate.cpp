@@ -169,19 +169,14 @@ CtPairs scan(const CtSimulation& full, int64_t first, at::Tensor fine_hu_SYX) {
           reconstructed(full.full_photons * full.dose_fraction, LowDoseNoise)};
 }
 
-bool of_calibration_object(const CtSimulation& full, int64_t index) {
-  return full.calibration_every > 0 && (index + 1) % full.calibration_every == 0;
-}
-
-// Objects to scan, on the fine grid. A chest shares its work among the threads only in part, so that several
-// are made at once.
-at::Tensor objects(const CtSimulation& full, int64_t first, int64_t count) {
+// Chests on the fine grid. A chest shares its work among the threads only in part, so that several are made
+// at once.
+at::Tensor chests(const CtSimulation& full, int64_t first, int64_t count) {
   const int64_t side = kFiner * full.size;
   const double field_mm = full.pixel_mm * static_cast<double>(full.size);
   at::Tensor hu = at::empty({count, side, side}, at::kFloat);
   const auto make = [&](int64_t i) {
-    const auto phantom = of_calibration_object(full, first + i) ? calibration_phantom : chest_phantom;
-    hu[i].copy_(phantom(side, field_mm, derive_seed(seed_of(full, first + i), Anatomy)));
+    hu[i].copy_(chest_phantom(side, field_mm, derive_seed(seed_of(full, first + i), Anatomy)));
   };
   if (count < threads()) {
     for (int64_t i = 0; i < count; ++i) make(i);
@@ -213,7 +208,7 @@ CtSimulation resolve(const CtSimulation& simulation) {
 CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, int64_t count) {
   const CtSimulation full = resolve(simulation);
   check_slices(full, first, count);
-  return scan(full, first, objects(full, first, count));
+  return scan(full, first, chests(full, first, count));
 }
 
 CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, const at::Tensor& hu_SYX,

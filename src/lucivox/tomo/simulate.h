@@ -22,7 +22,6 @@ struct CtSimulation {
   double dose_fraction = 0.04;    // low dose: this part of the full dose's photons
   double bowtie_radius_mm = 160;  // of the water cylinder that the filter is made for; 0: no filter
   double electronic_sigma = 5;    // of the read-out, in photons; seen only behind shoulders and spine
-  int64_t calibration_every = 0;  // every so many slices one of a calibration object; 0: chests alone
 };
 
 // Slices that are simulated at once cost what one does (kernels/cpu/projector.h), in about 800 MB at 512.
@@ -39,9 +38,9 @@ struct CtPairs {
   at::Tensor low_dose;   // and from few; the same rays, other photons
 };
 
-// Chests that nobody has (and calibration objects): slices first .. first + count - 1 of a simulation, the
-// same for the same options whatever the number of threads and whichever other slices are made with them.
-// Throws as resolve() does, and when there are no such slices.
+// Chests that nobody has: slices first .. first + count - 1 of a simulation, the same for the same options
+// whatever the number of threads and whichever other slices are made with them. Throws as resolve() does, and
+// when there are no such slices.
 CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, int64_t count);
 
 // The same of a patient who is there: `hu_SYX` in HU, slices first, first + 1, ... of a real CT, lie in the
