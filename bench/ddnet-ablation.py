@@ -29,7 +29,7 @@ FIRST = {"fp32": 1e-5, "tf32": 2.5e-3, "fp16": 2e-2, "bf16": 2e-2}
 AFTER_UPDATES = 2e-2
 
 # 192: PyTorch's MS-SSIM needs 11 pixels at its fifth level. "training": the batch of the short trainings
-QUICK = {"size": 192, "batch": 1, "slices": 4, "learn": 24, "judge": 2, "training": 1, "epochs": 4, "seeds": 1}
+QUICK = {"size": 192, "batch": 1, "slices": 4, "learn": 24, "judge": 2, "training": 1, "epochs": 6, "seeds": 1}
 FULL = {"size": 512, "batch": 1, "slices": 8, "learn": 48, "judge": 6, "training": 4, "epochs": 24, "seeds": 3}
 FULL_ON_GPU = FULL | {"batch": 2, "slices": 16}
 LEARN_SIZE = 128  # of the slices that the short trainings for table 2 learn from
@@ -95,7 +95,8 @@ class Ablation:
         if self.device == "cpu":
             print("  a CPU has no graphs to capture into: that optimisation is for GPUs")
             if not cpu_has_bf16():
-                print("  this CPU has no bfloat16 arithmetic (AVX512-BF16, AMX): 'all together' stays in float32")
+                print("  this CPU has no bfloat16 arithmetic (AVX512-BF16, AMX): 'all together' stays in"
+                      " float32 and is the resident loader alone")
 
     # --- processes
 
@@ -178,8 +179,8 @@ class Ablation:
 
     def training(self, seed):
         epochs = self.plan["epochs"]  # the rest as in ddnet-quality
-        return {"seed": seed, "epochs": epochs, "batch": self.plan["training"], "crop": 64, "learning_rate": 2e-3, "decay": 0.9,
-                "freeze_norms_after": 3 * epochs // 4}
+        return {"seed": seed, "epochs": epochs, "batch": self.plan["training"], "crop": 64, "learning_rate": 2e-3,
+                "decay": 0.9, "freeze_norms_after": 3 * epochs // 4}
 
     def schedule(self, side):
         if side.network == "dense":
@@ -202,9 +203,12 @@ class Ablation:
         self.bench.record |= {"device": self.device, "plan": self.plan, "sides": rows, "peer": speed[PEER],
                               "quality": quality}
         times = {"ours": speed[ours]["times_s"], PEER: speed[theirs]["times_s"]}
-        self.bench.record["peers"].append({
-            "peer": PEER, "case": None, "ratio": speed[theirs]["step_s"] / speed[ours]["step_s"], "unit": "step",
-            "ratio_of_each_round": [b / a for a, b in zip(*times.values())], "times_s": times})
+        ratio, each = speed[theirs]["step_s"] / speed[ours]["step_s"], [b / a for a, b in zip(*times.values())]
+        print(f"  {PEER} takes {ratio:.2f} times as long a step as {ours} ({min(each):.2f} to {max(each):.2f} in single rounds)")
+        if max(each) > harness.SCATTER * min(each):
+            print("  the rounds scatter: something else works on this machine; run this again when it is quiet")
+        self.bench.record["peers"].append({"peer": PEER, "case": None, "ratio": ratio, "ratio_of_each_round": each,
+                                           "unit": "step", "times_s": times})
 
 
 def answer(worker, command, folder, name):
@@ -221,7 +225,8 @@ def default_device(build):
 
 def add_options(parser):
     parser.set_defaults(rounds=5, warmup=1)
-    parser.add_argument("--full", action="store_true", help="slices of 512x512, longer trainings over 3 seeds; hours on a CPU")
+    parser.add_argument("--full", action="store_true",
+                        help="slices of 512x512, longer trainings over 3 seeds; hours on a CPU")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one and --build knows it")
     parser.add_argument("--batch", type=harness.positive, help="slices in a step")
 

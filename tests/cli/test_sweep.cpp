@@ -74,7 +74,9 @@ dense_epochs = 3
   // All that a run recorded, but for how long it took.
   std::vector<Json> record(const std::string& run) const {
     std::vector<Json> lines = RunFolder::metrics_of(folder_ / run);
-    for (Json& line : lines) line.erase("seconds");
+    for (Json& line : lines) {
+      for (const char* key : {"seconds", "machine"}) line.erase(key);
+    }
     return lines;
   }
 

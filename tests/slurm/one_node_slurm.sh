@@ -7,7 +7,7 @@
 # beside any other Slurm. Works in a container, without systemd or cgroups. Exits 77 where it cannot be set up.
 set -euo pipefail
 
-readonly kSkipped=77 kPatience=60 # seconds
+readonly kSkipped=77 kPatience=120 # seconds
 
 skip() {
   echo "skipped: $1"

@@ -14,7 +14,7 @@ import time
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "examples/slurm/train-ddnet.sbatch"
-PATIENCE_S = 100  # with a job that hangs
+PATIENCE_S = 600  # with a job that hangs; on a busy machine a step takes many seconds
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
 EPOCHS, SLICES, BATCH = 20, 8, 4
 STEPS = EPOCHS * SLICES // BATCH
