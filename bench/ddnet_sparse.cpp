@@ -1,5 +1,5 @@
-// Our sides of ddnet-sparse: one training step of DDNet, dense or after half of it was pruned, as `lucivox train
-// ddnet` takes it in either phase. `bench_ddnet_sparse dense|CRITERION FOLDER THREADS`.
+// Our sides of ddnet-sparse: one training step of DDNet, dense or after half of it was pruned, as `lucivox
+// train ddnet` takes it in either phase. `bench_ddnet_sparse dense|CRITERION FOLDER THREADS`.
 
 #include <filesystem>
 #include <optional>
@@ -73,7 +73,8 @@ class Training {
   Training(std::string variant, std::filesystem::path folder)
       : variant_(std::move(variant)), folder_(std::move(folder)) {}
 
-  // The dense side keeps its network whole and holds masks; ours is shrunk, its gradients put back in their places.
+  // The dense side keeps its network whole and holds masks; ours is shrunk, its gradients put back in their
+  // places.
   void check() {
     Network pruned(ddnet(), kSeed);
     const Masks masks = masks_of(pruned, kStructured);
