@@ -93,4 +93,4 @@ def notes(rows, baseline):
         if max(each) < 1:
             yield f"{row['name']} is slower than its baseline: {row['step_s'] / own['step_s']:.2f} times as long a step"
         elif min(each) <= 1:
-            yield f"{row['name']} and its baseline cannot be told apart ({min(each):.2f} to {max(each):.2f} in single rounds)"
+            yield f"{row['name']} and its baseline cannot be told apart ({min(each):.2f} to {max(each):.2f} in rounds)"
