@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "worker.h"
-#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/stack.h>
@@ -18,7 +17,6 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/memory.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/shrink.h>
@@ -272,7 +270,6 @@ class Ablation {
 int main(int argc, char** argv) {
   using namespace lucivox::bench;
   return guarded_main([&] {
-    lucivox::keep_tensor_memory();  // as the command does
     const Setting setting = setting_from(argc > 1 ? argv[1] : "{}");
     Ablation ablation(setting, start(argc - 1, argv + 1));
     serve({{"prepare", [&] { ablation.prepare(); }},

@@ -12,7 +12,6 @@
 #include <ATen/ops/rand.h>
 
 #include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/memory.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/criterion.h>
@@ -113,7 +112,6 @@ class Training {
 int main(int argc, char** argv) {
   using namespace lucivox::bench;
   return guarded_main([&] {
-    lucivox::keep_tensor_memory();  // as the command does
     const std::string variant = argc > 1 ? argv[1] : "";
     Training training(variant, start(argc - 1, argv + 1));
     serve({{"prepare", [] {}}, {"check", [&] { training.check(); }}, {"step", [&] { training.step(); }}});

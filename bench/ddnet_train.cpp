@@ -10,7 +10,6 @@
 #include <ATen/ops/randn_like.h>
 
 #include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/memory.h>
 #include <lucivox/nn/network.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/adam.h>
@@ -126,7 +125,6 @@ class Training {
 int main(int argc, char** argv) {
   using namespace lucivox::bench;
   return guarded_main([&] {
-    lucivox::keep_tensor_memory();  // as the command does
     Training training(start(argc, argv));
     serve({{"prepare", [&] { training.prepare(); }}, {"check", [&] { training.check(); }}, {"step", [&] {
                                                                                               training.step();

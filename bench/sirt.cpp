@@ -14,7 +14,6 @@
 #include <ATen/ATen.h>
 
 #include <lucivox/base/config.h>
-#include <lucivox/nn/memory.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/tomo/project.h>
 #include <lucivox/tomo/sirt.h>
@@ -130,7 +129,6 @@ class Reconstruction {
 int main(int argc, char** argv) {
   using namespace lucivox::bench;
   return guarded_main([&] {
-    lucivox::keep_tensor_memory();  // as the command does
     Reconstruction work(start(argc, argv));
     serve({{"prepare", [] {}},
            {"check", [&] { work.check(); }},

@@ -12,6 +12,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
 #include <lucivox/base/version.h>
+#include <lucivox/nn/memory.h>
 
 namespace lucivox::bench {
 namespace {
@@ -52,6 +53,7 @@ void serve(const Commands& commands, double units) {
 
 int guarded_main(const std::function<void()>& body) {
   try {
+    keep_tensor_memory();  // as the command does
     body();
     return 0;
   } catch (const std::exception& error) {

@@ -23,7 +23,8 @@ void serve(const Commands& commands, double units = 1);
 // The wall-clock seconds that `body` takes.
 double seconds_of(const std::function<void()>& body);
 
-// Runs `body` and returns the program's exit status; an exception is printed as an error.
+// Runs `body` with tensor memory kept, and returns the program's exit status; an exception is printed as an
+// error.
 int guarded_main(const std::function<void()>& body);
 
 }  // namespace lucivox::bench

@@ -70,4 +70,14 @@ bool is_clear_error(const Outcome& outcome) {
   return (outcome.code == 1 || outcome.code == 2) && errors == 1 && hints == 1;
 }
 
+std::vector<std::string> train_arguments(const std::filesystem::path& folder, const std::string& run,
+                                         int threads, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments{"train",     "ddnet",
+                                     "--config",  (folder / "ddnet.toml").string(),
+                                     "--run",     (folder / run).string(),
+                                     "--threads", std::to_string(threads)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
 }  // namespace lucivox

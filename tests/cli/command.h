@@ -21,6 +21,10 @@ Outcome run_command(const std::vector<std::string>& arguments, const std::filesy
 pid_t start_command(const std::vector<std::string>& arguments);
 int wait_for(pid_t process);
 
+// `lucivox train ddnet` by folder/ddnet.toml into folder/run, with `more` behind.
+std::vector<std::string> train_arguments(const std::filesystem::path& folder, const std::string& run,
+                                         int threads, const std::vector<std::string>& more);
+
 // Whether this is how the command reports what it cannot do: exit code 1 or 2, one "error:" line, then
 // "hint:".
 bool is_clear_error(const Outcome& outcome);

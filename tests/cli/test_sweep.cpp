@@ -45,12 +45,7 @@ dense_epochs = 3
   }
 
   std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments{"train",     "ddnet",
-                                       "--config",  (folder_ / "ddnet.toml").string(),
-                                       "--run",     (folder_ / run).string(),
-                                       "--threads", "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
+    return train_arguments(folder_.path(), run, 1, more);
   }
 
   // Waits until the file exists; false when the process ended before.

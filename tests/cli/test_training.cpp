@@ -42,12 +42,7 @@ dense_epochs = 2
   }
 
   std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> arguments{"train",     "ddnet",
-                                       "--config",  (folder_ / "ddnet.toml").string(),
-                                       "--run",     (folder_ / run).string(),
-                                       "--threads", "2"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
+    return train_arguments(folder_.path(), run, 2, more);
   }
 
   // Waits until the run has recorded `count` epochs and has a checkpoint; false when it ended before.

@@ -9,4 +9,10 @@ namespace lucivox {
 double peak_memory(c10::Device device);
 void forget_peak_memory(c10::Device device);
 
+// Bytes that could still be had; on a CPU the device is the host.
+struct FreeMemory {
+  double device = 0, host = 0;
+};
+FreeMemory free_memory(c10::Device device);
+
 }  // namespace lucivox

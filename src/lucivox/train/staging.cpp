@@ -1,8 +1,6 @@
 #include <array>
-#include <fstream>
 #include <utility>
 
-#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -17,15 +15,6 @@ constexpr std::array<std::pair<const char*, Staging>, 4> kNames{{{"device", Stag
                                                                  {"pinned", Staging::Pinned},
                                                                  {"memory", Staging::Memory},
                                                                  {"streaming", Staging::Streaming}}};
-
-double free_host_memory() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string key; file >> key;) {
-    double kilobytes = 0;
-    if (key == "MemAvailable:" && file >> kilobytes) return 1024 * kilobytes;
-  }
-  return 0;
-}
 
 std::string fits(double bytes, double free, const std::string& where) {
   return fmt::format("{} fit into half of the {} that are free {}", human_bytes(bytes), human_bytes(free),
@@ -44,17 +33,6 @@ void require_staging(const std::string& name) {
 
 std::string name_of(Staging staging) {
   return kNames.at(static_cast<size_t>(staging)).first;
-}
-
-FreeMemory free_memory(c10::Device device) {
-  FreeMemory free{0, free_host_memory()};
-  if (device.is_cpu()) {
-    free.device = free.host;
-  } else {
-    free.device =
-        static_cast<double>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
-  }
-  return free;
 }
 
 StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device device,

@@ -5,6 +5,8 @@
 
 #include <c10/core/Device.h>
 
+#include <lucivox/train/memory_use.h>
+
 namespace lucivox {
 
 // Where slices wait to be learnt from. A set that fits is staged once, as near to the arithmetic as it can be
@@ -25,11 +27,6 @@ struct StagingPlan {
   Staging staging;
   std::string reason;  // "1.2 GB fit into half of the 70 GB that are free on cuda:0"
 };
-
-struct FreeMemory {
-  double device = 0, host = 0;  // bytes
-};
-FreeMemory free_memory(c10::Device device);
 
 // The nearest place where `bytes` take no more than half of what is free. Throws Error (misuse) where the
 // place that was asked for does not exist: pinned memory without a GPU.
