@@ -6,9 +6,10 @@ MB = 2**20
 TITLES = {"dense": "dense", "shrunk": "half of the filters pruned, network shrunk"}
 
 
-def show(rows, peer, quality, baseline):
-    """`rows`: a dictionary for each of our sides; `peer`: the peer's; `quality`: what each side's trainings gave."""
-    show_speed(rows, peer, baseline)
+def show(rows, peers, quality, baseline):
+    """`rows`: a dictionary for each of our sides; `peers`: those of the peers by name, the one that the others are held
+    against first; `quality`: what each side's trainings gave."""
+    show_speed(rows, peers, baseline)
     show_bytes(rows)
     show_quality(rows, quality, baseline)
     for note in notes(rows, baseline):
@@ -39,8 +40,8 @@ def find(rows, network, variant):
     return next(row for row in rows if (row["network"], row["variant"]) == (network, variant))
 
 
-def show_speed(rows, peer, baseline):
-    dense = find(rows, "dense", baseline)
+def show_speed(rows, peers, baseline):
+    dense, peer = find(rows, "dense", baseline), next(iter(peers.values()))
     epoch = dense["steps_per_epoch"]
 
     def line_of(row):
@@ -49,22 +50,24 @@ def show_speed(rows, peer, baseline):
                 f"{row['peak_memory'] / MB:.0f} MB"]
 
     lines = by_network(rows, line_of)
-    lines += [["PyTorch, eager float32"], ["  dense", f"{peer['step_s']:.4f} s", f"{epoch * peer['step_s']:.3f} s", "",
-                                           f"{dense['step_s'] / peer['step_s']:.2f}", "1.00",
-                                           f"{peer['peak_memory'] / MB:.0f} MB"]]
+    lines += [["PyTorch in float32, dense"]]
+    lines += [[f"  {name}", f"{one['step_s']:.4f} s", f"{epoch * one['step_s']:.3f} s", "",
+               *(f"{of['step_s'] / one['step_s']:.2f}" for of in (dense, peer)), f"{one['peak_memory'] / MB:.0f} MB"]
+              for name, one in peers.items()]
     table(f"Time (figure 8): medians; an epoch is {epoch} steps; times as fast as",
-          ["", "step", "epoch", "its baseline", "dense baseline", "PyTorch", "peak memory"], lines)
+          ["", "step", "epoch", "its baseline", "dense baseline", next(iter(peers)), "peak memory"], lines)
 
 
 def show_bytes(rows):
     def line_of(row):
-        each = [row["steps_per_epoch"] * row[way] / MB for way in ("host_to_device", "device_to_device")]
-        return [*(f"{amount:.1f} MB" for amount in each), f"{row['staged'] / MB:.1f} MB", str(row["captures"]),
-                f"{row['skipped']} of {row['steps']}"]
+        bytes_ = row["epoch_bytes"]
+        each = [bytes_.get(kind) for kind in ("host_to_device", "device_to_host", "device_to_device", "memset")]
+        return [*("" if amount is None else f"{amount / MB:.1f} MB" for amount in each), f"{row['staged'] / MB:.1f} MB",
+                str(row["captures"]), f"{row['skipped']} of {row['steps']}"]
 
     table("Bytes moved in an epoch (figure 9a)",
-          ["", "host to device", "within device", "staged once", "captures", "skipped steps"],
-          by_network(rows, line_of))
+          ["", "host to device", "device to host", "within device", "memset", "staged once", "captures",
+           "skipped steps"], by_network(rows, line_of))
 
 
 def show_quality(rows, quality, baseline):

@@ -3,8 +3,9 @@
 The tables are those of Chaturvedi et al. (figures 8 and 9a, table 2), in numbers of the machine at hand: mixed
 precision, slices that wait in memory instead of in their files (DoLL), the step captured into a graph (GPUs only).
 Sparse is 50 % of the filters by their L1 norm, the network shrunk. The baseline is our own step in float32 with
-slices read from TIFF files ahead of their use. All sides and PyTorch's eager float32 step take turns in one run;
-its batches lie ready in memory, so that it reads nothing. No ratio is printed unless all sides compute the same.
+slices read from TIFF files ahead of their use. All sides and PyTorch's float32 step take turns in one run: eager with
+its own data loader, eager with batches that lie ready in memory, so that it reads nothing, and compiled (GPUs only). No
+ratio is printed unless all sides compute the same.
 """
 
 import contextlib
@@ -20,7 +21,9 @@ import torch
 import ablation_tables
 import harness
 
-PEER = "pytorch"
+# How PyTorch trains, by the kinds of peers/ddnet_ablation.py; the last one printed is the first here
+PEERS = {"pytorch": "loader", "pytorch-ready": "ready"}
+PEERS_ON_GPU = PEERS | {"pytorch-compiled": "compiled"}
 BASELINE, TOGETHER = "baseline", "all together"
 # Relative errors of a loss. The first is a mean over all pixels, from the same weights: float32's rounding averages
 # out. A loss in fewer bits may be off by about 4 times what bfloat16 was seen to be; tf32's steps are 8 times finer
@@ -81,6 +84,8 @@ class Ablation:
         self.plan = QUICK if not self.options.full else FULL if self.device == "cpu" else FULL_ON_GPU
         if self.options.batch:
             self.plan = self.plan | {"batch": self.options.batch, "slices": 8 * self.options.batch}
+        self.peers = PEERS if self.device == "cpu" else PEERS_ON_GPU
+        self.resting = self.device != "cpu"  # all sides together would not fit into one GPU's memory
         self.checked_steps = 3 if self.device == "cpu" else 6  # the fourth is the first that is captured
         self.sides = [Side(network, variant, train | {"batch": self.plan["batch"]}, self.steps_of(train))
                       for network in ("dense", "shrunk") for variant, train in variants(self.device).items()]
@@ -107,10 +112,11 @@ class Ablation:
                    "train": side.train | {"sparsity": {"criterion": "filters-l1", "amount": 0.5}}} | more
         return harness.Worker(side.name, self.bench.program(json.dumps(setting)), folder, self.options.threads)
 
-    def peer(self, folder):
-        setting = {"name": PEER, "device": self.device, "data": "timed", "steps": self.sides[0].steps}
+    def peer(self, name, folder):
+        setting = {"name": name, "kind": self.peers[name], "device": self.device, "data": "timed",
+                   "batch": self.plan["batch"], "steps": self.sides[0].steps}
         command = [*harness.peer("ddnet_ablation.py"), json.dumps(setting)]
-        return harness.Worker(PEER, command, folder, self.options.threads)
+        return harness.Worker(name, command, folder, self.options.threads)
 
     def prepare(self, folder):
         """Slices to time with, to learn from and to judge by."""
@@ -126,11 +132,15 @@ class Ablation:
     # --- agreement
 
     def agreements(self, folder, workers):
-        losses = {name: answer(worker, "check", folder, name) for name, worker in workers.items()}
-        found = []
+        losses, found = {}, []
+        for name, worker in workers.items():
+            losses[name] = answer(worker, "check", folder, name)
+            if self.resting:
+                worker.run("rest")
         for side in (side for side in self.sides if side.variant != BASELINE):
             found += self.agreement(side, losses[side.name], losses[f"{side.network}-{BASELINE}"])
-        found += self.agreement(self.sides[0], losses[PEER], losses[self.sides[0].name], PEER)
+        for peer in self.peers:
+            found += self.agreement(self.sides[0], losses[peer], losses[self.sides[0].name], peer)
         masked = Side("masked", "and whole", self.side("shrunk", BASELINE).train)
         with contextlib.closing(self.worker(masked, folder)) as worker:
             whole = answer(worker, "check", folder, masked.name)
@@ -140,7 +150,7 @@ class Ablation:
         """Of one side's losses the one nearest to its bound, those that an overflow came before left out."""
         skipped = mine.get("skipped", [])
         together = next((i + 1 for i, count in enumerate(skipped) if count), len(mine["losses"]))
-        same_sums = self.device == "cpu" and side.precision == "fp32" and name != PEER
+        same_sums = self.device == "cpu" and side.precision == "fp32" and name not in self.peers
         each = []
         for i, (a, b) in enumerate(zip(mine["losses"][:together], reference["losses"])):
             a = math.nan if a is None else a  # JSON has no NaN
@@ -154,14 +164,15 @@ class Ablation:
     # --- measurements
 
     def measure_speed(self, folder):
-        """A dictionary for each side, the peer among them."""
+        """A dictionary for each side, the peers among them."""
         with contextlib.ExitStack() as stack:
-            workers = {side.name: self.worker(side, folder) for side in self.sides} | {PEER: self.peer(folder)}
+            workers = {side.name: self.worker(side, folder) for side in self.sides}
+            workers |= {name: self.peer(name, folder) for name in self.peers}
             for worker in workers.values():
                 stack.callback(worker.close)
             harness.require_agreement(found := self.agreements(folder, workers))
             self.bench.record["agreements"] = [dataclasses.asdict(a) for a in found]
-            times = harness.alternate(workers, self.options.warmup, self.options.rounds)
+            times = harness.alternate(workers, self.options.warmup, self.options.rounds, resting=self.resting)
             return {name: answer(worker, "report", folder, name) | {
                 "times_s": times[name], "step_s": statistics.median(times[name]), "about": worker.about}
                 for name, worker in workers.items()}
@@ -197,20 +208,23 @@ class Ablation:
             speed = self.measure_speed(folder)
             quality = self.measure_quality(folder)
         rows = [dataclasses.asdict(side) | {"name": side.name} | speed[side.name] for side in self.sides]
-        ablation_tables.show(rows, speed[PEER], quality, BASELINE)
+        ablation_tables.show(rows, {name: speed[name] for name in self.peers}, quality, BASELINE)
         self.record(rows, speed, quality)
 
     def record(self, rows, speed, quality):
-        ours, theirs = self.side("dense", TOGETHER).name, PEER
-        self.bench.record |= {"device": self.device, "plan": self.plan, "sides": rows, "peer": speed[PEER],
-                              "quality": quality}
-        times = {"ours": speed[ours]["times_s"], PEER: speed[theirs]["times_s"]}
-        ratio, each = speed[theirs]["step_s"] / speed[ours]["step_s"], [b / a for a, b in zip(*times.values())]
-        print(f"  {PEER} takes {ratio:.2f} times as long a step as {ours}"
+        self.bench.record |= {"device": self.device, "plan": self.plan, "sides": rows, "quality": quality,
+                              "peers_speed": {name: speed[name] for name in self.peers}}
+        for peer in self.peers:
+            self.record_peer(peer, self.side("dense", TOGETHER).name, speed)
+
+    def record_peer(self, peer, ours, speed):
+        times = {"ours": speed[ours]["times_s"], peer: speed[peer]["times_s"]}
+        ratio, each = speed[peer]["step_s"] / speed[ours]["step_s"], [b / a for a, b in zip(*times.values())]
+        print(f"  {peer} takes {ratio:.2f} times as long a step as {ours}"
               f" ({min(each):.2f} to {max(each):.2f} in single rounds)")
         if max(each) > harness.SCATTER * min(each):
             print("  the rounds scatter: something else works on this machine; run this again when it is quiet")
-        self.bench.record["peers"].append({"peer": PEER, "case": None, "ratio": ratio, "ratio_of_each_round": each,
+        self.bench.record["peers"].append({"peer": peer, "case": None, "ratio": ratio, "ratio_of_each_round": each,
                                            "unit": "step", "times_s": times})
 
 

@@ -7,10 +7,12 @@
 #include <string>
 #include <utility>
 
+#include "traffic.h"
 #include "worker.h"
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/stack.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
@@ -167,30 +169,51 @@ class Stepping {
 
   int64_t skipped() const { return step_->scale() ? step_->scale()->skipped() : 0; }
 
-  // Bytes by the step, besides those that were staged before the first.
-  Json report() const {
-    Transfers moved = task_->moved();
-    moved += step_->moved();
-    const auto each = [this](int64_t bytes) {
-      return static_cast<double>(bytes) / static_cast<double>(done_);
-    };
+  // Gives the device's memory back, the captured step's too, so that many sides share one GPU in turns.
+  void rest() {
+    step_->renew();
+    if (!network_.device().is_cpu()) c10::getDeviceAllocator(network_.device().type())->emptyCache();
+  }
+
+  // As many steps as it takes until a step is captured again.
+  void wake() {
+    const int64_t captures = step_->captures();
+    do step();
+    while (setting_.train.capture && !network_.device().is_cpu() && step_->captures() == captures);
+  }
+
+  // An epoch's bytes are those that a GPU recorded; on a CPU, those that the loader copied.
+  Json report() {
+    const int64_t epoch = task_->steps_per_epoch();
+    Json bytes = traffic_of([&] {
+      for (int64_t i = 0; i < epoch; ++i) step();
+    });
+    if (network_.device().is_cpu()) bytes = copied(epoch);
     return {{"peak_memory", peak_memory(network_.device())},
             {"steps", done_},
-            {"steps_per_epoch", task_->steps_per_epoch()},
+            {"steps_per_epoch", epoch},
             {"skipped", skipped()},
             {"captures", step_->captures()},
             {"weights", network_.graph().parameter_count()},
             {"staged", staged_.host_to_device},
-            {"host_to_device", each(moved.host_to_device - staged_.host_to_device)},
-            {"device_to_device", each(moved.device_to_device - staged_.device_to_device)}};
+            {"epoch_bytes", bytes}};
   }
 
  private:
-  Network chosen(Network network) {
-    if (setting_.network == "dense") return on_device(std::move(network), setting_);
+  // By the epoch, without what was staged before the first.
+  Json copied(int64_t epoch) const {
+    Transfers moved = task_->moved();
+    moved += step_->moved();
+    return {{"host_to_device", (moved.host_to_device - staged_.host_to_device) * epoch / done_},
+            {"device_to_device", (moved.device_to_device - staged_.device_to_device) * epoch / done_}};
+  }
+
+  Network chosen(Network dense) {
+    Network network = on_device(std::move(dense), setting_);
+    if (setting_.network == "dense") return network;
     held_ = pruning_masks(network, setting_.train.sparsity.pruning, kSeed);
     apply_masks(held_, network);
-    if (setting_.network == "masked") return on_device(std::move(network), setting_);
+    if (setting_.network == "masked") return network;
     held_.clear();  // whole filters went, and with them all that was pruned
     return on_device(shrink(removable_channels(network), network), setting_);
   }
@@ -240,6 +263,8 @@ class Ablation {
     for (int64_t i = 0; i < setting_.steps; ++i) side_->step();
   }
 
+  void wake() { side_->wake(); }
+  void rest() { side_->rest(); }
   void report() { tell(side_->report()); }
 
   // A whole training by the product's own loop, judged by slices that it has not seen.
@@ -275,6 +300,8 @@ int main(int argc, char** argv) {
     serve({{"prepare", [&] { ablation.prepare(); }},
            {"check", [&] { ablation.check(); }},
            {"step", [&] { ablation.step(); }},
+           {"wake", [&] { ablation.wake(); }},
+           {"rest", [&] { ablation.rest(); }},
            {"report", [&] { ablation.report(); }},
            {"train", [&] { ablation.train(); }}},
           static_cast<double>(setting.steps));

@@ -139,7 +139,7 @@ class Bench:
             agreements = compare(folder)
             require_agreement(agreements)
             times = alternate(sides, self.options.warmup, self.options.rounds)
-            self._add(peer, case, sides, agreements, times, unit)
+            self.add(peer, case, sides, agreements, times, unit)
             if afterwards:
                 self.record["peers"][-1]["afterwards"] = afterwards(sides["ours"], folder)
 
@@ -154,7 +154,8 @@ class Bench:
             case = f" case={entry['case']}" if entry["case"] else ""
             print(f"RESULT name={self.name}{case} peer={entry['peer']} ratio={entry['ratio']:.2f} agree=yes")
 
-    def _add(self, peer, case, sides, agreements, times, unit):
+    def add(self, peer, case, sides, agreements, times, unit):
+        """Takes up what was measured; a side is a Worker or the like of one."""
         medians = {side: statistics.median(seconds) for side, seconds in times.items()}
         each = [theirs / ours for ours, theirs in zip(times["ours"], times[peer])]
         entry = {
@@ -209,13 +210,18 @@ def require_agreement(agreements):
                  "hint: find out which side is wrong before timing either")
 
 
-def alternate(sides, warmup, rounds):
-    """Seconds of each side's steps, by the unit of work, taken in turns so that both see the same machine."""
+def alternate(sides, warmup, rounds, resting=False):
+    """Seconds of each side's steps, by the unit of work, taken in turns so that both see the same machine. `resting`:
+    between its turns a side holds nothing (command "rest"), and gets ready for the next untimed ("wake")."""
     times = {side: [] for side in sides}
     for turn in range(warmup + rounds):
         for side, worker in sides.items():
             time.sleep(PAUSE_S)
+            if resting:
+                worker.run("wake")
             seconds = worker.run("step") / worker.units
+            if resting:
+                worker.run("rest")
             if turn >= warmup:
                 times[side].append(seconds)
         show_turn(turn + 1, warmup + rounds)

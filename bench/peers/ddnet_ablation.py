@@ -1,6 +1,8 @@
-"""The peer of ddnet-ablation: ddnet_train's step in eager float32 on the batches that our sides learn from.
+"""The peers of ddnet-ablation: ddnet_train's step in float32 on the slices that our sides learn from.
 
-They lie where they are computed with before the first step, so that the peer reads and moves nothing.
+"ready": eager, its batches lie where they are computed with before the first step, so that it reads and moves nothing.
+"loader": eager, slices from their files by torch.utils.data.DataLoader, as its documentation has it.
+"compiled": the same with forward and loss compiled by torch.compile.
 """
 
 import json
@@ -14,6 +16,36 @@ from safetensors.torch import load_file
 import ddnet_train
 import worker
 
+LOW, HIGH = -1536.0, 1536.0  # HU that become 0 and 1: our default window
+READERS = 2  # processes that read ahead
+
+
+class Slices(torch.utils.data.Dataset):
+    """Pairs of slices in a folder of LQ/ and HQ/, in unit range."""
+
+    def __init__(self, folder):
+        self.names = sorted((folder / "LQ").iterdir())
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        low = self.names[index]
+        return tuple((read(path) - LOW) / (HIGH - LOW) for path in (low, low.parent.parent / "HQ" / low.name))
+
+
+def read(path):
+    """[1, Y, X] in HU."""
+    if path.suffix == ".safetensors":
+        return load_file(path)["slice"]
+    import tifffile  # where slices are TIFF files, it is there
+    return torch.from_numpy(tifffile.imread(path))[None]
+
+
+def for_ever(loader):
+    while True:
+        yield from loader
+
 
 class Training:
     def __init__(self, setting, folder):
@@ -25,23 +57,39 @@ class Training:
         (self.folder / f"{self.setting['name']}.json").write_text(json.dumps(answer))
 
     def next_step(self):
-        batch = self.done % len(self.low)
-        self.side.image, self.side.target = self.low[batch], self.full[batch]
-        self.done += 1
+        self.side.image, self.side.target = next(self.batches)
         return self.side.step()
 
     def check(self):
         batches = load_file(self.folder / f"{self.setting['data']}.batches.safetensors")
-        self.low, self.full = (batches[name].to(self.device) for name in ("low", "full"))
+        ready = list(zip(*(batches[name].to(self.device) for name in ("low", "full"))))
         net = ddnet_train.DDNet()
         net.load_state_dict(load_file(self.folder / "weights.safetensors"), strict=False)
-        self.side = ddnet_train.Side(net.to(self.device), self.low[0], self.full[0])
+        self.side = ddnet_train.Side(net.to(self.device), *ready[0])
         self.side.window = self.side.window.to(self.device)
-        self.tell({"losses": [self.next_step() for _ in self.low]})
+        if self.setting["kind"] == "compiled":
+            self.side.forward = torch.compile(self.side.forward)
+        self.batches = for_ever(ready)
+        self.tell({"losses": [self.next_step() for _ in ready]})
+        if self.setting["kind"] != "ready":
+            self.batches = self.loaded()
+
+    def loaded(self):
+        on_gpu = self.device.type == "cuda"
+        loader = torch.utils.data.DataLoader(
+            Slices(self.folder / self.setting["data"]), batch_size=self.setting["batch"], shuffle=True, drop_last=True,
+            num_workers=READERS, pin_memory=on_gpu, persistent_workers=True)
+        for batch in for_ever(loader):
+            yield tuple(part.to(self.device, non_blocking=True) for part in batch)
 
     def step(self):
         for _ in range(self.setting["steps"]):
             self.next_step()
+
+    def rest(self):
+        self.side.adam.zero_grad()
+        self.side.output = self.side.loss = None
+        torch.cuda.empty_cache()
 
     def report(self):
         on_gpu = self.device.type == "cuda"
@@ -63,7 +111,8 @@ def main():
     training = Training(setting, folder)
     about = {"python": platform.python_version(), "torch": torch.__version__, "threads": torch.get_num_threads(),
              "units": setting["steps"]}
-    worker.serve(about, {"check": training.check, "step": training.step, "report": training.report})
+    worker.serve(about, {"check": training.check, "step": training.step, "wake": training.next_step,
+                         "rest": training.rest, "report": training.report})
 
 
 if __name__ == "__main__":

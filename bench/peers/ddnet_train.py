@@ -112,12 +112,15 @@ class Side:
         self.window = gaussian_window().to(image.dtype)
         self.adam = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE)
 
+    def forward(self, image, target):
+        """(output, loss)"""
+        output = self.net(image)
+        return output, F.mse_loss(output, target) + SSIM_WEIGHT * (1 - ms_ssim(output, target, self.window))
+
     def gradients(self):
         """Forward and backward."""
         self.adam.zero_grad()
-        self.output = self.net(self.image)
-        similarity = ms_ssim(self.output, self.target, self.window)
-        self.loss = F.mse_loss(self.output, self.target) + SSIM_WEIGHT * (1 - similarity)
+        self.output, self.loss = self.forward(self.image, self.target)
         self.loss.backward()
 
     def step(self):

@@ -95,6 +95,7 @@ TEST_F(RanksCommand, TrainTogether) {
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_TRUE(fs::exists(folder_ / "together/model.safetensors"));
   EXPECT_TRUE(fs::exists(folder_ / "together/report.html"));
+  EXPECT_EQ(Json::parse(read_file(folder_ / "together/summary.json")).at("ranks"), 2);
   const std::vector<double> one = losses("alone"), two = losses("together");
   ASSERT_EQ(one.size(), two.size());
   EXPECT_NEAR(two[0], one[0], 1e-5 * one[0]);
@@ -144,6 +145,8 @@ TEST_F(RanksCommand, NonsenseIsAClearError) {
   const Outcome outcome = run_command(train("run"));
   EXPECT_EQ(outcome.code, 2);
   EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
+  be_rank("0", "70000");
+  EXPECT_TRUE(is_clear_error(run_command(train("run"))));
   TearDown();
   EXPECT_EQ(run_command(train("run", {"--ranks", "4"})).code, 2) << "6 slices for 4 ranks";
   EXPECT_EQ(run_command(train("run", {"--ranks", "2", "--sweep", "hybrid"})).code, 2);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
@@ -12,6 +13,7 @@
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/train/run_folder.h>
 
 namespace fs = std::filesystem;
 
@@ -100,6 +102,40 @@ TEST_F(TrainCommand, ResumesBitIdenticallyAfterKill9) {
     ASSERT_EQ(resumed.code, 0) << resumed.error;
     expect_same_model(run, "straight");
   }
+}
+
+TEST_F(TrainCommand, ResumesAtTheBeginningWhenKilledBeforeTheFirstCheckpoint) {
+  ASSERT_EQ(run_command(train("straight")).code, 0);
+  fs::create_directories(folder_ / "killed");
+  for (const char* name : {"run.json", "metrics.jsonl"})
+    fs::copy(folder_ / "straight" / name, folder_ / "killed" / name);
+  const Outcome resumed = run_command(train("killed", {"--resume"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.error;
+  expect_same_model("killed", "straight");
+  EXPECT_EQ(RunFolder::metrics_of(folder_ / "killed").size(),
+            RunFolder::metrics_of(folder_ / "straight").size());
+}
+
+// Of programs that this one starts.
+class MemoryLimit {
+ public:
+  explicit MemoryLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_AS, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_AS, &limit);
+  }
+  ~MemoryLimit() { ::setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(TrainCommand, OutOfMemoryIsAClearError) {
+  const MemoryLimit limit(rlim_t{3} << 29);
+  const Outcome outcome = run_command(train("run", {"--set", "network.growth=256"}));
+  EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
+  EXPECT_NE(outcome.error.find("out of memory: "), std::string::npos) << outcome.error;
+  EXPECT_FALSE(fs::exists(folder_ / "run" / "model.safetensors"));
 }
 
 TEST_F(TrainCommand, StopsCleanlyOnInterruptAndTerminate) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <lucivox/base/error.h>
 #include <lucivox/nn/memory.h>
 
 namespace lucivox {
@@ -31,7 +32,7 @@ TEST(KeepTensorMemory, SmallAndEmptyTensorsWork) {
 
 TEST(KeepTensorMemory, TooMuchIsAnError) {
   keep_tensor_memory();
-  EXPECT_THROW(torch::empty({int64_t{1} << 60}), std::exception);
+  EXPECT_THROW(torch::empty({int64_t{1} << 60}), Error);
 }
 
 }  // namespace

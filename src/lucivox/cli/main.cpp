@@ -5,12 +5,15 @@
 #include <iostream>
 #include <new>
 
+#include <c10/util/Exception.h>
 #include <unistd.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/memory.h>
 #include <lucivox/base/version.h>
 #include <lucivox/cli/command.h>
 #include <lucivox/nn/memory.h>
+#include <lucivox/program/device.h>
 
 namespace {
 
@@ -78,7 +81,9 @@ int main(int count, char** arguments) {
   } catch (const lucivox::Error& error) {
     return report(error.what(), error.hint(), error.exit_code());
   } catch (const std::bad_alloc&) {
-    return report("out of memory", "use smaller slices, crops or batches", 1);
+    return report("out of memory", lucivox::kOutOfMemoryHint, 1);
+  } catch (const c10::OutOfMemoryError& error) {
+    return report(lucivox::gpu_out_of_memory(error.what()), lucivox::kOutOfMemoryHint, 1);
   } catch (const std::exception& error) {
     // libtorch's messages carry a stack trace behind the first line
     const std::string what = error.what();

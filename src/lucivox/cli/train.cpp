@@ -29,11 +29,6 @@ Json configuration_of_run(const TrainArguments& arguments) {
   return arguments.sweep ? sweep_configuration_of(arguments.run) : RunFolder::configuration_of(arguments.run);
 }
 
-// Of several ranks on GPUs each takes its own, unless told.
-std::string device_of(const std::string& wanted, const std::optional<RankPlace>& place) {
-  return place && wanted == "cuda" ? fmt::format("cuda:{}", place->local) : wanted;
-}
-
 TrainingJob job_from(const TrainArguments& arguments, const std::string& device) {
   const Start start = arguments.resume ? Start::Resume : Start::Fresh;
   const bool own = arguments.resume && arguments.config.empty();
@@ -55,7 +50,8 @@ int train_ddnet(const Context& context, const TrainArguments& arguments) {
   if (arguments.sweep && (place || arguments.ranks > 1))
     throw Error::misuse("a sweep runs in one process", "leave out --ranks, or train its runs one by one");
   if (arguments.ranks > 1 && !place) return run_as_ranks(arguments.ranks, context.stop);
-  const TrainingJob job = job_from(arguments, device_of(context.device, place));
+  const TrainingJob job =
+      job_from(arguments, place ? device_of_rank(context.device, place->local) : context.device);
   if (place) return train_together(context, *place, job);
   if (arguments.sweep)
     return print_sweep(context, job.run, run_sweep(*arguments.sweep, job, context.console, context.stop));

@@ -1,13 +1,13 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
-#include <new>
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <lucivox/base/memory.h>
 #include <lucivox/nn/memory.h>
 
 namespace lucivox {
@@ -66,7 +66,7 @@ class KeepingAllocator final : public c10::Allocator {
       release_kept();
       memory = aligned(alignment, block);
     }
-    if (memory == nullptr) throw std::bad_alloc();
+    if (memory == nullptr) throw out_of_memory(static_cast<double>(block));
     if (block > kLarge) ::madvise(memory, block, MADV_HUGEPAGE);
     static_cast<Header*>(memory)->block_bytes = block;
     return memory;

@@ -59,6 +59,18 @@ at::TensorOptions device_options(const std::string& device) {
   return options.device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 
+std::string device_of_rank(const std::string& device, int local) {
+  const auto gpus = static_cast<int>(torch::cuda::device_count());
+  // Slurm may show each rank its own GPU alone
+  return device == "cuda" && gpus > 0 ? fmt::format("cuda:{}", local % gpus) : device;
+}
+
+std::string gpu_out_of_memory(const std::string& what) {
+  const std::string last = "is free.";
+  const size_t end = what.find(last);
+  return end == std::string::npos ? what.substr(0, what.find('\n')) : what.substr(0, end + last.size() - 1);
+}
+
 void use_threads(int count) {
   set_threads(count);
   at::set_num_threads(count);  // MKL keeps a count of its own

@@ -44,7 +44,10 @@ std::string first_host(const std::string& list) {
 }
 
 RankPlace by_torchrun() {
+  constexpr int last_port = 65535;
   RankPlace place{number("RANK"), number("WORLD_SIZE"), 0, {}, number("MASTER_PORT")};
+  if (place.port > last_port)
+    throw Error::misuse(fmt::format("MASTER_PORT = {} is no port", place.port), "ports end at 65535");
   place.local = variable("LOCAL_RANK") ? number("LOCAL_RANK") : place.rank;
   place.host = variable("MASTER_ADDR").value_or("127.0.0.1");
   return place;

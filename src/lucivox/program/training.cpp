@@ -167,7 +167,7 @@ Json how_trained(const Configuration& configuration, const TrainResult& result) 
 }
 
 Json summary_json(const Model& model, const Configuration& configuration, const TrainResult& result,
-                  const std::optional<BeforeAfter>& quality) {
+                  const std::optional<BeforeAfter>& quality, const Ranks& ranks) {
   Json json = {{"lucivox", version()},
                {"finished", utc_now()},
                {"model", model.name},
@@ -177,7 +177,8 @@ Json summary_json(const Model& model, const Configuration& configuration, const 
                {"training_seconds", result.seconds},
                {"skipped_steps", result.skipped},
                {"peak_memory", result.peak_memory},
-               {"threads", threads()}};
+               {"threads", threads()},
+               {"ranks", ranks.size()}};
   if (quality) {
     json["slices"] = quality->slices;
     json["before"] = to_json(quality->before);
@@ -209,8 +210,15 @@ void require_same_everywhere(const Ranks& ranks, const Configuration& configurat
   require_agreement(ranks, "the validation data", validation == nullptr ? "none" : fingerprint(*validation));
 }
 
+// A run that was killed before its first checkpoint is resumed at its beginning.
+bool begins_anew(const TrainingJob& job) {
+  return job.start == Start::Resume && RunFolder::is_run(job.run) &&
+         !fs::exists(RunFolder::checkpoint_of(job.run));
+}
+
 RunFolder open_run(const TrainingJob& job, const Json& configuration) {
   if (!job.ranks.leads()) return RunFolder::watch(job.run);
+  if (begins_anew(job)) return RunFolder::restart(job.run, configuration);
   return job.start == Start::Fresh ? RunFolder::create(job.run, configuration) : RunFolder::resume(job.run);
 }
 
@@ -250,11 +258,13 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               version()};
   model.network.to(device_options(job.device));
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
+  if (job.ranks.size() > 1) console.note(fmt::format("training in {} ranks", job.ranks.size()));
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
                                model.network, console, job.ranks);
+  const Start start = begins_anew(job) ? Start::Fresh : job.start;
   RunFolder run = open_run(job, configuration.resolved());
   TrainingSummary summary;
-  summary.result = train(model.network, *task, configuration.train, run, job.start, console, stop, job.ranks);
+  summary.result = train(model.network, *task, configuration.train, run, start, console, stop, job.ranks);
   if (!summary.result.finished || !job.ranks.leads()) return summary;
 
   model.removed = summary.result.removed;
@@ -262,7 +272,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   save_model(run.model(), model);
   std::vector<ReportPicture> pictures;
   if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
-  summary.json = summary_json(model, configuration, summary.result, summary.quality);
+  summary.json = summary_json(model, configuration, summary.result, summary.quality, job.ranks);
   summary.json["constant_regions"] = constant_regions(model);
   const std::vector<Json> metrics = run.metrics();
   summary.json["pruning"] = pruning_summary(metrics);

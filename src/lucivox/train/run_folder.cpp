@@ -38,7 +38,12 @@ RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
     throw Error::misuse(path.string() + " already holds a run",
                         "go on with it by --resume, or choose another folder");
   }
+  return restart(path, configuration);
+}
+
+RunFolder RunFolder::restart(const fs::path& path, const Json& configuration) {
   create_folder(path / "checkpoints");
+  fs::remove(metrics_file(path));
   const Json about = {{"version", version()}, {"started", utc_now()}, {"configuration", configuration}};
   write_file(marker(path), about.dump(2) + "\n");
   return {path, EventWriter(path)};
@@ -47,7 +52,7 @@ RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
 RunFolder RunFolder::resume(const fs::path& path) {
   require_run(path);
   if (!fs::exists(checkpoint_of(path))) {
-    throw Error(path.string() + " has no checkpoint yet", "delete the folder and start the run again");
+    throw Error(path.string() + " has no checkpoint yet", "it has to begin anew");
   }
   return {path, EventWriter(path)};
 }

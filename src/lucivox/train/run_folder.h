@@ -23,6 +23,8 @@ class RunFolder {
  public:
   // A new run with its resolved configuration. Throws Error (misuse) when `path` already holds a run.
   static RunFolder create(const std::filesystem::path& path, const Json& configuration);
+  // A run that ended before its first checkpoint, from the beginning.
+  static RunFolder restart(const std::filesystem::path& path, const Json& configuration);
   // A run to go on with. Throws Error when `path` is not a run folder or has no checkpoint yet.
   static RunFolder resume(const std::filesystem::path& path);
   // A run that another rank keeps: nothing is recorded here.

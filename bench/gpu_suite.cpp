@@ -1,0 +1,317 @@
+// Our side of gpu_suite: every operator, network and kernel on one device against the CPU in float64, and
+// what 2:4 sparsity comes to on tensor cores. `bench_gpu_suite cpu|cuda FOLDER THREADS`.
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agreements.h"
+#include "two_four.h"
+#include "worker.h"
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+#include <torch/cuda.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/sparse/shrink.h>
+#include <lucivox/train/adam.h>
+#include <lucivox/train/loader.h>
+#include <lucivox/train/loss.h>
+#include <lucivox/train/precision.h>
+#include <lucivox/train/step.h>
+#include <lucivox/train/supervised.h>
+#ifdef LUCIVOX_BENCH_CUDA
+#include "projectors_cuda.h"
+#endif
+
+namespace lucivox::bench {
+namespace {
+
+constexpr uint64_t kSeed = 1;
+constexpr Console kQuiet{true};
+constexpr int64_t kBatch = 2, kSize = 176;  // MS-SSIM halves four times and needs 11 pixels then
+
+constexpr double kLayer = 1e-5;  // one operator in float32: sums of up to a thousand products
+struct Bits {
+  const char* precision;
+  double output, gradient;  // bounds
+};
+// DDNet in evaluation mode: the roundings of some tens of layers.
+constexpr Bits kBits[] = {
+    {"fp32", 1e-6, 1e-5}, {"tf32", 2e-3, 2e-3}, {"fp16", 2e-3, 2e-3}, {"bf16", 2e-2, 2e-2}};
+// In training mode each batch norm magnifies what the layers before it left of a picture, and the rounding
+// with it: PyTorch's own untrained DDNet is up to 1e-4 off its float64, and half of its size in bf16.
+constexpr Bits kTraining{"fp32", 1e-3, 3e-2};
+
+using Findings = std::vector<Agreement>;
+
+void append(Findings& all, const Findings& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+at::TensorOptions exact() {
+  return at::TensorOptions(at::kDouble);
+}
+
+// --- operators
+
+struct OperatorCase {
+  std::string name;
+  std::function<void(Graph&, NodeId)> add;
+  Mode mode = Mode::Training;
+};
+
+std::vector<OperatorCase> operator_cases() {
+  std::vector<OperatorCase> cases;
+  for (const int64_t kernel : {1, 3, 5, 7}) {
+    cases.push_back({"convolution " + std::to_string(kernel),
+                     [=](Graph& g, NodeId x) { g.convolution(x, "c", 16, kernel); }});
+    cases.push_back({"transposed convolution " + std::to_string(kernel),
+                     [=](Graph& g, NodeId x) { g.transposed_convolution(x, "c", 16, kernel); }});
+  }
+  const auto norm = [](Graph& g, NodeId x) { g.batch_norm(x, "n"); };
+  cases.push_back({"batch norm, training", norm});
+  cases.push_back({"batch norm, evaluation", norm, Mode::Evaluation});
+  cases.push_back({"leaky ReLU", [](Graph& g, NodeId x) { g.leaky_relu(x); }});
+  cases.push_back({"max pool", [](Graph& g, NodeId x) { g.max_pool(x, {}); }});
+  cases.push_back({"upsample", [](Graph& g, NodeId x) { g.upsample(x, 2); }});
+  cases.push_back({"concat", [](Graph& g, NodeId x) { g.concat({x, g.leaky_relu(x)}); }});
+  return cases;
+}
+
+// Biases off their initial 0, at which leaky ReLUs have their kink. Weights stay what training starts from:
+// large random ones make a network of 45 layers amplify rounding a thousandfold.
+void move_biases(Network& network) {
+  const at::NoGradGuard no_grad;
+  at::manual_seed(kSeed);
+  for (const auto& [name, weight] : network.parameters()) {
+    if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
+  }
+}
+
+// Pictures rather than noise, whose details a network of means would have to magnify.
+at::Tensor pictures(int64_t channels) {
+  const at::Tensor shapes = at::rand({kBatch, channels, kSize / 16, kSize / 16}, exact());
+  const at::Tensor large = at::upsample_bilinear2d(shapes, {kSize, kSize}, true);
+  return large + 0.05 * at::randn_like(large);
+}
+
+// What becomes of the sum of output * probe.
+Outcome run(Network& network, const at::Tensor& input, const at::Tensor& probe, Mode mode) {
+  const at::TensorOptions as = network.state().front().second.options();
+  const at::Tensor x = input.to(as.device(), c10::typeMetaToScalarType(as.dtype())).detach().requires_grad_();
+  const at::Tensor output = network.forward(x, mode);
+  (output * probe.to(output)).sum().backward();
+  Outcome outcome{{{"output", output}}, {{"input", x.grad()}}};
+  for (const auto& [name, weight] : network.parameters()) outcome.gradients.emplace_back(name, weight.grad());
+  for (const auto& [name, value] : network.state()) {
+    if (name.ends_with("running_var")) outcome.outputs.emplace_back(name, value);
+  }
+  return outcome;
+}
+
+// The same graph and weights twice.
+std::vector<Agreement> compare_networks(const std::string& what, const Graph& graph,
+                                        const NamedTensors& state, Mode mode, c10::Device device,
+                                        const Bits& bits) {
+  Network mine(graph, kSeed), truth(graph, kSeed);
+  for (Network* network : {&mine, &truth}) network->load_state(state);
+  mine.to(device);
+  truth.to(exact());
+  compute_in(bits.precision, mine);
+  at::manual_seed(kSeed);
+  const at::Tensor input = pictures(graph.channels(0));
+  const at::Tensor probe = at::randn(truth.forward(input, Mode::Evaluation).sizes(), exact());
+  return compare(what, run(mine, input, probe, mode), run(truth, input, probe, mode), bits.output,
+                 bits.gradient);
+}
+
+Findings operators(c10::Device device) {
+  Findings found;
+  for (const OperatorCase& one : operator_cases()) {
+    Graph graph;
+    one.add(graph, graph.convolution(graph.input(8), "before", 8, 1));
+    Network network(graph, kSeed);
+    move_biases(network);
+    append(found,
+           compare_networks(one.name, graph, network.state(), one.mode, device, {"fp32", kLayer, kLayer}));
+  }
+  return found;
+}
+
+// --- networks
+
+Findings networks(c10::Device device) {
+  Network dense(ddnet(), kSeed);
+  move_biases(dense);
+  Network pruned(ddnet(), kSeed);
+  pruned.load_state(dense.state());
+  apply_masks(pruning_masks(pruned, {.criterion = "filters-l1", .amount = 0.5}, kSeed), pruned);
+  Network shrunk = shrink(removable_channels(pruned), pruned);
+  Findings found;
+  for (const auto& [name, network] : {std::pair("DDNet", &dense), std::pair("DDNet, shrunk", &shrunk)}) {
+    const auto add = [&, &of = name, &net = network](const Bits& bits, Mode mode, const char* in_mode) {
+      const std::string what = fmt::format("{}, {}, {}", of, in_mode, bits.precision);
+      append(found, compare_networks(what, net->graph(), net->state(), mode, device, bits));
+    };
+    add(kTraining, Mode::Training, "training");
+    for (const Bits& bits : kBits) {
+      if (device.is_cuda() || std::string(bits.precision) != "tf32")
+        add(bits, Mode::Evaluation, "evaluation");
+    }
+  }
+  return found;
+}
+
+// --- training
+
+Outcome loss_of(const at::Tensor& output, const at::Tensor& target) {
+  const at::Tensor x = output.detach().clone().requires_grad_();
+  const Loss loss = ddnet_loss(x, target, {});
+  loss.total.backward();
+  return {{{"total", loss.total}, {"mse", loss.mse}, {"ms_ssim", loss.ms_ssim}}, {{"output", x.grad()}}};
+}
+
+Findings losses(c10::Device device) {
+  at::manual_seed(kSeed);
+  const at::Tensor target = at::rand({kBatch, 1, kSize, kSize}, exact());
+  const at::Tensor output = target + 0.1 * at::randn_like(target);
+  const auto mine = [&](const at::Tensor& x) { return x.to(device, at::kFloat); };
+  // SSIM's variances are differences of squares: float32 loses two digits in them
+  return compare("loss", loss_of(mine(output), mine(target)), loss_of(output, target), 1e-4, 1e-4);
+}
+
+NamedTensors adam_after(Network& network) {
+  Adam adam(network);
+  at::manual_seed(kSeed);
+  for (int step = 0; step < 5; ++step) {
+    for (const auto& [name, weight] : network.parameters())
+      weight.mutable_grad() = at::randn(weight.sizes()).to(weight);
+    adam.set_learning_rate(1e-3);
+    adam.step();
+  }
+  return network.parameters();
+}
+
+Findings adam(c10::Device device) {
+  Network mine(ddnet(), kSeed), truth(ddnet(), kSeed);
+  mine.to(device);
+  truth.to(exact());
+  const NamedTensors weights = adam_after(mine);
+  return compare("Adam, 5 steps", {weights, {}}, {adam_after(truth), {}}, 1e-5, 0);
+}
+
+// Slices of noise in HU.
+std::unique_ptr<PairedSlices> noise_slices(int64_t count) {
+  at::manual_seed(kSeed);
+  std::vector<VolumePair> pairs;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto opener = [hu = 300 * at::randn({1, kSize, kSize})] { return memory_source(hu, {}, "noise"); };
+    pairs.push_back({opener, opener});
+  }
+  return paired_slices(std::move(pairs));
+}
+
+Findings loaders(c10::Device device) {
+  TrainOptions options;
+  options.batch = kBatch;
+  options.crop = 64;
+  options.augment = true;
+  const auto pairs = noise_slices(4);
+  const auto loader = [&](c10::Device where) {
+    return open_loader({*pairs, {}, options, 16, where, {}}, kQuiet);
+  };
+  const auto mine = loader(device), truth = loader(at::kCPU);
+  Findings found;
+  for (int64_t step = 0; step < 2; ++step) {
+    const Batch a = mine->batch(1, step), b = truth->batch(1, step);
+    append(found, compare(fmt::format("batch {}", step + 1), {{{"low", a.low}, {"full", a.full}}, {}},
+                          {{{"low", b.low}, {"full", b.full}}, {}}, 1e-6, 0));
+  }
+  return found;
+}
+
+// Losses of the first steps of a pruned network's training.
+at::Tensor first_losses(c10::Device device, const std::string& precision, bool capture) {
+  TrainOptions options;
+  options.batch = kBatch;
+  options.precision = precision;
+  options.capture = capture;
+  const auto pairs = noise_slices(2 * kBatch);
+  Network network(ddnet(), kSeed);
+  network.to(device);
+  compute_in(precision, network);
+  const Masks masks = pruning_masks(network, {.criterion = "magnitude", .amount = 0.5}, kSeed);
+  apply_masks(masks, network);
+  const auto task = supervised(*pairs, nullptr, {}, options, network, kQuiet);
+  Adam adam(network);
+  TrainingStep step(network, *task, adam, masks, options, Ranks());
+  const at::Tensor losses = at::zeros({8}, exact());
+  for (int64_t i = 0; i < losses.size(0); ++i)
+    losses[i] = step.run(task->batch(i / 2, i % 2), Mode::Training, options.learning_rate);
+  return losses;
+}
+
+// A captured step with mixed precision and masks held, which nothing but the capture tells from the one run
+// as it is; the atomic sums of a GPU's backward passes come in any order, and Adam's first steps turn that
+// into signs.
+Findings captures(c10::Device device) {
+  Findings found;
+  for (const char* precision : {"fp32", "fp16", "bf16"}) {
+    const at::Tensor captured = first_losses(device, precision, true),
+                     plain = first_losses(device, precision, false);
+    found.push_back({fmt::format("8 steps, captured, {}", precision), relative_error(captured, plain), 2e-2});
+  }
+  return found;
+}
+
+class Suite {
+ public:
+  Suite(c10::Device device, std::filesystem::path folder) : device_(device), folder_(std::move(folder)) {}
+
+  void check() const {
+    Findings found;
+    for (const auto& part : {operators, networks, losses, adam, loaders}) append(found, part(device_));
+    if (device_.is_cuda()) append(found, captures(device_));
+#ifdef LUCIVOX_BENCH_CUDA
+    if (device_.is_cuda()) append(found, projectors_on(device_));
+#endif
+    const TwoFour sparse = two_four(device_);
+    append(found, sparse.agreements);
+    Json agreements = Json::array();
+    for (const Agreement& a : found)
+      agreements.push_back({{"what", a.what}, {"error", a.error}, {"bound", a.bound}});
+    write_file(folder_ / "suite.json", Json{{"agreements", agreements}, {"two_four", sparse.layers}}.dump());
+  }
+
+ private:
+  c10::Device device_;
+  std::filesystem::path folder_;
+};
+
+c10::Device device_named(const std::string& name) {
+  if (name == "cuda" && !torch::cuda::is_available())
+    throw Error::misuse("this build or this machine has no CUDA", "use --device cpu");
+  return c10::Device(name);
+}
+
+}  // namespace
+}  // namespace lucivox::bench
+
+int main(int argc, char** argv) {
+  using namespace lucivox::bench;
+  return guarded_main([&] {
+    const c10::Device device = device_named(argc > 1 ? argv[1] : "cpu");
+    const Suite suite(device, start(argc - 1, argv + 1));
+    serve({{"check", [&] { suite.check(); }}});
+  });
+}
