@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE "lucivox/kernels/cpu/resample.cpp"
 #include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <hwy/foreach_target.h>
@@ -16,28 +18,53 @@
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 
+// The largest of a window's taps from (`top`, `left`) to before (`bottom`, `right`), and which tap that is;
+// `corner` is where tap (0, 0) is or would be. Counts known at compile time make straight code of the loops.
+template <typename Width, typename Kernel, typename From, typename To>
+HWY_INLINE auto largest_of(const float* corner, int64_t row_stride, int64_t pixel_stride, Kernel kernel,
+                           From top, From left, To bottom, To right, Width width) {
+  const Floats d;
+  auto largest = hn::Set(d, -std::numeric_limits<float>::infinity()), winner = hn::Zero(d);
+  for (int64_t i = top; i < bottom; ++i) {
+    for (int64_t j = left; j < right; ++j) {
+      const auto value = load(corner + i * row_stride + j * pixel_stride, width);
+      const auto larger = hn::Gt(value, largest);
+      largest = hn::IfThenElse(larger, value, largest);
+      winner = hn::IfThenElse(larger, hn::Set(d, static_cast<float>(i * kernel + j)), winner);
+    }
+  }
+  return std::pair(largest, winner);
+}
+
 // Row y of image n of the output.
 void max_pool_row(const Pixels<const float>& x, const Pooling& pooling, const Pixels<float>& y, int64_t n,
                   int64_t row, float* winners) {
-  const Floats d;
-  const int64_t top = row * pooling.stride - pooling.padding;
+  constexpr std::integral_constant<int64_t, 0> zero;
+  constexpr std::integral_constant<int64_t, 3> three;  // the kernel of all networks here
+  const int64_t top = row * pooling.stride - pooling.padding, kernel = pooling.kernel;
+  const int64_t row_stride = x.columns * x.stride;
+  const int64_t above = std::max<int64_t>(0, -top), below = std::min(kernel, x.rows - top);
   over_vectors(x.channels, [&](int64_t c, auto width) {
     for (int64_t column = 0; column < y.columns; ++column) {
       const int64_t left = column * pooling.stride - pooling.padding;
-      auto largest = hn::Set(d, -std::numeric_limits<float>::infinity()), winner = hn::Zero(d);
-      for (int64_t i = std::max<int64_t>(0, -top); i < std::min(pooling.kernel, x.rows - top); ++i) {
-        for (int64_t j = std::max<int64_t>(0, -left); j < std::min(pooling.kernel, x.columns - left); ++j) {
-          const auto value = load(x.at(n, top + i, left + j) + c, width);
-          const auto larger = hn::Gt(value, largest);
-          largest = hn::IfThenElse(larger, value, largest);
-          winner = hn::IfThenElse(larger, hn::Set(d, static_cast<float>(i * pooling.kernel + j)), winner);
-        }
-      }
+      const int64_t before = std::max<int64_t>(0, -left), behind = std::min(kernel, x.columns - left);
+      const float* corner = x.data + (n * x.rows + top) * row_stride + left * x.stride + c;
+      const bool whole = kernel == three && below - above == three && behind - before == three;
+      const auto [largest, winner] =
+          whole ? largest_of(corner, row_stride, x.stride, three, zero, zero, three, three, width)
+                : largest_of(corner, row_stride, x.stride, kernel, above, before, below, behind, width);
       store(largest, y.at(n, row, column) + c, width);
       store(winner, winners + ((n * y.rows + row) * y.columns + column) * y.channels + c, width);
     }
   });
 }
+
+// A row of windows that a row of pixels lies in: where its gradients and winners begin, and which tap of the
+// first window the first pixel is.
+struct WindowRow {
+  const float *dy, *winners;
+  int64_t tap;
+};
 
 // Row `row` of image n of the input: gathers from the windows that each pixel lies in.
 void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling,
@@ -45,23 +72,25 @@ void max_pool_gradient_row(const Pixels<const float>& dy, const Pooling& pooling
                            const float* winners, const Arrival& arrival, const Pixels<float>& dx, int64_t n,
                            int64_t row) {
   const Floats d;
-  const Windows rows = down[static_cast<size_t>(row)];
+  std::vector<WindowRow> rows;
+  const auto [first, last] = down[static_cast<size_t>(row)];
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t tap = (row + pooling.padding - i * pooling.stride) * pooling.kernel + pooling.padding;
+    rows.push_back({dy.at(n, i, 0), winners + (n * dy.rows + i) * dy.columns * dy.channels, tap});
+  }
   over_vectors(dx.channels, [&](int64_t c, auto width) {
     const ArrivingChannels<decltype(width)> to(arrival, dx, c, width);
-    for (int64_t column = 0; column < dx.columns; ++column) {
-      const Windows columns = across[static_cast<size_t>(column)];
+    int64_t pixel = (n * dx.rows + row) * dx.columns;
+    for (int64_t column = 0; column < dx.columns; ++column, ++pixel) {
+      const Windows windows = across[static_cast<size_t>(column)];
       auto sum = hn::Zero(d);
-      for (int64_t i = rows.first; i < rows.last; ++i) {
-        const int64_t tap_row = (row + pooling.padding - i * pooling.stride) * pooling.kernel;
-        for (int64_t j = columns.first; j < columns.last; ++j) {
-          const int64_t tap = tap_row + column + pooling.padding - j * pooling.stride,
-                        window = (n * dy.rows + i) * dy.columns + j;
-          const auto won =
-              hn::Eq(load(winners + window * dy.channels + c, width), hn::Set(d, static_cast<float>(tap)));
-          sum = hn::Add(sum, hn::IfThenElseZero(won, load(dy.data + window * dy.stride + c, width)));
+      for (const WindowRow& of : rows) {
+        for (int64_t j = windows.first; j < windows.last; ++j) {
+          const auto tap = hn::Set(d, static_cast<float>(of.tap + column - j * pooling.stride));
+          const auto won = hn::Eq(load(of.winners + j * dy.channels + c, width), tap);
+          sum = hn::Add(sum, hn::IfThenElseZero(won, load(of.dy + j * dy.stride + c, width)));
         }
       }
-      const int64_t pixel = (n * dx.rows + row) * dx.columns + column;
       to.put(pixel, to.x(pixel), sum);
     }
   });
@@ -93,13 +122,16 @@ void upsample_gradient_row(const Pixels<const float>& dy, const std::vector<Read
   over_vectors(dx.channels, [&](int64_t c, auto width) {
     const Floats d;
     const ArrivingChannels<decltype(width)> to(arrival, dx, c, width);
-    for (int64_t column = 0; column < dx.columns; ++column) {
+    int64_t pixel = (n * dx.rows + row) * dx.columns;
+    for (int64_t column = 0; column < dx.columns; ++column, ++pixel) {
       auto sum = hn::Zero(d);
       for (const auto& [i, vertical] : down[static_cast<size_t>(row)]) {
+        const float* from = dy.at(n, i, 0) + c;
+        auto along = hn::Zero(d);
         for (const auto& [j, horizontal] : across[static_cast<size_t>(column)])
-          sum = hn::MulAdd(hn::Set(d, vertical * horizontal), load(dy.at(n, i, j) + c, width), sum);
+          along = hn::MulAdd(hn::Set(d, horizontal), load(from + j * dy.stride, width), along);
+        sum = hn::MulAdd(hn::Set(d, vertical), along, sum);
       }
-      const int64_t pixel = (n * dx.rows + row) * dx.columns + column;
       to.put(pixel, to.x(pixel), sum);
     }
   });
