@@ -6,6 +6,7 @@ over seeds (Table 2 of Chaturvedi et al.). "without retraining" is the dense par
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -19,15 +20,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2", "channels-l1", "channels-l2",
             "corners", "2:4")
 SLICES, HELD_OUT, SIZE = 64, 8, 128
-TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.94", "train.augment=true",
-            "train.freeze_norms_after=5")
+TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.94", "train.augment=true")
 SPARSE_LEARNING_RATE = 1e-3  # a pruned network has to move again
 
 
 def lucivox(options, *arguments):
     command = [options.build / "bin" / "lucivox", *arguments, "--quiet"]
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL,
-                   env=os.environ | {"OMP_NUM_THREADS": str(options.threads)})
+                   env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 def simulate(options):
@@ -41,7 +41,9 @@ def train(options, criterion, seed):
     run = options.work / f"{criterion.replace(':', '-')}-{seed}"
     if not (run / "summary.json").exists():
         settings = [f"data.train={options.work / 'train'}", f"data.validation={options.work / 'held-out'}",
-                    f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING]
+                    f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING,
+                    # once the pruned network has found statistics of its own
+                    f"train.freeze_norms_after={3 * options.epochs // 4}"]
         if criterion != "dense":
             settings += [f"train.sparsity.criterion={criterion}", "train.sparsity.amount=0.5",
                          f"train.sparsity.dense_epochs={dense_epochs(options)}",
@@ -96,18 +98,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (3)")
     parser.add_argument("--epochs", type=int, default=60, help="of a training (60)")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--at-once", type=int, default=len(os.sched_getaffinity(0)),
+                        help="trainings, of one thread each (one a core)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench" / "ddnet-quality",
                         help="folder for data and runs; what is finished there is not repeated")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     simulate(options)
-    results = {name: [] for name in ("dense", *CRITERIA)}
-    for seed in range(1, options.seeds + 1):
-        for name, runs in results.items():
-            runs.append(measured(train(options, name, seed)))
-            print(f"seed {seed}  {name:<16}  MS-SSIM {runs[-1]['ms_ssim']:.4f}", flush=True)
+    seeds = range(1, options.seeds + 1)
+
+    def result(name, seed):
+        one = measured(train(options, name, seed))
+        print(f"seed {seed}  {name:<16}  MS-SSIM {one['ms_ssim']:.4f}", flush=True)
+        return one
+
+    with concurrent.futures.ThreadPoolExecutor(options.at_once) as trainings:
+        under_way = {(name, seed): trainings.submit(result, name, seed)
+                     for seed in seeds for name in ("dense", *CRITERIA)}
+        results = {name: [under_way[name, seed].result() for seed in seeds] for name in ("dense", *CRITERIA)}
     text = table(results, options)
     (ROOT / "build" / "bench" / "ddnet-quality.json").write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "docs" / "ddnet-quality.md").write_text(text)
