@@ -25,7 +25,11 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
 double few_events(Random& random, double mean) {
   const double over = std::exp(-mean);
   double events = -1;
-  for (double product = 1; product > over; product *= random.uniform()) ++events;
+  double product = 1;
+  while (product > over) {
+    product *= random.uniform();
+    ++events;
+  }
   return events;
 }
 
