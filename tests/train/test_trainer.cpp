@@ -50,11 +50,6 @@ struct Setting {
   }
 };
 
-NamedTensors clone(NamedTensors tensors) {
-  for (auto& [name, tensor] : tensors) tensor = tensor.detach().clone();
-  return tensors;
-}
-
 Network small_network() {
   return Network(ddnet({.growth = 4}), 9);
 }
@@ -126,39 +121,6 @@ TEST(Trainer, SameSeedSameWeights) {
   setting.run(a, short_training(), "a", Start::Fresh);
   setting.run(b, short_training(), "b", Start::Fresh);
   expect_same_state(a, b);
-}
-
-// Against the same passes by hand: an epoch of the whole network, then 50 batches of the pruned one. The
-// learning rate is as good as none, so that weights stay what they were.
-TEST(Trainer, FrozenNormsTakeTheStatisticsOfThePrunedNetwork) {
-  Setting setting;
-  TrainOptions options = short_training();
-  options.epochs = 3;
-  options.learning_rate = 1e-12;
-  options.freeze_norms_after = 1;
-  options.sparsity.pruning = {"2:4", 0.5, "convolution"};  // leaves all channels
-  Network network = small_network();
-  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
-
-  Network by_hand = small_network();
-  const auto task = supervised(*setting.training, nullptr, {}, options, by_hand, setting.quiet);
-  const torch::NoGradGuard no_grad;
-  const auto pass = [&](int64_t epoch, int64_t step) {
-    by_hand.forward(task->batch(epoch, step % task->steps_per_epoch())[0], Mode::Training);
-  };
-  for (int64_t step = 0; step < task->steps_per_epoch(); ++step) pass(0, step);
-  const NamedTensors dense = clone(by_hand.state());
-  apply_masks(result.masks, by_hand);
-  for (int64_t step = 0; step < 50; ++step) pass(2, step);
-  const auto off = [&](const std::string& name, const at::Tensor& from) {
-    return ((from - by_hand.weight(name)).norm() / by_hand.weight(name).norm()).item<double>();
-  };
-  for (const auto& [name, value] : dense) {
-    if (!name.ends_with("running_var") || name == "batch1.running_var")
-      continue;  // no weights before that one
-    EXPECT_LT(off(name, network.weight(name)), 1e-4) << name;
-    EXPECT_GT(off(name, value), 0.1) << name << " would not tell the difference";
-  }
 }
 
 // One schedule of each kind: at once, gradual with a learning rate of its own, and automatic.

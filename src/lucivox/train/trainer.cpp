@@ -23,9 +23,6 @@ namespace {
 
 constexpr uint64_t kPruningSeed = 3;  // part of the run's seed; a task has the parts before (supervised.cpp)
 
-// What is left of old running statistics, with the usual momentum of 0.1, is 0.9^50: half a percent.
-constexpr int64_t kStatisticsBatches = 50;
-
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -91,9 +88,6 @@ class Trainer {
 
  private:
   double learning_rate() const { return learning_rate_at(state_.position.epoch, state_.switched, options_); }
-  bool norms_frozen() const {
-    return options_.freeze_norms_after > 0 && state_.position.epoch >= options_.freeze_norms_after;
-  }
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
   // How any network is computed here, whole or shrunk.
@@ -145,8 +139,10 @@ class Trainer {
 
   StepEnd step() {
     const auto start = Clock::now();
+    const bool frozen =
+        options_.freeze_norms_after > 0 && state_.position.epoch >= options_.freeze_norms_after;
     const double mine = step_.run(task_.batch(state_.position.epoch, state_.position.step),
-                                  norms_frozen() ? Mode::Evaluation : Mode::Training, learning_rate());
+                                  frozen ? Mode::Evaluation : Mode::Training, learning_rate());
     const StepEnd end = all_heard({mine, stop_.stop_requested()});
     require_sound(end.loss);
     ++state_.position.step;
@@ -195,18 +191,6 @@ class Trainer {
     hold_masks();
     const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
     record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
-    if (norms_frozen()) take_statistics_anew();
-  }
-
-  // Frozen batch norms hold the statistics of the network before it was pruned. Those of the pruned one are
-  // taken from batches without a step (Li et al., "EagleEye", ECCV 2020, section 3.3): retraining then starts
-  // much nearer.
-  void take_statistics_anew() {
-    const torch::NoGradGuard no_grad;
-    for (int64_t i = 0; i < kStatisticsBatches; ++i) {
-      const std::vector<at::Tensor> batch = task_.batch(state_.position.epoch, i % task_.steps_per_epoch());
-      task_.loss(network_, batch, Mode::Training);
-    }
   }
 
   // While the network is whole.
