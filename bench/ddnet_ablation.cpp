@@ -185,10 +185,10 @@ class Stepping {
   // An epoch's bytes are those that a GPU recorded; on a CPU, those that the loader copied.
   Json report() {
     const int64_t epoch = task_->steps_per_epoch();
-    Json bytes = traffic_of([&] {
+    const auto run_epoch = [&] {
       for (int64_t i = 0; i < epoch; ++i) step();
-    });
-    if (network_.device().is_cpu()) bytes = copied(epoch);
+    };
+    const Json bytes = network_.device().is_cpu() ? copied(epoch) : traffic_of(run_epoch);
     return {{"peak_memory", peak_memory(network_.device())},
             {"steps", done_},
             {"steps_per_epoch", epoch},
