@@ -157,7 +157,10 @@ class Stepping {
         network_(chosen(starting_network(folder))) {
     task_ = supervised(*pairs_, nullptr, {}, setting_.train, network_, kQuiet);
     staged_ = task_->moved();
-    step_.emplace(network_, *task_, adam_, held_, setting_.train, Ranks());
+    const auto loss = [this](const std::vector<at::Tensor>& batch, Mode mode) {
+      return task_->loss(network_, batch, mode);
+    };
+    step_.emplace(network_, loss, adam_, held_, setting_.train, Ranks());
   }
 
   std::vector<at::Tensor> next_batch() {

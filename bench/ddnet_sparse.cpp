@@ -43,7 +43,7 @@ class Side {
   void gradients() {
     adam_.clear_gradients();
     output_ = network_.forward(input_, Mode::Training);
-    ddnet_loss(output_, target_, {}).total.backward();
+    image_loss(output_, target_, {}).total.backward();
     mask_gradients(masks_, network_);
   }
 

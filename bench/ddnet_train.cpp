@@ -33,7 +33,7 @@ class Side {
   void gradients() {
     adam_.clear_gradients();
     output_ = network_.forward(input_, Mode::Training);
-    loss_ = ddnet_loss(output_, target_, {}).total;
+    loss_ = image_loss(output_, target_, {}).total;
     loss_.backward();
   }
 

@@ -201,7 +201,7 @@ Findings networks(c10::Device device) {
 
 Outcome loss_of(const at::Tensor& output, const at::Tensor& target) {
   const at::Tensor x = output.detach().clone().requires_grad_();
-  const Loss loss = ddnet_loss(x, target, {});
+  const Loss loss = image_loss(x, target, {});
   loss.total.backward();
   return {{{"total", loss.total}, {"mse", loss.mse}, {"ms_ssim", loss.ms_ssim}}, {{"output", x.grad()}}};
 }
@@ -279,7 +279,10 @@ at::Tensor first_losses(c10::Device device, const std::string& precision, bool c
   apply_masks(masks, network);
   const auto task = supervised(*pairs, nullptr, {}, options, network, kQuiet);
   Adam adam(network);
-  TrainingStep step(network, *task, adam, masks, options, Ranks());
+  const auto loss = [&](const std::vector<at::Tensor>& batch, Mode mode) {
+    return task->loss(network, batch, mode);
+  };
+  TrainingStep step(network, loss, adam, masks, options, Ranks());
   const at::Tensor losses = at::zeros({8}, exact());
   for (int64_t i = 0; i < losses.size(0); ++i)
     losses[i] = step.run(task->batch(i / 2, i % 2), Mode::Training, options.learning_rate);

@@ -27,9 +27,9 @@ TEST(Enhance, MapsToTheNetworkAndBack) {
   for (const IntensityMapping::Kind kind :
        {IntensityMapping::Kind::Window, IntensityMapping::Kind::SliceMinMax}) {
     model.intensity.kind = kind;
-    const at::Tensor hu = torch::randn({17, 31}) * 500;
+    const at::Tensor hu = torch::randn({1, 17, 31}) * 500;
     // float32 of a range of 2048 HU keeps about 1e-4 HU
-    EXPECT_LT((enhance_slice(model, hu) - hu).abs().max().item<double>(), 1e-3);
+    EXPECT_LT((enhance_slice(model, hu) - hu[0]).abs().max().item<double>(), 1e-3);
   }
 }
 
@@ -38,7 +38,7 @@ TEST(Engine, TakesSlicesOfAnySize) {
   Engine engine(network);
   for (const auto& [rows, columns] :
        std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 16}, {17, 33}, {30, 7}}) {
-    const at::Tensor out = engine.run(torch::rand({rows, columns}));
+    const at::Tensor out = engine.run(torch::rand({1, rows, columns}));
     EXPECT_EQ(out.sizes(), (at::IntArrayRef{rows, columns}));
     EXPECT_TRUE(at::isfinite(out).all().item<bool>());
   }
@@ -47,10 +47,28 @@ TEST(Engine, TakesSlicesOfAnySize) {
 // What needs no padding must not depend on there being any.
 TEST(Engine, EqualsTheNetworkWhereNoPaddingIsNeeded) {
   Network network(ddnet({.growth = 2}), 1);
-  const at::Tensor x = torch::rand({32, 48});
+  const at::Tensor x = torch::rand({1, 32, 48});
   const torch::NoGradGuard no_grad;
   EXPECT_TRUE(at::equal(Engine(network).run(x),
                         network.forward(x.view({1, 1, 32, 48}), Mode::Evaluation).view({32, 48})));
+}
+
+// A model of adjacent slices, here their weighted mean, reads the outermost one again at the ends.
+TEST(Enhance, ReadsAdjacentSlices) {
+  Graph graph;
+  graph.convolution(graph.input(3), "mean", 1, 1);
+  Model model{Network(graph, 1), {}, "m", {}, "0"};
+  {
+    const torch::NoGradGuard no_grad;
+    model.network.weight("mean.weight").copy_(torch::tensor({0.25, 0.5, 0.25}).view({1, 3, 1, 1}));
+  }
+  const at::Tensor volume = torch::randn({4, 6, 5}) * 300;
+  const auto source = memory_source(volume);
+  MemorySink sink({4, 6, 5});
+  enhance(model, *source, sink, kQuiet, {});
+  const at::Tensor padded = torch::cat({volume.narrow(0, 0, 1), volume, volume.narrow(0, 3, 1)});
+  const at::Tensor expected = padded.narrow(0, 0, 4) / 4 + volume / 2 + padded.narrow(0, 2, 4) / 4;
+  EXPECT_LT((sink.values - expected).abs().max().item<double>(), 1e-2);  // float32 of a range of 3072
 }
 
 TEST(Enhance, LeavesPaddingAsItWas) {

@@ -3,6 +3,8 @@
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/graph.h>
+#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/vgg.h>
 
 namespace lucivox {
 namespace {
@@ -47,10 +49,56 @@ TEST(Graph, CountsOneConvolutionByHand) {
 }
 
 TEST(Graph, SurvivesItsDescription) {
-  const Graph graph = ddnet({.growth = 4});
-  const Graph again = graph_from_json(to_json(graph));
-  EXPECT_EQ(to_json(again), to_json(graph));
-  EXPECT_EQ(again.parameter_count(), graph.parameter_count());
+  for (const Graph& graph : {ddnet({.growth = 4}), tomogan(), tomogan_discriminator(64)}) {
+    const Graph again = graph_from_json(to_json(graph));
+    EXPECT_EQ(to_json(again), to_json(graph));
+    EXPECT_EQ(again.parameter_count(), graph.parameter_count());
+  }
+}
+
+// What Keras counts for the public reference's networks.
+TEST(Tomogan, HasTheReferencesParameters) {
+  EXPECT_EQ(tomogan({.depth = 3}).parameter_count(), 694'913);
+  EXPECT_EQ(tomogan().size_multiple(), 8);
+  EXPECT_EQ(tomogan_discriminator(256).parameter_count(), 411'204 + 4 * 32 * 32 * 64 + 64 + 65);
+  EXPECT_THROW(tomogan({.depth = 2}), Error);
+  EXPECT_THROW(tomogan({.depth = -1}), Error);
+  EXPECT_THROW(tomogan_discriminator(20), Error);
+}
+
+// torchvision's counts without the classifiers.
+TEST(Vgg, HasTorchvisionsParametersAndNames) {
+  for (const auto& [layers, parameters, last] :
+       {std::tuple(16, 14'714'688, "features.28.bias"), std::tuple(19, 20'024'384, "features.34.bias")}) {
+    const std::vector<Graph> blocks = vgg_blocks(layers);
+    int64_t count = 0;
+    for (const Graph& block : blocks) count += block.parameter_count();
+    EXPECT_EQ(count, parameters);
+    EXPECT_EQ(blocks.back().weights().back().name, last);
+  }
+  EXPECT_THROW(vgg_blocks(11), Error);
+}
+
+TEST(Graph, CountsStridesAndDenseLayersByHand) {
+  Graph g;
+  const NodeId x = g.convolution(g.input(2), "c", 3, 3, 2);
+  EXPECT_EQ(g.size_multiple(), 2);
+  g.dense(x, "d", 4, 5);
+  EXPECT_EQ(g.parameter_count(), 3 * 2 * 9 + 3 + 5 * 3 * 16 + 5);
+  EXPECT_DOUBLE_EQ(g.flops(8, 8), 2.0 * 3 * 2 * 9 * 16 + 2.0 * 5 * 3 * 16);
+  EXPECT_EQ(g.layer_count(), 2);
+}
+
+// Behind a dense layer there is no image any more.
+TEST(Graph, RefusesImagesOfDenseLayers) {
+  Graph g;
+  const NodeId x = g.dense(g.input(1), "d", 8, 4);
+  EXPECT_THROW(g.convolution(x, "c", 1, 3), Error);
+  EXPECT_THROW(g.max_pool(x, {}), Error);
+  EXPECT_THROW(g.upsample(x, 2), Error);
+  EXPECT_THROW(g.add({"e", Dense{5, 1, 1}, {x}}), Error);                 // four channels
+  EXPECT_THROW(g.add({"t", Convolution{1, 1, 3, true, 2}, {0}}), Error);  // transposed with a stride
+  EXPECT_EQ(g.channels(g.dense(g.relu(x), "e", 1, 1)), 1);
 }
 
 TEST(Graph, RefusesToJoinImagesOfDifferentSizes) {

@@ -6,6 +6,7 @@
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/layers.h>
 #include <lucivox/nn/network.h>
+#include <lucivox/nn/tomogan.h>
 
 namespace lucivox {
 namespace {
@@ -53,7 +54,7 @@ Pass pass(const Graph& graph, at::ScalarType type, Mode mode, const at::Tensor& 
 void expect_same(const Graph& graph, Mode mode, const at::Tensor& x) {
   ASSERT_TRUE(as_layers(graph));
   const at::Tensor dy =
-      torch::randn({x.size(0), graph.channels(graph.output()), x.size(2), x.size(3)}, at::kDouble);
+      torch::randn_like(Network(graph, 3).forward(x.to(at::kFloat), Mode::Evaluation), at::kDouble).detach();
   const Pass mine = pass(graph, at::kFloat, mode, x, dy), truth = pass(graph, at::kDouble, mode, x, dy);
   // float32 through a dozen layers; a kink passed on its other side would be 100 times as much
   EXPECT_LT(relative_difference(mine.y, truth.y), 1e-5);
@@ -73,6 +74,32 @@ TEST(Layers, AreTheNetworkInFloat64) {
   torch::manual_seed(1);
   for (const Mode mode : {Mode::Training, Mode::Evaluation})
     expect_same(all_kinds_of_layers(), mode, torch::randn({2, 2, 22, 26}, at::kDouble));
+}
+
+// Without batch norms, with 2x2 poolings, up-sampling between corners, strides, and dense layers behind the
+// body.
+TEST(Layers, OfTomoganAreTheNetworkInFloat64) {
+  torch::manual_seed(2);
+  expect_same(tomogan({.depth = 3}), Mode::Training, torch::rand({2, 3, 24, 40}, at::kDouble));
+  const Graph discriminator = tomogan_discriminator(24);
+  expect_same(discriminator, Mode::Training, torch::rand({3, 1, 24, 24}, at::kDouble));
+  EXPECT_LT(as_layers(discriminator)->body.output(), discriminator.output());
+}
+
+// As constants, weights get no gradient and what is read gets the same.
+TEST(Layers, OfConstantsPassGradientsOn) {
+  Network network(tomogan({.depth = 1}), 3);
+  Network constants = network.as_constants();
+  const at::Tensor a = torch::rand({1, 1, 16, 16}).requires_grad_(), b = a.detach().clone().requires_grad_();
+  network.forward(a, Mode::Training).square().sum().backward();
+  constants.forward(b, Mode::Training).square().sum().backward();
+  EXPECT_TRUE(at::equal(a.grad(), b.grad()));
+  for (const auto& [name, weight] : constants.state()) EXPECT_FALSE(weight.requires_grad()) << name;
+  {
+    const torch::NoGradGuard no_grad;
+    network.weight("out.bias").add_(1);  // followed, as memory is shared
+  }
+  EXPECT_TRUE(at::equal(network.forward(a, Mode::Training), constants.forward(a, Mode::Training)));
 }
 
 TEST(Layers, OfDdnetLieInOneBufferADenseBlock) {

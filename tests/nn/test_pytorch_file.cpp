@@ -12,7 +12,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/nn/model.h>
+#include <lucivox/nn/import.h>
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
 

@@ -64,7 +64,7 @@ TEST(Png, EmptyPictureIsAnError) {
 }
 
 TEST(Window, IsBlackAtItsLowerEdgeAndWhiteAtItsUpper) {
-  const HuWindow lung;  // -600 +- 750
+  const DisplayWindow lung;  // -600 +- 750
   const at::Tensor hu = torch::tensor({{-3000.0f, -1350.0f, -600.0f, 150.0f, 3000.0f, kNan}});
   // half of 255 rounds to 128 (half to even)
   const at::Tensor expected = torch::tensor({{0, 0, 128, 255, 255, 0}}, at::kByte);
@@ -127,7 +127,7 @@ TEST(Font, CharacterOutsideAsciiIsOneQuestionMark) {
 
 TEST(Triptych, ShowsImagesAboveAndDifferencesBelow) {
   Triptych t = flat_triptych(400, 400);
-  t.difference_range_hu = 100;
+  t.difference_range = 100;
   const at::Tensor figure = triptych(t);
   ASSERT_EQ(figure.scalar_type(), at::kByte);
   ASSERT_EQ(figure.size(2), 3);

@@ -54,7 +54,7 @@ TEST_P(DdnetGolden, ForwardAgrees) {
 }
 
 TEST_P(DdnetGolden, LossAgrees) {
-  const Loss loss = ddnet_loss(golden("output_train").to(GetParam()), image("target"), {});
+  const Loss loss = image_loss(golden("output_train").to(GetParam()), image("target"), {});
   EXPECT_LT(relative_difference(loss.total, golden("loss_standard")), 1e-5);
   EXPECT_LT(relative_difference(loss.mse, golden("mse")), 1e-5);
   EXPECT_LT(relative_difference(loss.ms_ssim, golden("ms_ssim_standard")), 1e-5);
@@ -62,7 +62,7 @@ TEST_P(DdnetGolden, LossAgrees) {
 
 TEST_P(DdnetGolden, GradientsAgree) {
   Network net = network();
-  ddnet_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
+  image_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
   std::vector<at::Tensor> mine, truth;
   for (const auto& [name, weight] : net.parameters()) {
     mine.push_back(weight.grad().flatten().to(at::kDouble));

@@ -64,6 +64,36 @@ TEST(Loader, StagedAndStreamedBatchesAreTheSamplesThatWereDrawn) {
   }
 }
 
+// At the ends of a stack its outermost slice is repeated.
+TEST(Loader, GivesAdjacentSlices) {
+  const auto pairs = unlike_pairs();
+  EXPECT_EQ(neighbours(*pairs, 0, 3), (std::vector<int64_t>{0, 0, 1}));
+  EXPECT_EQ(neighbours(*pairs, 2, 5), (std::vector<int64_t>{0, 1, 2, 2, 2}));
+  EXPECT_EQ(neighbours(*pairs, 4, 3), (std::vector<int64_t>{3, 4, 5}));
+  for (const std::string staging : {"device", "streaming"}) {
+    const TrainOptions options = options_with(staging, true);
+    LoaderSetting setting{*pairs, {}, options, 16, c10::Device(c10::kCPU), {}};
+    const auto single = open_loader(setting, Console{true});
+    setting.depth = 3;
+    const auto deep = open_loader(setting, Console{true});
+    std::vector<std::array<int64_t, 2>> shapes;
+    for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
+    Sampling sampling(shapes, options, 16);
+    for (int64_t step = 0; step < sampling.steps_per_epoch(); ++step) {
+      const Batch one = single->batch(2, step), three = deep->batch(2, step);
+      ASSERT_EQ(three.low.sizes(), (at::IntArrayRef{2, 3, 16, 16}));
+      EXPECT_TRUE(at::equal(three.low.narrow(1, 1, 1), one.low));
+      EXPECT_TRUE(at::equal(three.full, one.full));
+      const std::vector<Sample> samples = sampling.step(2, step);
+      for (int64_t n = 0; n < 2; ++n) {
+        const Sample& s = samples[static_cast<size_t>(n)];
+        const Batch whole = read_whole(*pairs, s.slice, 3, {});
+        EXPECT_TRUE(at::allclose(three.low[n], cut(whole.low, s)[0], 0, 1e-6)) << staging;
+      }
+    }
+  }
+}
+
 TEST(Loader, AnyStepMayComeFirst) {
   const auto pairs = unlike_pairs();
   for (const std::string staging : {"device", "streaming"}) {

@@ -22,6 +22,19 @@ TEST(PairedSlices, CountThroughTheVolumes) {
   EXPECT_EQ(pairs->shape(2), (std::array<int64_t, 2>{4, 5}));
 }
 
+// A volume is a stack; slices of one size in files of their own are one, too.
+TEST(PairedSlices, LieOnEachOtherInStacks) {
+  const at::Tensor volume = torch::zeros({3, 4, 5}), slice = torch::zeros({1, 4, 5}),
+                   other = torch::zeros({1, 6, 5});
+  const auto pairs = paired_slices(
+      {pair_of(volume, volume), pair_of(slice, slice), pair_of(slice, slice), pair_of(other, other)});
+  for (const auto& [index, first, count] :
+       std::vector<std::array<int64_t, 3>>{{0, 0, 3}, {2, 0, 3}, {3, 3, 2}, {4, 3, 2}, {5, 5, 1}}) {
+    EXPECT_EQ(pairs->stack_of(index).first, first) << index;
+    EXPECT_EQ(pairs->stack_of(index).count, count) << index;
+  }
+}
+
 TEST(PairedSlices, RefuseUnequalPairsNanAndNothing) {
   const at::Tensor a = torch::zeros({2, 16, 16});
   EXPECT_THROW(paired_slices({pair_of(a, torch::zeros({3, 16, 16}))}), Error);

@@ -19,7 +19,7 @@ Gradients gradients_in(const std::string& precision, double scale = 1) {
   compute_in(precision, network);
   torch::manual_seed(1);
   const at::Tensor full = torch::rand({2, 1, 32, 32}), low = full + 0.05 * torch::randn({2, 1, 32, 32});
-  const at::Tensor loss = ddnet_loss(network.forward(low, Mode::Evaluation), full, {}).total;
+  const at::Tensor loss = image_loss(network.forward(low, Mode::Evaluation), full, {}).total;
   EXPECT_EQ(loss.scalar_type(), at::kFloat);
   (scale * loss).backward();
   std::vector<at::Tensor> all;

@@ -2,6 +2,7 @@
 
 #include <lucivox/cli/command.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/program/import.h>
 
 namespace lucivox {
 
@@ -11,13 +12,13 @@ void add_import(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      add_command(app, context, "import", "a PyTorch state dict of the public DDNet as a lucivox model",
+      add_command(app, context, "import", "weights of the public DDNet or TomoGAN as a lucivox model",
                   Flags{}, [&context, options] {
-                    save_model(options->out, import_pytorch(options->weights));
+                    save_model(options->out, import_weights(options->weights));
                     print(context, {}, "imported " + options->out.string());
                     return 0;
                   });
-  command->add_option("WEIGHTS", options->weights, "file that torch.save(model.state_dict(), ...) wrote")
+  command->add_option("WEIGHTS", options->weights, "what torch.save(model.state_dict(), ...) or, for TomoGAN, Keras wrote (.h5)")
       ->required();
   command->add_option("OUT", options->out, "model.safetensors to write")->required();
 }

@@ -19,7 +19,8 @@ struct TrainArguments {
   std::filesystem::path config;
   std::vector<std::string> assignments;
   std::filesystem::path run;
-  std::string name = "ddnet";
+  Architecture architecture = Architecture::Ddnet;
+  std::string name;
   bool resume = false;
   int ranks = 1;
   std::optional<Sweep> sweep;
@@ -34,7 +35,7 @@ TrainingJob job_from(const TrainArguments& arguments, const std::string& device)
   const bool own = arguments.resume && arguments.config.empty();
   Json configuration = own ? configuration_of_run(arguments) : read_configuration(arguments.config, {});
   for (const std::string& assignment : arguments.assignments) set_value(configuration, assignment);
-  return {arguments.name, configuration, arguments.run, start, device, {}};
+  return {arguments.architecture, arguments.name, configuration, arguments.run, start, device, {}};
 }
 
 int train_together(const Context& context, const RankPlace& place, TrainingJob job) {
@@ -45,7 +46,7 @@ int train_together(const Context& context, const RankPlace& place, TrainingJob j
   return summary.result.finished ? 0 : kStopped;
 }
 
-int train_ddnet(const Context& context, const TrainArguments& arguments) {
+int train(const Context& context, const TrainArguments& arguments) {
   const std::optional<RankPlace> place = rank_place();
   if (arguments.sweep && (place || arguments.ranks > 1))
     throw Error::misuse("a sweep runs in one process", "leave out --ranks, or train its runs one by one");
@@ -58,28 +59,39 @@ int train_ddnet(const Context& context, const TrainArguments& arguments) {
   return print_training(context, job.run, run_training(job, context.console, context.stop));
 }
 
+// A network to train; gives its arguments, to which more options may be added.
+std::shared_ptr<TrainArguments> add_network(CLI::App& train_app, Context& context, const std::string& name,
+                                            const std::string& what, Architecture architecture) {
+  auto arguments = std::make_shared<TrainArguments>();
+  arguments->architecture = architecture;
+  arguments->name = name;
+  CLI::App* command = add_command(train_app, context, name, what, Flags{.json = true, .device = true},
+                                  [&context, arguments] { return train(context, *arguments); });
+  command->add_option("--config", arguments->config, "TOML file, see examples/");
+  command->add_option("--set", arguments->assignments,
+                      "a value on top of it: train.epochs=3, data.train=FOLDER");
+  command->add_option("--run", arguments->run, "folder for checkpoints, metrics, model and report")
+      ->required();
+  command->add_option("--name", arguments->name, "name of the model")->capture_default_str();
+  command->add_option("--ranks", arguments->ranks, "processes that train together on this machine")
+      ->check(CLI::Range(1, 1024));
+  command->add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
+  return arguments;
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, Context& context) {
   CLI::App* train = app.add_subcommand("train", "train a network");
   train->require_subcommand(1);
-  auto arguments = std::make_shared<TrainArguments>();
-  CLI::App* ddnet = add_command(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices",
-                                Flags{.json = true, .device = true},
-                                [&context, arguments] { return train_ddnet(context, *arguments); });
-  ddnet->add_option("--config", arguments->config, "TOML file, see examples/");
-  ddnet->add_option("--set", arguments->assignments,
-                    "a value on top of it: train.epochs=3, data.train=FOLDER");
-  ddnet->add_option("--run", arguments->run, "folder for checkpoints, metrics, model and report")->required();
-  ddnet->add_option("--name", arguments->name, "name of the model")->capture_default_str();
-  ddnet->add_option("--ranks", arguments->ranks, "processes that train together on this machine")
-      ->check(CLI::Range(1, 1024));
-  ddnet->add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
-  ddnet
-      ->add_option("--sweep", arguments->sweep,
-                   "many runs, compared: hybrid (dense and sparse epochs), sparsity")
+  const auto ddnet = add_network(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices",
+                                 Architecture::Ddnet);
+  train->get_subcommand("ddnet")
+      ->add_option("--sweep", ddnet->sweep, "many runs, compared: hybrid (dense and sparse epochs), sparsity")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, Sweep>{{"hybrid", Sweep::Hybrid}, {"sparsity", Sweep::Sparsity}}));
+  add_network(*train, context, "tomogan",
+              "enhancement of noisy tomograms by a generative adversarial network", Architecture::Tomogan);
 }
 
 }  // namespace lucivox

@@ -10,11 +10,12 @@ std::string quality_text(const BeforeAfter& q) {
   const auto row = [](const char* name, double before, double after, int digits) {
     return fmt::format("{:<10}{:>12.{}f}{:>12.{}f}\n", name, before, digits, after, digits);
   };
+  const bool hu = q.units == Units::HU;
   return fmt::format("{} unseen slices against full dose\n{:<10}{:>12}{:>12}\n", q.slices, "", "low dose",
                      "enhanced") +
-         row("RMSE, HU", q.before.rmse, q.after.rmse, 2) + row("MSE", q.before.mse, q.after.mse, 6) +
-         row("PSNR, dB", q.before.psnr, q.after.psnr, 2) + row("SSIM", q.before.ssim, q.after.ssim, 4) +
-         row("MS-SSIM", q.before.ms_ssim, q.after.ms_ssim, 4);
+         row(hu ? "RMSE, HU" : "RMSE", q.before.rmse, q.after.rmse, hu ? 2 : 6) +
+         row("MSE", q.before.mse, q.after.mse, 6) + row("PSNR, dB", q.before.psnr, q.after.psnr, 2) +
+         row("SSIM", q.before.ssim, q.after.ssim, 4) + row("MS-SSIM", q.before.ms_ssim, q.after.ms_ssim, 4);
 }
 
 std::string runs_text(const Json& runs) {

@@ -9,6 +9,13 @@ namespace {
 
 constexpr double kReferenceFloor = -1024;  // HU; the public code raises what lies below it (padding)
 
+Units units_named(const std::string& name) {
+  for (const Units units : {Units::HU, Units::PerMm, Units::Unknown}) {
+    if (name == to_string(units)) return units;
+  }
+  throw Error::misuse(fmt::format("unknown units '{}'", name), "use 'HU', '1/mm' or 'unknown'");
+}
+
 }  // namespace
 
 at::Tensor AppliedMapping::to_unit(const at::Tensor& values) const {
@@ -29,18 +36,22 @@ AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& 
 }
 
 Json to_json(const IntensityMapping& mapping) {
-  if (mapping.kind == IntensityMapping::Kind::SliceMinMax) return {{"kind", "slice-min-max"}};
-  return {{"kind", "window"}, {"low", mapping.low}, {"high", mapping.high}};
+  const std::string units = to_string(mapping.units);
+  if (mapping.kind == IntensityMapping::Kind::SliceMinMax)
+    return {{"kind", "slice-min-max"}, {"units", units}};
+  return {{"kind", "window"}, {"low", mapping.low}, {"high", mapping.high}, {"units", units}};
 }
 
 IntensityMapping mapping_from_json(const Json& json) {
   IntensityMapping mapping;
-  std::string kind = "window";
+  std::string kind = "window", units = to_string(mapping.units);
   ConfigTable table(json, "intensity");
   table.read("kind", kind);
   table.read("low", mapping.low);
   table.read("high", mapping.high);
+  table.read("units", units);
   table.finish();
+  mapping.units = units_named(units);
   if (kind == "slice-min-max") {
     mapping.kind = IntensityMapping::Kind::SliceMinMax;
   } else if (kind != "window") {
@@ -56,7 +67,8 @@ IntensityMapping mapping_from_json(const Json& json) {
 
 std::string describe(const IntensityMapping& mapping) {
   if (mapping.kind == IntensityMapping::Kind::SliceMinMax) return "each slice by its own minimum and maximum";
-  return fmt::format("fixed window {:g} .. {:g}", mapping.low, mapping.high);
+  const std::string window = fmt::format("fixed window {:g} .. {:g}", mapping.low, mapping.high);
+  return mapping.units == Units::Unknown ? window : fmt::format("{} {}", window, to_string(mapping.units));
 }
 
 }  // namespace lucivox

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <lucivox/base/config.h>
+#include <lucivox/image/image.h>
 
 namespace lucivox {
 
@@ -20,6 +21,7 @@ struct IntensityMapping {
   // The default window: water in the middle and air well above 0, because DDNet ends in a leaky ReLU, whose
   // kink at 0 would bias whatever lies near it. Values outside are mapped linearly too, never clipped.
   double low = -1536, high = 1536;
+  Units units = Units::HU;  // of the values
 };
 
 // The offset and scale of one mapping applied to one batch: unit = (value - offset) / scale.

@@ -14,9 +14,10 @@ class Engine {
   // `network` must outlive the engine.
   explicit Engine(Network& network) : network_(network) {}
 
-  // float32 [Y, X] in unit range -> the same. Sides that are no multiple of the network's are padded by
-  // repeating the last row and column, and cut again.
-  at::Tensor run(const at::Tensor& unit_YX);
+  // float32 [C, Y, X] in unit range, as many adjacent slices as the network reads, -> [Y, X], the middle one.
+  // Sides that are no multiple of the network's are padded by repeating the last row and column, and cut
+  // again.
+  at::Tensor run(const at::Tensor& unit_CYX);
 
  private:
   Network& network_;

@@ -15,17 +15,30 @@ constexpr double kAirHu = -1000;  // what lies where a scanner did not look
 // 16, so that tiles are pooled on the slice's own grid.
 constexpr int64_t kHalo = 128;
 
-Tiling tiling_for(const Model& model, const ImageInfo& info) {
-  const auto [slices, rows, columns] = info.shape;
-  const bool whole =
-      rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
-  return whole ? Tiling{{1, rows, columns}, {0, 0, 0}} : Tiling{{1, kTile, kTile}, {0, kHalo, kHalo}};
+int64_t depth_of(const Model& model) {
+  return model.network.graph().channels(0);
 }
 
-// The tile.output part of values that cover tile.input.
-at::Tensor output_part(const at::Tensor& values, const Tile& tile) {
+Tiling tiling_for(const Model& model, const ImageInfo& info) {
+  const auto [slices, rows, columns] = info.shape;
+  const int64_t above = depth_of(model) / 2;
+  const bool whole =
+      rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
+  return whole ? Tiling{{1, rows, columns}, {above, 0, 0}} : Tiling{{1, kTile, kTile}, {above, kHalo, kHalo}};
+}
+
+// The slices of a tile of one slice with those that the stack lacks above and below.
+at::Tensor with_neighbours(const at::Tensor& values, const Tile& tile, int64_t depth) {
+  const int64_t above = depth / 2 - (tile.output.begin[0] - tile.input.begin[0]),
+                below = depth - above - values.size(0);
+  return at::cat({values.narrow(0, 0, 1).expand({above, -1, -1}), values,
+                  values.narrow(0, values.size(0) - 1, 1).expand({below, -1, -1})});
+}
+
+// The rows and columns of tile.output from slices that have those of tile.input.
+at::Tensor in_plane(const at::Tensor& values, const Tile& tile) {
   at::Tensor part = values;
-  for (size_t axis = 0; axis < 3; ++axis) {
+  for (size_t axis = 1; axis < 3; ++axis) {
     part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis],
                        tile.output.size[axis]);
   }
@@ -34,9 +47,9 @@ at::Tensor output_part(const at::Tensor& values, const Tile& tile) {
 
 }  // namespace
 
-at::Tensor enhance_slice(Model& model, const at::Tensor& slice_YX) {
-  const AppliedMapping mapping = apply_mapping(model.intensity, slice_YX.unsqueeze(0).unsqueeze(0));
-  const at::Tensor unit = mapping.to_unit(slice_YX.unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
+at::Tensor enhance_slice(Model& model, const at::Tensor& slices_CYX) {
+  const AppliedMapping mapping = apply_mapping(model.intensity, slices_CYX.unsqueeze(0));
+  const at::Tensor unit = mapping.to_unit(slices_CYX.unsqueeze(0)).squeeze(0);
   return mapping.from_unit(Engine(model.network).run(unit).unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
 }
 
@@ -47,8 +60,10 @@ void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& 
     require_finite(input, source.name());
     at::Tensor values = input;
     if (padding) values = values.masked_fill(input == *padding, kAirHu);
-    const at::Tensor enhanced = output_part(enhance_slice(model, values.squeeze(0)).unsqueeze(0), tile);
-    return padding ? enhanced.masked_fill(output_part(input, tile) == *padding, *padding) : enhanced;
+    const at::Tensor stack = with_neighbours(values, tile, depth_of(model)),
+                     enhanced = in_plane(enhance_slice(model, stack).unsqueeze(0), tile),
+                     own = in_plane(input.narrow(0, tile.output.begin[0] - tile.input.begin[0], 1), tile);
+    return padding ? enhanced.masked_fill(own == *padding, *padding) : enhanced;
   };
   run_tiles(source, sink, tiling_for(model, source.info()), compute, console, stop);
 }

@@ -13,7 +13,7 @@ namespace {
 
 // Larger than any network here by far; keeps a hostile model file from asking for the moon.
 constexpr int64_t kMaxChannels = 1 << 16;
-constexpr int64_t kMaxKernel = 255;
+constexpr int64_t kMaxKernel = 255, kMaxStride = 16, kMaxSide = 1 << 12;
 constexpr double kMaxReduction = 1 << 12;
 
 template <typename... F>
@@ -48,6 +48,8 @@ int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
             require_channels(node, op.in, inputs[0]);
             require(op.kernel > 0 && op.kernel <= kMaxKernel && op.kernel % 2 == 1, node,
                     "kernel must be odd");
+            require(op.stride == 1 || (op.stride > 1 && op.stride <= kMaxStride && !op.transposed), node,
+                    "stride out of range");
             return op.out;
           },
           [&](const BatchNorm& op) {
@@ -56,7 +58,7 @@ int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
             return op.channels;
           },
           [&](const MaxPool& op) {
-            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.stride > 0 && op.stride <= 16 &&
+            require(op.kernel > 0 && op.kernel <= kMaxKernel && op.stride > 0 && op.stride <= kMaxStride &&
                         op.padding >= 0 && op.padding <= op.kernel / 2,
                     node, "pooling out of range");
             return inputs[0];
@@ -66,6 +68,11 @@ int64_t output_channels(const Node& node, const std::vector<int64_t>& inputs) {
             return inputs[0];
           },
           [&](const Concat&) { return std::accumulate(inputs.begin(), inputs.end(), int64_t{0}); },
+          [&](const Dense& op) {
+            require_channels(node, op.channels, inputs[0]);
+            require(op.side > 0 && op.side <= kMaxSide, node, "side out of range");
+            return op.out;
+          },
           [&](const LeakyRelu&) { return inputs[0]; },
       },
       node.operation);
@@ -79,9 +86,14 @@ double output_reduction(const Node& node, const std::vector<double>& inputs) {
   const bool same = std::all_of(inputs.begin(), inputs.end(), [&](double r) { return r == inputs[0]; });
   require(same, node, "joins images of different sizes");
   double reduction = inputs[0];
+  const bool dense = std::holds_alternative<Dense>(node.operation);
+  if (dense || (reduction == 0 && std::holds_alternative<LeakyRelu>(node.operation))) return 0;
+  if (const auto* conv = std::get_if<Convolution>(&node.operation))
+    reduction *= static_cast<double>(conv->stride);
   if (const auto* pool = std::get_if<MaxPool>(&node.operation))
     reduction *= static_cast<double>(pool->stride);
   if (const auto* up = std::get_if<Upsample>(&node.operation)) reduction /= static_cast<double>(up->factor);
+  require(reduction != 0, node, "reads a dense layer, which gives no image");
   require(reduction <= kMaxReduction && reduction >= 1 / kMaxReduction, node, "pools or upsamples too much");
   return reduction;
 }
@@ -116,8 +128,8 @@ NodeId Graph::add_numbered(const char* kind, const Operation& operation, std::ve
 NodeId Graph::input(int64_t channels) {
   return add_numbered("input", Input{channels}, {});
 }
-NodeId Graph::convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel) {
-  return add({name, Convolution{channels(x), out, kernel, false}, {x}});
+NodeId Graph::convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel, int64_t stride) {
+  return add({name, Convolution{channels(x), out, kernel, false, stride}, {x}});
 }
 NodeId Graph::transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel) {
   return add({name, Convolution{channels(x), out, kernel, true}, {x}});
@@ -131,11 +143,14 @@ NodeId Graph::leaky_relu(NodeId x, double slope) {
 NodeId Graph::max_pool(NodeId x, const MaxPool& pool) {
   return add_numbered("max_pool", pool, {x});
 }
-NodeId Graph::upsample(NodeId x, int64_t factor) {
-  return add_numbered("upsample", Upsample{factor}, {x});
+NodeId Graph::upsample(NodeId x, int64_t factor, bool align_corners) {
+  return add_numbered("upsample", Upsample{factor, align_corners}, {x});
 }
 NodeId Graph::concat(const std::vector<NodeId>& inputs) {
   return add_numbered("concat", Concat{}, inputs);
+}
+NodeId Graph::dense(NodeId x, const std::string& name, int64_t side, int64_t out) {
+  return add({name, Dense{channels(x), side, out}, {x}});
 }
 
 std::vector<std::vector<NodeId>> Graph::consumers() const {
@@ -156,6 +171,10 @@ std::vector<WeightSpec> Graph::weights() const {
       const int64_t second = conv->transposed ? conv->out : conv->in;
       specs.push_back({n.name + ".weight", {first, second, k, k}, id, true});
       specs.push_back({n.name + ".bias", {conv->out}, id, true});
+    } else if (const auto* dense = std::get_if<Dense>(&n.operation)) {
+      specs.push_back(
+          {n.name + ".weight", {dense->out, dense->channels * dense->side * dense->side}, id, true});
+      specs.push_back({n.name + ".bias", {dense->out}, id, true});
     } else if (const auto* norm = std::get_if<BatchNorm>(&n.operation)) {
       specs.push_back({n.name + ".weight", {norm->channels}, id, true});
       specs.push_back({n.name + ".bias", {norm->channels}, id, true});
@@ -183,8 +202,10 @@ double Graph::weight_count() const {
 }
 
 int64_t Graph::layer_count() const {
-  return std::count_if(nodes_.begin(), nodes_.end(),
-                       [](const Node& node) { return std::holds_alternative<Convolution>(node.operation); });
+  return std::count_if(nodes_.begin(), nodes_.end(), [](const Node& node) {
+    return std::holds_alternative<Convolution>(node.operation) ||
+           std::holds_alternative<Dense>(node.operation);
+  });
 }
 
 int64_t Graph::size_multiple() const {
@@ -194,6 +215,8 @@ int64_t Graph::size_multiple() const {
 double Graph::flops(int64_t height, int64_t width) const {
   double total = 0;
   for (NodeId id = 0; id <= output(); ++id) {
+    if (const auto* dense = std::get_if<Dense>(&node(id).operation))
+      total += 2 * static_cast<double>(dense->channels * dense->side * dense->side * dense->out);
     const auto* conv = std::get_if<Convolution>(&node(id).operation);
     if (conv == nullptr) continue;
     const double r = reductions_[static_cast<size_t>(id)];

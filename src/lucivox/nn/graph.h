@@ -17,12 +17,15 @@ struct Input {
   int64_t channels = 1;
 };
 
-// Stride-1 convolution with zero padding that keeps the size; weight [out, in, kernel, kernel], bias [out].
+// Convolution with zeros, kernel / 2 of them, around the image: at stride 1 it keeps the size, else of every
+// `stride` rows and columns the first remains. Weight [out, in, kernel, kernel], bias [out].
 // `transposed` keeps the weight as a transposed convolution stores it, [in, out, kernel, kernel]; at
-// stride 1 that is an ordinary convolution with the kernel flipped, and it is computed as one.
+// stride 1, the only one it has, that is an ordinary convolution with the kernel flipped, and it is computed
+// as one.
 struct Convolution {
   int64_t in = 1, out = 1, kernel = 1;
   bool transposed = false;
+  int64_t stride = 1;
 
   // Along which dimension of the weight its filters (output channels) and its input channels lie.
   int64_t filter_dimension() const { return transposed ? 1 : 0; }
@@ -43,15 +46,24 @@ struct MaxPool {
   int64_t kernel = 3, stride = 2, padding = 1;
 };
 
-// Bilinear, corners aligned.
+// Bilinear. `align_corners`: the outermost pixels of both images lie on each other (PyTorch's term), else
+// their outer edges do.
 struct Upsample {
   int64_t factor = 2;
+  bool align_corners = true;
 };
 
 // Joins the channels of its inputs, in their order.
 struct Concat {};
 
-using Operation = std::variant<Input, Convolution, BatchNorm, LeakyRelu, MaxPool, Upsample, Concat>;
+// Every output reads all pixels of all channels of a square image: [N, channels, side, side] -> [N, out, 1,
+// 1]; weight [out, channels * side * side], bias [out], as PyTorch's Linear behind Flatten. Its output is no
+// image: only activations and other dense layers read it.
+struct Dense {
+  int64_t channels = 1, side = 1, out = 1;
+};
+
+using Operation = std::variant<Input, Convolution, BatchNorm, LeakyRelu, MaxPool, Upsample, Concat, Dense>;
 
 using NodeId = int64_t;
 
@@ -75,13 +87,16 @@ class Graph {
 
   // Each adds a node and returns its id. Operations with weights need a name; others are numbered.
   NodeId input(int64_t channels);
-  NodeId convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel);
+  NodeId convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel, int64_t stride = 1);
   NodeId transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel);
   NodeId batch_norm(NodeId x, const std::string& name);
   NodeId leaky_relu(NodeId x, double slope = 0.01);
+  NodeId relu(NodeId x) { return leaky_relu(x, 0); }
   NodeId max_pool(NodeId x, const MaxPool& pool);
-  NodeId upsample(NodeId x, int64_t factor);
+  NodeId upsample(NodeId x, int64_t factor, bool align_corners = true);
   NodeId concat(const std::vector<NodeId>& inputs);
+  // `side`: of x.
+  NodeId dense(NodeId x, const std::string& name, int64_t side, int64_t out);
   // Adds any node; throws Error when its inputs do not exist or do not fit.
   NodeId add(Node node);
 
@@ -99,11 +114,11 @@ class Graph {
   int64_t parameter_count() const;
   // Of all weights and statistics; in floating point, so that no graph from a file can overflow it.
   double weight_count() const;
-  // Convolutions, transposed ones included.
+  // Convolutions, transposed ones included, and dense layers.
   int64_t layer_count() const;
   // Height and width of the input must be a multiple of this, so that what goes down comes up again.
   int64_t size_multiple() const;
-  // Multiplications and additions of the convolutions for one [1, C, height, width] input, forward.
+  // Multiplications and additions of these layers for one [1, C, height, width] input, forward.
   double flops(int64_t height, int64_t width) const;
   // Pixels around an output pixel that it depends on: the radius of the receptive field.
   int64_t receptive_radius() const;
@@ -114,7 +129,8 @@ class Graph {
   std::string architecture_;
   std::vector<Node> nodes_;
   std::vector<int64_t> channels_;
-  std::vector<double> reductions_;  // how many times smaller than the input's each output's sides are
+  // How many times smaller than the input's each output's sides are; 0: it is no image.
+  std::vector<double> reductions_;
 };
 
 Json to_json(const Graph& graph);

@@ -16,11 +16,8 @@ Json operation_json(const Input& op) {
   return {{"op", "input"}, {"channels", op.channels}};
 }
 Json operation_json(const Convolution& op) {
-  return {{"op", "convolution"},
-          {"in", op.in},
-          {"out", op.out},
-          {"kernel", op.kernel},
-          {"transposed", op.transposed}};
+  return {{"op", "convolution"},         {"in", op.in},        {"out", op.out}, {"kernel", op.kernel},
+          {"transposed", op.transposed}, {"stride", op.stride}};
 }
 Json operation_json(const BatchNorm& op) {
   return {{"op", "batch_norm"}, {"channels", op.channels}, {"eps", op.eps}, {"momentum", op.momentum}};
@@ -32,7 +29,10 @@ Json operation_json(const MaxPool& op) {
   return {{"op", "max_pool"}, {"kernel", op.kernel}, {"stride", op.stride}, {"padding", op.padding}};
 }
 Json operation_json(const Upsample& op) {
-  return {{"op", "upsample"}, {"factor", op.factor}};
+  return {{"op", "upsample"}, {"factor", op.factor}, {"align_corners", op.align_corners}};
+}
+Json operation_json(const Dense& op) {
+  return {{"op", "dense"}, {"channels", op.channels}, {"side", op.side}, {"out", op.out}};
 }
 Json operation_json(const Concat&) {
   return {{"op", "concat"}};
@@ -52,6 +52,7 @@ Operation operation_from_json(ConfigTable& table) {
     table.read("out", conv.out);
     table.read("kernel", conv.kernel);
     table.read("transposed", conv.transposed);
+    table.read("stride", conv.stride);
     return conv;
   }
   if (op == "batch_norm") {
@@ -76,7 +77,15 @@ Operation operation_from_json(ConfigTable& table) {
   if (op == "upsample") {
     Upsample up;
     table.read("factor", up.factor);
+    table.read("align_corners", up.align_corners);
     return up;
+  }
+  if (op == "dense") {
+    Dense dense;
+    table.read("channels", dense.channels);
+    table.read("side", dense.side);
+    table.read("out", dense.out);
+    return dense;
   }
   if (op == "concat") return Concat{};
   throw Error(fmt::format("unknown network operation '{}'", op),

@@ -5,10 +5,30 @@
 namespace lucivox {
 namespace {
 
+// The nodes before the first dense layer.
+Graph body_of(const Graph& graph) {
+  Graph body(graph.architecture());
+  for (const Node& node : graph.nodes()) {
+    if (std::holds_alternative<Dense>(node.operation)) break;
+    body.add(node);
+  }
+  return body;
+}
+
+// Whether nodes behind the body read nothing of it but its output.
+bool ends_in_its_output(const Graph& body, const Graph& graph) {
+  for (NodeId id = body.output() + 1; id <= graph.output(); ++id) {
+    for (const NodeId from : graph.node(id).inputs) {
+      if (from < body.output()) return false;
+    }
+  }
+  return true;
+}
+
 class Builder {
  public:
-  explicit Builder(const Graph& graph) : graph_(graph), readers_(graph.consumers()) {
-    layers_.places.resize(graph.nodes().size());
+  explicit Builder(Graph body) : layers_{std::move(body), {}, {}, {}}, readers_(graph_.consumers()) {
+    layers_.places.resize(graph_.nodes().size());
   }
 
   std::optional<Layers> build() {
@@ -42,6 +62,10 @@ class Builder {
     for (NodeId id = 0; id <= graph_.output(); ++id) {
       if (id != graph_.output() && readers(id).empty()) return false;
       if (is<BatchNorm>(id) && !read_only_by<Convolution>(id)) return false;
+      const auto* conv = std::get_if<Convolution>(&graph_.node(id).operation);
+      if (conv != nullptr && conv->stride > 1) return false;
+      const auto* up = std::get_if<Upsample>(&graph_.node(id).operation);
+      if (up != nullptr && !up->align_corners) return false;
       const auto* relu = std::get_if<LeakyRelu>(&graph_.node(id).operation);
       if (relu != nullptr && !(activated(input_of(id)) && relu->slope >= 0 && relu->slope < 1)) return false;
     }
@@ -81,15 +105,17 @@ class Builder {
     return layer;
   }
 
-  const Graph& graph_;
-  const std::vector<std::vector<NodeId>> readers_;
   Layers layers_;
+  const Graph& graph_ = layers_.body;
+  const std::vector<std::vector<NodeId>> readers_;
 };
 
 }  // namespace
 
 std::optional<Layers> as_layers(const Graph& graph) {
-  return Builder(graph).build();
+  Graph body = body_of(graph);
+  if (body.nodes().size() < 2 || !ends_in_its_output(body, graph)) return std::nullopt;
+  return Builder(std::move(body)).build();
 }
 
 }  // namespace lucivox

@@ -10,7 +10,8 @@ namespace lucivox {
 
 // A graph seen as layers, each a batch norm, a convolution and a leaky ReLU in one, with all outputs that are
 // joined lying beside each other in one buffer from the beginning: nothing is ever copied to be concatenated,
-// and the layers of a dense block write into one buffer. This is how networks are trained on CPUs.
+// and the layers of a dense block write into one buffer. This is how networks are trained on CPUs. What dense
+// layers make of the last image lies behind that body.
 
 // Where a node's output lies: channels [first, first + channels) of a buffer.
 struct Place {
@@ -35,13 +36,15 @@ struct Resampling {
 using Step = std::variant<Layer, Resampling>;
 
 struct Layers {
+  Graph body;                 // the graph's first nodes: all of them, or those before its first dense layer
   std::vector<Step> steps;    // in the order in which they are computed
   std::vector<Place> places;  // of each node; those inside a layer have none
   std::vector<int64_t> buffer_channels;
 };
 
-// Nothing when a graph is not of that kind: a batch norm or an activation that stands alone, an output that
-// is joined twice or read by nothing, an activation whose sign does not tell that of its input.
+// Nothing when a graph's body is not of that kind: a batch norm or an activation that stands alone, an output
+// that is joined twice or read by nothing, an activation whose sign does not tell that of its input; or when
+// not only its last image is read by dense layers.
 std::optional<Layers> as_layers(const Graph& graph);
 
 }  // namespace lucivox

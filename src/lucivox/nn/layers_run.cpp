@@ -62,7 +62,6 @@ struct Statistics {
 
 // What the backward pass needs of the forward one.
 struct Record {
-  const Graph* graph;
   const Layers* layers;
   Mode mode;
   SharedStatistics shared;
@@ -75,10 +74,9 @@ struct Record {
 
 class Forward {
  public:
-  Forward(const Graph& graph, const Layers& layers, const NodeWeights& weights, Mode mode,
-          const SharedStatistics& shared)
+  Forward(const Layers& layers, const NodeWeights& weights, Mode mode, const SharedStatistics& shared)
       : weights_(weights), moments_(layers.buffer_channels.size()) {
-    record_ = {&graph, &layers, mode, shared, {}, {}, {}};
+    record_ = {&layers, mode, shared, {}, {}, {}};
     record_.buffers.resize(layers.buffer_channels.size());
     record_.statistics.resize(layers.steps.size());
     record_.winners.resize(layers.steps.size());
@@ -91,7 +89,7 @@ class Forward {
     for (size_t s = 0; s < steps().size(); ++s) {
       std::visit([&](const auto& step) { run(s, step); }, steps()[s]);
     }
-    return as_nchw(slice_of(record_.graph->output())).clone(at::MemoryFormat::Contiguous);
+    return as_nchw(slice_of(record_.layers->body.output())).clone(at::MemoryFormat::Contiguous);
   }
 
   Record record() && { return std::move(record_); }
@@ -138,7 +136,7 @@ class Forward {
 
   void run(size_t s, const Resampling& step) {
     const at::Tensor x = slice_of(step.input);
-    const Operation& op = record_.graph->node(step.output).operation;
+    const Operation& op = record_.layers->body.node(step.output).operation;
     if (const auto* pool = std::get_if<MaxPool>(&op)) {
       const auto pooled = [&](int64_t side) {
         return (side + 2 * pool->padding - pool->kernel) / pool->stride + 1;
@@ -156,10 +154,10 @@ class Forward {
   }
 
   void run(size_t s, const Layer& layer) {
-    const Convolution& conv = convolution_of(*record_.graph, layer);
+    const Convolution& conv = convolution_of(record_.layers->body, layer);
     const at::Tensor x = slice_of(layer.input), filters = filters_of(weights_.of(layer.convolution, 0), conv),
                      &bias = weights_.of(layer.convolution, 1);
-    const double slope = slope_of(*record_.graph, layer);
+    const double slope = slope_of(record_.layers->body, layer);
     at::Tensor mean, scale, shift, origin = bias;
     cpu::Normalisation norm{};
     if (layer.norm) {
@@ -190,7 +188,7 @@ class Forward {
   }
 
   Statistics statistics(NodeId norm, NodeId input, int64_t count) {
-    const auto& options = std::get<BatchNorm>(record_.graph->node(norm).operation);
+    const auto& options = std::get<BatchNorm>(record_.layers->body.node(norm).operation);
     const at::Tensor &running_mean = weights_.of(norm, 2), &running_var = weights_.of(norm, 3);
     if (record_.mode == Mode::Evaluation) {
       return {running_mean.to(at::kDouble), (running_var.to(at::kDouble) + options.eps).rsqrt()};
@@ -221,7 +219,7 @@ class OutputGradients {
       slopes_.push_back(at::ones({channels}, at::kFloat));
     }
     for (const Step& step : record.layers->steps) std::visit([&](const auto& one) { expect(one); }, step);
-    count(record.graph->output(), 1);
+    count(record.layers->body.output(), 1);
   }
 
   at::Tensor slice_of(NodeId id) { return slice(buffer(id), place(id)); }
@@ -247,7 +245,7 @@ class OutputGradients {
 
   // The gradient of the network's output, which nothing else reads.
   void begin(const at::Tensor& gradient_nhwc) {
-    const NodeId id = record_.graph->output();
+    const NodeId id = record_.layers->body.output();
     const Contribution c = contribute(id);
     const at::Tensor mine = slice_of(id),
                      y = slice(record_.buffers[static_cast<size_t>(place(id).buffer)], place(id));
@@ -269,7 +267,7 @@ class OutputGradients {
     const Place& at = place(layer.output());
     slopes_[static_cast<size_t>(at.buffer)]
         .narrow(0, at.first, at.channels)
-        .fill_(slope_of(*record_.graph, layer));
+        .fill_(slope_of(record_.layers->body, layer));
   }
   void expect(const Resampling& step) { count(step.input, 1); }
 
@@ -285,16 +283,16 @@ class OutputGradients {
   std::vector<at::Tensor> written_, slopes_;
 };
 
-// The gradients of one layer's weights.
-struct LayerGradients {
-  at::Tensor weight, bias, norm_weight, norm_bias;
-};
-
 class Backward {
  public:
-  // `gradients` are those of [x, weights in the order of the state].
-  Backward(const Record& record, const NodeWeights& weights, bool of_input, variable_list& gradients)
-      : record_(record), weights_(weights), of_input_(of_input), gradients_(gradients), outputs_(record) {}
+  // `gradients`, those that are wanted, are of [x, weights in the order of the state].
+  Backward(const Record& record, const NodeWeights& weights, std::vector<bool> wanted,
+           variable_list& gradients)
+      : record_(record),
+        weights_(weights),
+        wanted_(std::move(wanted)),
+        gradients_(gradients),
+        outputs_(record) {}
 
   void run(const at::Tensor& dy) {
     outputs_.begin(dy.permute({0, 2, 3, 1}));
@@ -302,11 +300,14 @@ class Backward {
     for (size_t s = steps.size(); s-- > 0;) {
       std::visit([&](const auto& step) { run(s, step); }, steps[s]);
     }
-    if (of_input_) gradients_[0] = as_nchw(outputs_.slice_of(0));
+    if (needed(0)) gradients_[0] = as_nchw(outputs_.slice_of(0));
   }
 
  private:
-  bool needed(NodeId id) const { return id != 0 || of_input_; }
+  bool needed(NodeId id) const { return id != 0 || wanted_[0]; }
+  size_t gradient_of(NodeId node, size_t i) const {
+    return 1 + weights_.first[static_cast<size_t>(node)] + i;
+  }
   at::Tensor activations(NodeId id) const {
     const Place& at = record_.layers->places[static_cast<size_t>(id)];
     return slice(record_.buffers[static_cast<size_t>(at.buffer)], at);
@@ -318,7 +319,7 @@ class Backward {
     const cpu::Arrival to = arrival(step.input, contribution);
     const auto dy = const_pixels(outputs_.slice_of(step.output));
     const auto dx = pixels(outputs_.slice_of(step.input));
-    const auto* pool = std::get_if<MaxPool>(&record_.graph->node(step.output).operation);
+    const auto* pool = std::get_if<MaxPool>(&record_.layers->body.node(step.output).operation);
     if (pool != nullptr) {
       cpu::max_pool_gradient(dy, pooling_of(*pool), record_.winners[s].const_data_ptr<float>(), to, dx);
     } else {
@@ -357,10 +358,24 @@ class Backward {
     return sums;
   }
 
+  // dx = from_dn dn + from_x (x - mean) + shift, float32 [channels].
+  struct InputTerms {
+    at::Tensor mean, from_dn, from_x, shift;
+  };
+
   void run(size_t s, const Layer& layer) {
-    const Convolution& conv = convolution_of(*record_.graph, layer);
-    const at::Tensor x = activations(layer.input), dy = outputs_.slice_of(layer.output()),
-                     filters = filters_of(weights_.of(layer.convolution, 0), conv);
+    const Convolution& conv = convolution_of(record_.layers->body, layer);
+    const at::Tensor filters = filters_of(weights_.of(layer.convolution, 0), conv),
+                     zeros = at::zeros({conv.in}, at::kFloat);
+    InputTerms terms{zeros, at::ones_like(zeros), zeros, zeros};
+    if (layer.norm || wanted_[gradient_of(layer.convolution, 0)]) run_weights(s, layer, filters, terms);
+    if (needed(layer.input)) propagate(layer, filters, terms);
+  }
+
+  // `terms` are those of a layer without batch norm, and become this one's.
+  void run_weights(size_t s, const Layer& layer, const at::Tensor& filters, InputTerms& terms) {
+    const Convolution& conv = convolution_of(record_.layers->body, layer);
+    const at::Tensor x = activations(layer.input), dy = outputs_.slice_of(layer.output());
     const int64_t k = conv.kernel;
     const at::Tensor taps = at::empty({k, k, 1, conv.out}, at::kDouble);
     cpu::tap_sums(const_pixels(dy), k, taps.mutable_data_ptr<double>());
@@ -368,16 +383,14 @@ class Backward {
 
     const Statistics& of = record_.statistics[s];
     at::Tensor dw = at::empty_like(filters), mean, r;
-    const at::Tensor zeros = at::zeros({conv.in}, at::kFloat);
     cpu::Normalisation norm{};
     if (layer.norm) {
       mean = of.mean.to(at::kFloat);
       r = of.r.to(at::kFloat);
-      norm = {mean.const_data_ptr<float>(), r.const_data_ptr<float>(), zeros.const_data_ptr<float>()};
+      norm = {mean.const_data_ptr<float>(), r.const_data_ptr<float>(), terms.shift.const_data_ptr<float>()};
     }
     cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, dw.mutable_data_ptr<float>());
 
-    InputTerms terms{zeros, at::ones_like(zeros), zeros, zeros};
     if (layer.norm) {
       const at::Tensor &weight = weights_.of(*layer.norm, 0), &bias = weights_.of(*layer.norm, 1);
       const auto [sum_dn_xhat, sum_dn] = through_norm(filters, weight, bias, taps, dw);
@@ -386,13 +399,7 @@ class Backward {
       terms = terms_of(of, weight, sum_dn_xhat, sum_dn, x.numel() / x.size(3));
     }
     give(layer.convolution, 0, weight_of(dw, conv));
-    if (needed(layer.input)) propagate(layer, filters, terms);
   }
-
-  // dx = from_dn dn + from_x (x - mean) + shift, float32 [channels].
-  struct InputTerms {
-    at::Tensor mean, from_dn, from_x, shift;
-  };
 
   // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the
   // statistics are constants and only the first term is left.
@@ -413,7 +420,7 @@ class Backward {
   }
 
   void propagate(const Layer& layer, const at::Tensor& filters, const InputTerms& terms) {
-    const Convolution& conv = convolution_of(*record_.graph, layer);
+    const Convolution& conv = convolution_of(record_.layers->body, layer);
     const at::Tensor turned = filters.flip({0, 1}).transpose(2, 3).contiguous();
     const auto contribution = outputs_.contribute(layer.input);
     cpu::convolution_gradient(const_pixels(outputs_.slice_of(layer.output())),
@@ -425,12 +432,12 @@ class Backward {
   }
 
   void give(NodeId node, size_t i, const at::Tensor& gradient) {
-    gradients_[1 + weights_.first[static_cast<size_t>(node)] + i] = gradient;
+    gradients_[gradient_of(node, i)] = gradient;
   }
 
   const Record& record_;
   const NodeWeights& weights_;
-  const bool of_input_;
+  const std::vector<bool> wanted_;
   variable_list& gradients_;
   OutputGradients outputs_;
 };
@@ -440,9 +447,10 @@ class LayersBackward final : public torch::autograd::Node {
  public:
   LayersBackward(torch::autograd::edge_list edges, Record record, const NodeWeights& weights)
       : Node(std::move(edges)), record_(std::move(record)), first_(weights.first) {
-    for (const auto& [name, tensor] : weights.state) {
-      names_.push_back(name);
-      weights_.emplace_back(tensor.requires_grad() ? tensor : at::Tensor(), false);
+    const std::vector<WeightSpec> specs = record_.layers->body.weights();
+    for (size_t i = 0; i < specs.size(); ++i) {
+      names_.push_back(specs[i].name);
+      weights_.emplace_back(specs[i].trained ? weights.state[i].second : at::Tensor(), false);
     }
   }
 
@@ -454,7 +462,9 @@ class LayersBackward final : public torch::autograd::Node {
     NamedTensors state;
     for (size_t i = 0; i < weights_.size(); ++i) state.emplace_back(names_[i], weights_[i].unpack());
     variable_list of_inputs(1 + state.size());
-    Backward(record_, {state, first_}, task_should_compute_output(0), of_inputs).run(gradients[0]);
+    std::vector<bool> wanted;
+    for (size_t i = 0; i < of_inputs.size(); ++i) wanted.push_back(task_should_compute_output(i));
+    Backward(record_, {state, first_}, std::move(wanted), of_inputs).run(gradients[0]);
     return of_inputs;
   }
 
@@ -472,16 +482,17 @@ class LayersBackward final : public torch::autograd::Node {
 
 }  // namespace
 
-at::Tensor run_layers(const Graph& graph, const Layers& layers, const NodeWeights& weights,
-                      const at::Tensor& x, Mode mode, const SharedStatistics& shared) {
-  Forward forward(graph, layers, weights, mode, shared);
+at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at::Tensor& x, Mode mode,
+                      const SharedStatistics& shared) {
+  Forward forward(layers, weights, mode, shared);
   at::Tensor y;
   {
     const torch::NoGradGuard no_grad;
     y = forward.run(x);
   }
   variable_list inputs{x};
-  for (const auto& [name, tensor] : weights.state) inputs.push_back(tensor);
+  const size_t of_body = layers.body.weights().size();
+  for (size_t i = 0; i < of_body; ++i) inputs.push_back(weights.state[i].second);
   if (torch::autograd::compute_requires_grad(inputs)) {
     const auto node = std::shared_ptr<LayersBackward>(
         new LayersBackward(torch::autograd::collect_next_edges(inputs), std::move(forward).record(), weights),

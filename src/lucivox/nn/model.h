@@ -26,8 +26,4 @@ void save_model(const std::filesystem::path& path, const Model& model);
 // Throws Error when the file is missing, damaged, not a lucivox model, or its weights do not fit its graph.
 Model load_model(const std::filesystem::path& path);
 
-// A model from a PyTorch state dict (`torch.save(model.state_dict())`, also of a DataParallel model) of the
-// public DDNet reference, with the mapping that reference uses. Throws Error when it is of another network.
-Model import_pytorch(const std::filesystem::path& path);
-
 }  // namespace lucivox

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,15 +19,29 @@ namespace {
 // The public reference's: small enough that batch norm, not the start, sets the scale of every layer.
 constexpr double kInitialSigma = 0.01;
 
+bool normalises(const Graph& graph) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(),
+                     [](const Node& node) { return std::holds_alternative<BatchNorm>(node.operation); });
+}
+
+// The bound of Glorot and Bengio's uniform distribution for [out, in, ...] or [in, out, ...].
+double glorot_bound(const std::vector<int64_t>& shape) {
+  const int64_t taps = std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<>());
+  return std::sqrt(6.0 / static_cast<double>((shape[0] + shape[1]) * taps));
+}
+
 at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& random) {
-  const bool of_convolution = std::holds_alternative<Convolution>(graph.node(spec.node).operation);
-  if (of_convolution && spec.shape.size() > 1) {
+  const bool of_norm = std::holds_alternative<BatchNorm>(graph.node(spec.node).operation);
+  if (spec.shape.size() > 1) {
+    const bool normalised = normalises(graph);
+    const double bound = glorot_bound(spec.shape);
     at::Tensor value = torch::empty(spec.shape);
-    float* data = value.data_ptr<float>();
-    std::generate_n(data, value.numel(), [&] { return static_cast<float>(random.normal(0, kInitialSigma)); });
+    std::generate_n(value.data_ptr<float>(), value.numel(), [&] {
+      return static_cast<float>(normalised ? random.normal(0, kInitialSigma) : random.uniform(-bound, bound));
+    });
     return value;
   }
-  const bool one = !of_convolution && (spec.name.ends_with(".weight") || spec.name.ends_with(".running_var"));
+  const bool one = of_norm && (spec.name.ends_with(".weight") || spec.name.ends_with(".running_var"));
   return one ? torch::ones(spec.shape) : torch::zeros(spec.shape);
 }
 
@@ -38,6 +55,13 @@ at::Tensor as_convolution(const at::Tensor& weight) {
 at::Tensor channels_last(const at::Tensor& x) {
   return x.size(1) == 1 ? x.squeeze(1).unsqueeze(3).permute({0, 3, 1, 2})
                         : x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+void require_side(const Graph& graph, const Dense& dense, const at::Tensor& x) {
+  if (x.size(2) == dense.side && x.size(3) == dense.side) return;
+  throw Error(fmt::format("a dense layer of {} reads {}x{} pixels, not {}x{}", graph.architecture(),
+                          dense.side, dense.side, x.size(2), x.size(3)),
+              "give it images of the size that it was made for");
 }
 
 std::vector<std::vector<NodeId>> last_uses(const Graph& graph,
@@ -74,10 +98,15 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
     throw Error(fmt::format("{} takes [N, {}, H, W] with H and W multiples of {}, not [{}]",
                             graph_.architecture(), channels, multiple, fmt::join(x.sizes(), ", ")));
   }
-  if (trains_on_cpu(x, mode)) return run_layers(graph_, *layers_, {state_, first_weight_}, x, mode, shared_);
   std::vector<at::Tensor> values(graph_.nodes().size());
-  values[0] = compute_type_ ? x.to(*compute_type_) : x;
-  for (NodeId id = 1; id <= graph_.output(); ++id) {
+  NodeId done_to = 0;
+  if (trains_on_cpu(x, mode)) {
+    done_to = layers_->body.output();
+    values[static_cast<size_t>(done_to)] = run_layers(*layers_, {state_, first_weight_}, x, mode, shared_);
+  } else {
+    values[0] = compute_type_ ? x.to(*compute_type_) : x;
+  }
+  for (NodeId id = done_to + 1; id <= graph_.output(); ++id) {
     const Node& node = graph_.node(id);
     std::vector<at::Tensor> inputs;
     for (const NodeId from : node.inputs) inputs.push_back(values[static_cast<size_t>(from)]);
@@ -94,7 +123,15 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
     const auto type = inputs[0].scalar_type();
     const at::Tensor weight = weight_at(0).to(type),
                      kernel = conv->transposed ? as_convolution(weight) : weight;
-    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1).to(type), 1, kernel.size(2) / 2);
+    return at::conv2d(channels_last(inputs[0]), kernel, weight_at(1).to(type), conv->stride,
+                      kernel.size(2) / 2);
+  }
+  if (const auto* dense = std::get_if<Dense>(&node.operation)) {
+    require_side(graph_, *dense, inputs[0]);
+    const auto type = inputs[0].scalar_type();
+    return at::linear(inputs[0].flatten(1), weight_at(0).to(type), weight_at(1).to(type))
+        .unsqueeze(2)
+        .unsqueeze(3);
   }
   if (const auto* norm = std::get_if<BatchNorm>(&node.operation)) {
     if (mode == Mode::Training && shared_.ranks > 1)
@@ -111,8 +148,8 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
     return at::max_pool2d(inputs[0], pool->kernel, pool->stride, pool->padding);
   }
   if (const auto* up = std::get_if<Upsample>(&node.operation)) {
-    return at::upsample_bilinear2d(inputs[0],
-                                   {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, true);
+    return at::upsample_bilinear2d(
+        inputs[0], {inputs[0].size(2) * up->factor, inputs[0].size(3) * up->factor}, up->align_corners);
   }
   return at::cat(inputs, 1);
 }
@@ -173,6 +210,12 @@ void Network::load_state(const NamedTensors& state) {
     }
     mine.copy_(found->second);
   }
+}
+
+Network Network::as_constants() const {
+  Network constants = *this;
+  for (auto& [name, value] : constants.state_) value = value.detach();
+  return constants;
 }
 
 void Network::to(const at::TensorOptions& options) {

@@ -26,13 +26,15 @@ enum class Mode {
 // tensor cores are faster. Not thread-safe while training: Mode::Training updates the running statistics.
 class Network {
  public:
-  // Weights drawn as the public DDNet reference does: convolutions from N(0, 0.01), biases 0, batch norms 1
-  // and 0. The same seed gives the same weights everywhere.
+  // With batch norms, weights are drawn as the public DDNet reference does: convolutions from N(0, 0.01),
+  // batch norms 1 and 0. Without, every layer keeps the scale of what it reads (Glorot and Bengio, 2010, eq.
+  // 16). Biases are 0. The same seed gives the same weights everywhere.
   Network(Graph graph, uint64_t seed);
 
   const Graph& graph() const { return graph_; }
 
-  // [N, C, H, W] -> [N, C', H, W], H and W multiples of graph().size_multiple(). Throws Error otherwise.
+  // [N, C, H, W] -> [N, C', H, W], H and W multiples of graph().size_multiple(), or [N, C', 1, 1] where the
+  // last layer is a dense one, whose H and W are given. Throws Error for others.
   at::Tensor forward(const at::Tensor& x, Mode mode);
 
   // Weights and statistics in the order of graph().weights(); tensors share storage with the network.
@@ -45,12 +47,16 @@ class Network {
   // finite.
   void load_state(const NamedTensors& state);
 
+  // The same network with its weights, shared with this one, as constants: differentiable in x alone. Follows
+  // what becomes of them in place, in training and load_state(), but not to().
+  Network as_constants() const;
+
   // Changes type and device of all weights.
   void to(const at::TensorOptions& options);
   c10::Device device() const { return state_.front().second.device(); }
 
-  // From now on convolutions and all between them are computed in this floating-point type, or in the weights'
-  // own; weights, statistics and the output keep theirs (mixed precision).
+  // From now on convolutions and all between them are computed in this floating-point type, or in the
+  // weights' own; weights, statistics and the output keep theirs (mixed precision).
   void compute_in(std::optional<at::ScalarType> type) { compute_type_ = type; }
   // From now on Mode::Training normalises by the statistics of all ranks' batches, of one size each, as one
   // process with the whole batch would.

@@ -82,9 +82,10 @@ Operation with_channels(const Operation& operation, int64_t in, int64_t out) {
 std::vector<const Channels*> kept_along(const Shrinking& s, const WeightSpec& spec) {
   const auto& kept = s.kept[static_cast<size_t>(spec.node)];
   const Node& node = s.dense.node(spec.node);
+  std::vector<const Channels*> along(spec.shape.size(), nullptr);
+  if (std::holds_alternative<Dense>(node.operation)) return along;
   const auto* conv = std::get_if<Convolution>(&node.operation);
   if (conv == nullptr || spec.shape.size() == 1) return {&kept};
-  std::vector<const Channels*> along(spec.shape.size(), nullptr);
   along[static_cast<size_t>(conv->filter_dimension())] = &kept;
   along[static_cast<size_t>(conv->channel_dimension())] = &s.kept[static_cast<size_t>(node.inputs[0])];
   return along;
@@ -150,9 +151,10 @@ Shrinking shrinking_of(const Graph& dense, const KeptFilters& filters) {
   for (NodeId id = 0; id <= dense.output(); ++id) {
     const Node& node = dense.node(id);
     const auto* conv = std::get_if<Convolution>(&node.operation);
-    kept.push_back(conv != nullptr       ? kept_of(node, *conv, filters)
-                   : node.inputs.empty() ? all_of(dense.channels(id))
-                                         : joined(dense, node, kept));
+    const bool keeps_all = node.inputs.empty() || std::holds_alternative<Dense>(node.operation);
+    kept.push_back(conv != nullptr ? kept_of(node, *conv, filters)
+                   : keeps_all     ? all_of(dense.channels(id))
+                                   : joined(dense, node, kept));
   }
   if (count(kept.back()) != dense.channels(dense.output()))
     throw Error("the network's output would lose a channel", kDamaged);

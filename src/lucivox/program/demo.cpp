@@ -78,8 +78,13 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
   simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
 
-  const TrainingJob job{
-      "ddnet-demo", configuration(data, options.seed), options.run, Start::Fresh, options.device, {}};
+  const TrainingJob job{Architecture::Ddnet,
+                        "ddnet-demo",
+                        configuration(data, options.seed),
+                        options.run,
+                        Start::Fresh,
+                        options.device,
+                        {}};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

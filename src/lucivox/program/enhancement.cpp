@@ -16,11 +16,13 @@ namespace {
 void enhance_file(Model& model, const fs::path& in, const fs::path& out, const Console& console,
                   const StopToken& stop) {
   const auto source = open(in);
-  if (source->info().units == Units::PerMm) {
-    throw Error(in.string() + " holds attenuation in 1/mm, the model was trained on HU",
-                "convert it to HU first");
+  const Units units = source->info().units, of_model = model.intensity.units;
+  if (units != of_model && units != Units::Unknown && of_model != Units::Unknown) {
+    throw Error(fmt::format("{} holds values in {}, the model was trained on {}", in.string(),
+                            to_string(units), to_string(of_model)),
+                "convert it first, or take a model of its units");
   }
-  if (source->info().units == Units::Unknown)
+  if (units == Units::Unknown && of_model != Units::Unknown)
     console.note(in.string() + " does not tell its units: taken as those of the model");
   const auto sink = create(out, source->info(),
                            {fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,

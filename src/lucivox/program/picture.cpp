@@ -79,7 +79,7 @@ double percentile_99(const at::Tensor& values) {
 }
 
 double difference_range(const Triptych& t) {
-  if (t.difference_range_hu > 0) return t.difference_range_hu;
+  if (t.difference_range > 0) return t.difference_range;
   return pleasant_above(percentile_99((t.low_dose - t.full_dose).abs().to(at::kFloat)));
 }
 
@@ -159,11 +159,15 @@ void require_panels(const Triptych& t) {
   }
 }
 
+std::string with_space(const std::string& units) {
+  return units.empty() ? units : " " + units;
+}
+
 void draw_heading(at::Tensor& figure, const Layout& l, const Triptych& t) {
   const int64_t width = l.width - 2 * l.margin;
   draw_text(figure, l.margin, l.title_y, t.title, kInk, fitting_scale({t.title}, width, l.scale + 1));
-  const std::string window =
-      fmt::format("window: centre {:g} HU, width {:g} HU", t.window.centre, t.window.width);
+  const std::string window = fmt::format("window: centre {0:.4g}{2}, width {1:.4g}{2}", t.window.centre,
+                                         t.window.width, with_space(t.window.units));
   draw_text(figure, l.margin, l.window_y, window, kFaintInk, fitting_scale({window}, width, l.small()));
 }
 
@@ -179,9 +183,10 @@ void draw_images(at::Tensor& figure, const Layout& l, const Triptych& t) {
   }
 }
 
-void draw_colour_bar(at::Tensor& figure, const Layout& l, double range) {
+void draw_colour_bar(at::Tensor& figure, const Layout& l, double range, const std::string& units) {
   const int64_t x = l.column(2), top = l.panel_y[1], height = l.panel_height, width = 12 * l.scale;
-  draw_text(figure, x, l.label_y[1], "difference (HU)", kInk, l.scale);
+  draw_text(figure, x, l.label_y[1], units.empty() ? "difference" : fmt::format("difference ({})", units),
+            kInk, l.scale);
   place(figure, x, top,
         difference(torch::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
   for (int64_t i = 0; i <= 4; ++i) {
@@ -204,7 +209,7 @@ void draw_differences(at::Tensor& figure, const Layout& l, const Triptych& t) {
     draw_text(figure, x, l.label_y[1], labels[i], kInk, l.scale);
     place(figure, x, l.panel_y[1], enlarge(difference(maps[i], range), l.factor));
   }
-  draw_colour_bar(figure, l, range);
+  draw_colour_bar(figure, l, range, t.window.units);
 }
 
 }  // namespace
@@ -232,19 +237,19 @@ std::string png(const at::Tensor& picture) {
   return bytes;
 }
 
-at::Tensor grey(const at::Tensor& hu_YX, const HuWindow& window) {
+at::Tensor grey(const at::Tensor& values_YX, const DisplayWindow& window) {
   if (!(window.width > 0)) {
-    throw Error::misuse(fmt::format("a display window of width {:g} HU shows nothing", window.width),
-                        "give a positive width, such as 1500 for lung");
+    throw Error::misuse(fmt::format("a display window of width {:g} shows nothing", window.width),
+                        "give a positive width, such as 1500 HU for lung");
   }
-  const at::Tensor unit = (hu_YX - (window.centre - window.width / 2)) / window.width;
+  const at::Tensor unit = (values_YX - (window.centre - window.width / 2)) / window.width;
   return (unit.clamp(0, 1) * 255).round().nan_to_num(0).to(at::kByte);
 }
 
-at::Tensor difference(const at::Tensor& difference_hu_YX, double range_hu) {
-  if (!(range_hu > 0))
-    throw Error::misuse("the range of a difference map must be positive", "give it in HU, such as 200");
-  const at::Tensor unit = (difference_hu_YX / range_hu).clamp(-1, 1);
+at::Tensor difference(const at::Tensor& difference_YX, double range) {
+  if (!(range > 0))
+    throw Error::misuse("the range of a difference map must be positive", "give one such as 200 HU");
+  const at::Tensor unit = (difference_YX / range).clamp(-1, 1);
   const at::Tensor index = (unit * kHalfMap).round() + kHalfMap;
   constexpr int64_t kNanIndex = 2 * kHalfMap + 1;
   return colour_map().index({index.nan_to_num(kNanIndex).to(at::kLong)});

@@ -91,6 +91,7 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
       {steps, series_of(metrics, "epoch", "validation/loss", "validation"),
        series_of(metrics, "epoch", "loss", "epoch mean")},
       true);
+  add("Loss of the discriminator", {series_of(metrics, "epoch", "opponent_loss", "epoch mean")}, true);
   add("Validation PSNR, dB", {series_of(metrics, "epoch", "validation/psnr", "PSNR")}, false);
   add("Validation similarity",
       {series_of(metrics, "epoch", "validation/ssim", "SSIM"),

@@ -177,7 +177,7 @@ Json sweep_configuration_of(const fs::path& folder) {
 }
 
 SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
-  const Json configuration = resolved(job.configuration);
+  const Json configuration = training_configuration(job.architecture, job.configuration).resolved();
   require_comparable(sweep, configuration);
   const std::vector<Point> points = points_of(sweep, configuration, console);
   claim_folder(sweep, job, configuration);
@@ -187,7 +187,7 @@ SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& conso
   for (const Point& point : points) {
     console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
     const fs::path run = job.run / point.name;
-    if (!run_point({job.name, point.configuration, run, Start::Fresh, job.device, {}}, before, console, stop))
+    if (!run_point({job.architecture, job.name, point.configuration, run, Start::Fresh, job.device, {}}, before, console, stop))
       return {};
     results.push_back(result_of(point, run));
     before = run;

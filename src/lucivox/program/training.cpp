@@ -1,4 +1,5 @@
 #include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -7,14 +8,15 @@
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
 #include <lucivox/infer/enhance.h>
-#include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/device.h>
 #include <lucivox/program/picture.h>
 #include <lucivox/program/pruning_report.h>
 #include <lucivox/program/report.h>
 #include <lucivox/program/training.h>
+#include <lucivox/program/training_configuration.h>
 #include <lucivox/program/training_data.h>
+#include <lucivox/train/loader.h>
 #include <lucivox/train/supervised.h>
 
 namespace fs = std::filesystem;
@@ -24,49 +26,27 @@ namespace {
 
 constexpr int64_t kPictures = 4;  // of validation slices, spread over all
 
-struct Configuration {
-  Json train_data, validation_data;
-  DdnetOptions network;
-  IntensityMapping intensity;
-  TrainOptions train;
-
-  // With every default filled in.
-  Json resolved() const {
-    Json data = {{"train", train_data}};
-    if (!validation_data.is_null()) data["validation"] = validation_data;
-    return {{"data", data},
-            {"network", {{"growth", network.growth}}},
-            {"intensity", to_json(intensity)},
-            {"train", to_json(train)}};
-  }
-};
-
-Configuration configuration_from(const Json& json) {
-  Configuration c;
-  ConfigTable table(json, "configuration");
-  ConfigTable data(table.table("data"), "data");
-  data.read("train", c.train_data);
-  data.read("validation", c.validation_data);
-  data.finish();
-  ConfigTable network(table.table("network"), "network");
-  network.read("growth", c.network.growth);
-  network.finish();
-  c.intensity = mapping_from_json(table.table("intensity"));
-  c.train = train_options_from_json(table.table("train"));
-  table.finish();
-  if (c.train_data.is_null())
-    throw Error::misuse("the configuration names no training data",
-                        "set data.train to a folder with HQ/ and LQ/");
-  return c;
-}
-
 bool pictured(int64_t index, int64_t count) {
   const int64_t wanted = std::min(kPictures, count);
   return index * wanted / count != (index + 1) * wanted / count;
 }
 
+// "" where they are not known.
+std::string units_of(const IntensityMapping& intensity) {
+  return intensity.units == Units::Unknown ? "" : to_string(intensity.units);
+}
+
+// HU are shown and judged in windows of their own, other values in the network's.
+DisplayWindow display_window(const IntensityMapping& intensity) {
+  if (intensity.units == Units::HU) return {};
+  return {(intensity.low + intensity.high) / 2, intensity.high - intensity.low, units_of(intensity)};
+}
+QualityWindow quality_window(const IntensityMapping& intensity) {
+  return intensity.units == Units::HU ? QualityWindow{} : QualityWindow{intensity.low, intensity.high};
+}
+
 Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::Tensor& enhanced,
-                     const Quality& before, const Quality& after) {
+                     const Quality& before, const Quality& after, const DisplayWindow& window) {
   const auto caption = [](const Quality& q) {
     return fmt::format("PSNR {:.2f} dB, SSIM {:.4f}", q.psnr, q.ssim);
   };
@@ -74,9 +54,17 @@ Triptych triptych_of(const std::string& name, const SlicePair& pair, const at::T
   t.low_dose = pair.low;
   t.enhanced = enhanced;
   t.full_dose = pair.full;
+  t.window = window;
   t.title = std::filesystem::path(name).filename().string();
   t.captions = {caption(before), caption(after), ""};
   return t;
+}
+
+// A low-dose slice [depth, Y, X] with its neighbours.
+at::Tensor low_slices(PairedSlices& pairs, int64_t index, int64_t depth) {
+  std::vector<at::Tensor> slices;
+  for (const int64_t slice : neighbours(pairs, index, depth)) slices.push_back(pairs.read(slice).low);
+  return at::stack(slices);
 }
 
 // Enhances every validation slice whole, as a user would, and pictures a few.
@@ -84,29 +72,32 @@ BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run,
                     std::vector<ReportPicture>& pictures) {
   std::vector<Quality> before, after;
   create_folder(run / "pictures");
+  const QualityWindow window = quality_window(model.intensity);
+  const int64_t depth = model.network.graph().channels(0);
   Progress progress(console, "enhancing", validation.count(), "slices");
   for (int64_t i = 0; i < validation.count(); ++i) {
     const SlicePair pair = validation.read(i);
-    const at::Tensor enhanced = enhance_slice(model, pair.low);
-    before.push_back(quality(pair.low, pair.full));
-    after.push_back(quality(enhanced, pair.full));
+    const at::Tensor enhanced = enhance_slice(model, low_slices(validation, i, depth));
+    before.push_back(quality(pair.low, pair.full, window));
+    after.push_back(quality(enhanced, pair.full, window));
     if (pictured(i, validation.count())) {
-      const std::string bytes =
-          png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(), after.back())));
+      const std::string bytes = png(triptych(triptych_of(validation.name(i), pair, enhanced, before.back(),
+                                                         after.back(), display_window(model.intensity))));
       write_file(run / "pictures" / fmt::format("slice_{:04}.png", i), bytes);
       pictures.push_back({std::filesystem::path(validation.name(i)).filename().string(), bytes});
     }
     progress.advance();
   }
-  return {mean(before), mean(after), validation.count()};
+  return {mean(before), mean(after), validation.count(), model.intensity.units};
 }
 
-// What the model makes of slices of one value: HU that it was given and by how much the middle moved.
+// What the model of HU makes of slices of one value: that value and by how much the middle moved.
 Json constant_regions(Model& model) {
   constexpr int64_t side = 128, margin = 32;
+  const int64_t depth = model.network.graph().channels(0);
   Json regions = Json::array();
   for (const double hu : {-1000.0, -850.0, -500.0, -100.0, 0.0, 50.0, 300.0}) {
-    const at::Tensor enhanced = enhance_slice(model, at::full({side, side}, hu, at::kFloat));
+    const at::Tensor enhanced = enhance_slice(model, at::full({depth, side, side}, hu, at::kFloat));
     const at::Tensor middle = enhanced.slice(0, margin, side - margin).slice(1, margin, side - margin);
     regions.push_back({{"hu", hu}, {"error_hu", middle.mean().item<double>() - hu}});
   }
@@ -129,12 +120,13 @@ ReportTable quality_table(const BeforeAfter& quality) {
     return std::vector<std::string>{name, fmt::format("{:.{}f}", before, digits),
                                     fmt::format("{:.{}f}", after, digits), better ? "better" : "worse"};
   };
+  const bool hu = quality.units == Units::HU;
   const Quality &b = quality.before, &a = quality.after;
   return {fmt::format("{} slices not trained on, against full dose", quality.slices),
           {"", "low dose", "enhanced", ""},
-          {row("RMSE (HU)", b.rmse, a.rmse, false, 1), row("MSE (of the window)", b.mse, a.mse, false, 6),
-           row("PSNR (dB)", b.psnr, a.psnr, true, 2), row("SSIM", b.ssim, a.ssim, true, 4),
-           row("MS-SSIM", b.ms_ssim, a.ms_ssim, true, 4)}};
+          {row(fmt::format("RMSE{}", hu ? " (HU)" : ""), b.rmse, a.rmse, false, hu ? 1 : 6),
+           row("MSE (of the window)", b.mse, a.mse, false, 6), row("PSNR (dB)", b.psnr, a.psnr, true, 2),
+           row("SSIM", b.ssim, a.ssim, true, 4), row("MS-SSIM", b.ms_ssim, a.ms_ssim, true, 4)}};
 }
 
 // Where the time and the memory went (Chaturvedi et al., figure 9a).
@@ -159,14 +151,14 @@ std::optional<ReportTable> machine_table(const std::vector<Json>& metrics, const
   return table;
 }
 
-Json how_trained(const Configuration& configuration, const TrainResult& result) {
+Json how_trained(const TrainingConfiguration& configuration, const TrainResult& result) {
   Json json = {
       {"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
   json["pruned"] = !result.masks.empty();
   return json;
 }
 
-Json summary_json(const Model& model, const Configuration& configuration, const TrainResult& result,
+Json summary_json(const Model& model, const TrainingConfiguration& configuration, const TrainResult& result,
                   const std::optional<BeforeAfter>& quality, const Ranks& ranks) {
   Json json = {{"lucivox", version()},
                {"finished", utc_now()},
@@ -202,7 +194,7 @@ void require_same_options(const Ranks& ranks, const Json& mine) {
 }
 
 // Ranks that were given different things would learn something that nobody asked for, or wait for ever.
-void require_same_everywhere(const Ranks& ranks, const Configuration& configuration,
+void require_same_everywhere(const Ranks& ranks, const TrainingConfiguration& configuration,
                              const PairedSlices& training, const PairedSlices* validation) {
   require_agreement(ranks, "their version", version());
   require_same_options(ranks, configuration.resolved());
@@ -222,16 +214,19 @@ RunFolder open_run(const TrainingJob& job, const Json& configuration) {
   return job.start == Start::Fresh ? RunFolder::create(job.run, configuration) : RunFolder::resume(job.run);
 }
 
-ReportContent report(const TrainingJob& job, const TrainOptions& options, const TrainingSummary& summary,
-                     const std::vector<Json>& metrics, std::vector<ReportPicture> pictures) {
+ReportContent report(const TrainingJob& job, const TrainingConfiguration& configuration,
+                     const TrainingSummary& summary, const std::vector<Json>& metrics,
+                     std::vector<ReportPicture> pictures) {
   ReportContent report;
   report.title = fmt::format("Training of {}", job.name);
   report.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
                                 human_seconds(summary.result.seconds), threads(), version());
   if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
-  report.tables.push_back(constants_table(summary.json.at("constant_regions")));
+  if (summary.json.contains("constant_regions"))
+    report.tables.push_back(constants_table(summary.json.at("constant_regions")));
   if (const auto table = pruning_table(summary.json.at("pruning"))) report.tables.push_back(*table);
-  if (const auto table = machine_table(metrics, options, job.ranks)) report.tables.push_back(*table);
+  if (const auto table = machine_table(metrics, configuration.train, job.ranks))
+    report.tables.push_back(*table);
   report.pictures = std::move(pictures);
   report.charts = training_charts(metrics);
   for (std::string& chart : pruning_charts(metrics)) report.charts.push_back(std::move(chart));
@@ -241,17 +236,14 @@ ReportContent report(const TrainingJob& job, const TrainOptions& options, const 
 
 }  // namespace
 
-Json resolved(const Json& configuration) {
-  return configuration_from(configuration).resolved();
-}
-
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
-  const Configuration configuration = configuration_from(job.configuration);
+  TrainingConfiguration configuration = training_configuration(job.architecture, job.configuration);
   const auto training = open_pairs(configuration.train_data);
   const auto validation =
       configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data);
 
-  Model model{Network(ddnet(configuration.network), configuration.train.seed),
+  complete(configuration, *training, console);
+  Model model{Network(configuration.graph(), configuration.train.seed),
               configuration.intensity,
               job.name,
               {},
@@ -273,10 +265,10 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   std::vector<ReportPicture> pictures;
   if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
   summary.json = summary_json(model, configuration, summary.result, summary.quality, job.ranks);
-  summary.json["constant_regions"] = constant_regions(model);
+  if (model.intensity.units == Units::HU) summary.json["constant_regions"] = constant_regions(model);
   const std::vector<Json> metrics = run.metrics();
   summary.json["pruning"] = pruning_summary(metrics);
-  write_report(run.path(), report(job, configuration.train, summary, metrics, std::move(pictures)));
+  write_report(run.path(), report(job, configuration, summary, metrics, std::move(pictures)));
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
   return summary;
 }

@@ -7,16 +7,14 @@
 #include <lucivox/base/config.h>
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
+#include <lucivox/program/training_configuration.h>
 #include <lucivox/train/trainer.h>
 
 namespace lucivox {
 
-// What `train ddnet` is told. The configuration has the tables
-//   data       train, validation: as open_pairs() takes them; validation may be left out
-//   network    growth
-//   intensity  kind, low, high: how HU become the network's numbers
-//   train      TrainOptions
+// What `train ddnet` and `train tomogan` are told.
 struct TrainingJob {
+  Architecture architecture = Architecture::Ddnet;
   std::string name = "ddnet";  // of the model
   Json configuration;
   std::filesystem::path run;
@@ -30,6 +28,7 @@ struct TrainingJob {
 struct BeforeAfter {
   Quality before, after;
   int64_t slices = 0;
+  Units units = Units::HU;  // of the RMSE
 };
 
 struct TrainingSummary {
@@ -37,9 +36,6 @@ struct TrainingSummary {
   std::optional<BeforeAfter> quality;  // nothing without validation data, or when stopped early
   Json json;                           // what summary.json holds
 };
-
-// A configuration with every default filled in. Throws Error (misuse) for what makes no sense.
-Json resolved(const Json& configuration);
 
 // Trains, and when it is finished leaves in the run folder model.safetensors, pictures/*.png, report.html
 // and, last of all, summary.json; other ranks than the first leave it to that one, and give the result alone.

@@ -55,6 +55,7 @@ class Liveness {
       const at::Tensor reads = readings(network_, node, *conv) & ~at_node(zero_, node.inputs[0]);
       return ~reads.any(1) & is_zero(network_, node.name + ".bias");
     }
+    if (const auto* dense = std::get_if<Dense>(&node.operation)) return torch::zeros({dense->out}, at::kBool);
     if (std::holds_alternative<BatchNorm>(node.operation))
       return is_zero(network_, node.name + ".weight") & is_zero(network_, node.name + ".bias");
     Flags joined;
@@ -70,6 +71,10 @@ class Liveness {
       if (!needed.any().item<bool>()) needed[0] = true;  // one filter stays
       const at::Tensor read = readings(network_, node, *conv).logical_and(needed.unsqueeze(1)).any(0);
       at_node(needed_, node.inputs[0]) |= read & ~at_node(zero_, node.inputs[0]);
+      return;
+    }
+    if (std::holds_alternative<Dense>(node.operation)) {
+      at_node(needed_, node.inputs[0]).fill_(true);
       return;
     }
     int64_t first = 0;

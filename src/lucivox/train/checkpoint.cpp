@@ -10,7 +10,7 @@ namespace {
 
 constexpr char kKey[] = "lucivox_checkpoint";
 constexpr char kMaskPrefix[] = "mask.", kWeightPrefix[] = "weight.", kAdamPrefix[] = "adam.",
-               kScalePrefix[] = "scale.";
+               kScalePrefix[] = "scale.", kOpponentPrefix[] = "opponent.";
 
 // The options that the course of training depends on.
 Json decisive(const TrainOptions& options) {
@@ -42,13 +42,28 @@ NamedTensors take(const NamedTensors& all, const std::string& prefix) {
   return some;
 }
 
+void put_scale(NamedTensors& all, const std::string& prefix, const Learner& learner) {
+  if (const auto& scale = learner.step.scale()) put(all, prefix + kScalePrefix, scale->state());
+}
+
+void load(const NamedTensors& all, const std::string& prefix, Learner& learner) {
+  learner.network.load_state(take(all, prefix + kWeightPrefix));
+  learner.adam.load_state(take(all, prefix + kAdamPrefix));
+  if (auto& scale = learner.step.scale()) scale->load_state(take(all, prefix + kScalePrefix));
+}
+
 Json to_json(const Position& p) {
-  return {{"epoch", p.epoch}, {"step", p.step}, {"loss_sum", p.loss_sum}, {"seconds", p.seconds}};
+  return {{"epoch", p.epoch},
+          {"step", p.step},
+          {"loss_sum", p.loss_sum},
+          {"opponent_loss_sum", p.opponent_loss_sum},
+          {"seconds", p.seconds}};
 }
 
 Position position_from(const Json& json) {
   const Position p{json.at("epoch").get<int64_t>(), json.at("step").get<int64_t>(),
-                   json.at("loss_sum").get<double>(), json.at("seconds").get<double>()};
+                   json.at("loss_sum").get<double>(), json.value("opponent_loss_sum", 0.0),
+                   json.at("seconds").get<double>()};
   if (p.epoch < 0 || p.step < 0) throw Error("it stands before the first step", "the checkpoint is damaged");
   return p;
 }
@@ -99,11 +114,10 @@ void require_dense(const Json& about, const TrainOptions& options, const std::st
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
-                     const Adam& adam, const std::optional<LossScale>& scale, const TrainOptions& options,
-                     const std::string& data) {
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Learner& learner,
+                     const Learner* opponent, const TrainOptions& options, const std::string& data) {
   const Json about = {{"version", version()},
-                      {"architecture", network.graph().architecture()},
+                      {"architecture", learner.network.graph().architecture()},
                       {"position", to_json(checkpoint.position)},
                       {"losses", checkpoint.losses},
                       {"switched", to_json(checkpoint.switched)},
@@ -112,16 +126,21 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                       {"data", data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
   const auto& removed = checkpoint.removed;
-  put(file.tensors, kWeightPrefix, removed ? expand(*removed, network.state()) : network.state());
-  put(file.tensors, kAdamPrefix, removed ? expand_optimiser(*removed, adam.state()) : adam.state());
+  const NamedTensors weights = learner.network.state(), moments = learner.adam.state();
+  put(file.tensors, kWeightPrefix, removed ? expand(*removed, weights) : weights);
+  put(file.tensors, kAdamPrefix, removed ? expand_optimiser(*removed, moments) : moments);
   put(file.tensors, kMaskPrefix, checkpoint.masks);
-  if (scale) put(file.tensors, kScalePrefix, scale->state());
+  put_scale(file.tensors, "", learner);
+  if (opponent != nullptr) {
+    put(file.tensors, std::string(kOpponentPrefix) + kWeightPrefix, opponent->network.state());
+    put(file.tensors, std::string(kOpponentPrefix) + kAdamPrefix, opponent->adam.state());
+    put_scale(file.tensors, kOpponentPrefix, *opponent);
+  }
   write_safetensors(path, file);
 }
 
-Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
-                           std::optional<LossScale>& scale, const TrainOptions& options,
-                           const std::string& data) {
+Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, Learner* opponent,
+                           const TrainOptions& options, const std::string& data) {
   const TensorFile file = read_safetensors(path);
   try {
     const Json about = description(file, path.string());
@@ -131,13 +150,12 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, 
           "the training data are not those that this run began with",
           fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), data));
     }
-    network.load_state(take(file.tensors, kWeightPrefix));
-    adam.load_state(take(file.tensors, kAdamPrefix));
-    if (scale) scale->load_state(take(file.tensors, kScalePrefix));
+    load(file.tensors, "", learner);
+    if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
     Checkpoint checkpoint{position_from(about.at("position")), about.at("losses").get<std::vector<double>>(),
                           switch_from(about.at("switched")), take(file.tensors, kMaskPrefix),
-                          removed_from(about.at("removed"), network.graph())};
-    require_masks_fit(checkpoint.masks, network);
+                          removed_from(about.at("removed"), learner.network.graph())};
+    require_masks_fit(checkpoint.masks, learner.network);
     return checkpoint;
   } catch (const nlohmann::json::exception& error) {
     throw damaged(path.string(), error);

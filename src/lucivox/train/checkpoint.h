@@ -5,11 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <lucivox/nn/network.h>
 #include <lucivox/sparse/mask.h>
-#include <lucivox/train/adam.h>
+#include <lucivox/train/learner.h>
 #include <lucivox/train/options.h>
-#include <lucivox/train/precision.h>
 #include <lucivox/train/schedule.h>
 
 namespace lucivox {
@@ -18,7 +16,8 @@ namespace lucivox {
 struct Position {
   int64_t epoch = 0, step = 0;
   double loss_sum = 0;  // of this epoch's steps so far
-  double seconds = 0;   // of training, over all sittings
+  double opponent_loss_sum = 0;
+  double seconds = 0;  // of training, over all sittings
 };
 
 // Everything that the next step depends on, so that a resumed run goes on bit for bit.
@@ -31,17 +30,15 @@ struct Checkpoint {
 };
 
 // Written whole or not at all, as safetensors; of a shrunk network the whole one, pruned weights zero at
-// their own places. `data` is the training data's fingerprint.
-void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Network& network,
-                     const Adam& adam, const std::optional<LossScale>& scale, const TrainOptions& options,
-                     const std::string& data);
+// their own places. `opponent` may be null; `data` is the training data's fingerprint.
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Learner& learner,
+                     const Learner* opponent, const TrainOptions& options, const std::string& data);
 
-// Puts weights, loss scale and optimiser of the whole network back. Throws Error when the file is missing,
-// damaged, of another network, of other data, or of other options (the number of epochs, the time between
-// checkpoints, and where and how the same is computed may change).
-Checkpoint load_checkpoint(const std::filesystem::path& path, Network& network, Adam& adam,
-                           std::optional<LossScale>& scale, const TrainOptions& options,
-                           const std::string& data);
+// Puts weights, loss scales and optimisers of the whole network and its opponent back. Throws Error when the
+// file is missing, damaged, of another network, of other data, or of other options (the number of epochs, the
+// time between checkpoints, and where and how the same is computed may change).
+Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, Learner* opponent,
+                           const TrainOptions& options, const std::string& data);
 
 // Makes the end of a dense epoch in `from` the beginning of a run with another sparse schedule: training goes
 // on from `to` as if it had followed `options` from its first step. Throws Error when that is impossible:

@@ -49,17 +49,21 @@ class ResidentLoader final : public Loader {
     const at::Tensor u = torch::arange(rows, integers).view({1, -1, 1}),
                      v = torch::arange(columns, integers).view({1, 1, -1});
     const auto walk = [&](int64_t i) { return walks_[step].select(1, i).view({-1, 1, 1}); };
-    const at::Tensor pixels = (walk(0) + u * walk(1) + v * walk(2)).flatten();
-    const at::Tensor both = slices_.index_select(1, pixels).view({2, -1, 1, rows, columns});
-    const at::Tensor here = both.to(setting_.device, true);
-    auto& path = slices_.device() == setting_.device ? moved_.device_to_device : moved_.host_to_device;
-    path += static_cast<int64_t>(both.nbytes());
-    return {here[0], here[1]};
+    const at::Tensor pixels = (walk(0) + u * walk(1) + v * walk(2)).view({-1, setting_.depth, rows, columns});
+    return {gather(0, pixels), gather(1, pixels.narrow(1, setting_.depth / 2, 1))};
   }
 
   const Transfers& moved() const override { return moved_; }
 
  private:
+  // What the low (0) or the full dose (1) has at these pixels, where it is computed with.
+  at::Tensor gather(int64_t dose, const at::Tensor& pixels) {
+    const at::Tensor values = slices_[dose].index_select(0, pixels.flatten()).view(pixels.sizes());
+    auto& path = slices_.device() == setting_.device ? moved_.device_to_device : moved_.host_to_device;
+    path += static_cast<int64_t>(values.nbytes());
+    return values.to(setting_.device, true);
+  }
+
   void stage(const Console& console) {
     const Ranks& ranks = setting_.ranks;
     const int64_t count = setting_.pairs.count(), rank = ranks.rank(), size = ranks.size();
@@ -87,7 +91,7 @@ class ResidentLoader final : public Loader {
     for (int64_t step = 0; step < sampling_.steps_per_epoch(); ++step) {
       const std::vector<Sample> mine = share(sampling_.step(epoch, step), setting_.ranks);
       sides_.push_back({mine.front().rows, mine.front().columns});
-      for (const Sample& sample : mine) append_walk(sample, numbers);
+      for (const Sample& sample : mine) append_walks(sample, numbers);
     }
     const at::Tensor walks = torch::tensor(numbers, at::kLong).view({sampling_.steps_per_epoch(), -1, 3});
     walks_ = walks.to(slices_.device());
@@ -95,12 +99,13 @@ class ResidentLoader final : public Loader {
     epoch_ = epoch;
   }
 
-  void append_walk(const Sample& sample, std::vector<int64_t>& numbers) const {
+  // One for each of its adjacent slices.
+  void append_walks(const Sample& sample, std::vector<int64_t>& numbers) const {
     const int64_t width = setting_.pairs.shape(sample.slice)[1];
     // of the part before it is turned
     const bool lies = sample.turns % 2 == 1;
     const int64_t rows = lies ? sample.columns : sample.rows, columns = lies ? sample.rows : sample.columns;
-    int64_t start = begins_[static_cast<size_t>(sample.slice)] + sample.top * width + sample.left;
+    int64_t start = sample.top * width + sample.left;  // in each slice
     int64_t down = width, right = 1;
     int64_t height = rows, breadth = columns;
     if (sample.mirrored) {
@@ -112,7 +117,8 @@ class ResidentLoader final : public Loader {
       std::tie(down, right) = std::pair(-right, down);
       std::swap(height, breadth);
     }
-    numbers.insert(numbers.end(), {start, down, right});
+    for (const int64_t slice : neighbours(setting_.pairs, sample.slice, setting_.depth))
+      numbers.insert(numbers.end(), {begins_[static_cast<size_t>(slice)] + start, down, right});
   }
 
   LoaderSetting setting_;
@@ -121,8 +127,8 @@ class ResidentLoader final : public Loader {
   int64_t pixels_ = 0;
   at::Tensor slices_;  // [2, pixels]: low dose, full dose
   int64_t epoch_ = -1;
-  // of the epoch's steps: sides of their samples; int64 [steps, N, 3]: pixel (u, v) of a sample lies at
-  // start + u * down + v * right
+  // of the epoch's steps: sides of their samples; int64 [steps, N * depth, 3]: pixel (u, v) of a sample lies
+  // at start + u * down + v * right
   std::vector<std::array<int64_t, 2>> sides_;
   at::Tensor walks_;
   Transfers moved_;
@@ -159,7 +165,7 @@ class StreamingLoader final : public Loader {
   Batch read(const std::vector<Sample>& samples) const {
     std::vector<at::Tensor> low, full;
     for (const Sample& sample : samples) {
-      const Batch pair = in_unit_range(setting_.pairs.read(sample.slice), setting_.intensity);
+      const Batch pair = read_whole(setting_.pairs, sample.slice, setting_.depth, setting_.intensity);
       low.push_back(cut(pair.low, sample));
       full.push_back(cut(pair.full, sample));
     }
@@ -192,6 +198,23 @@ Batch in_unit_range(const SlicePair& pair, const IntensityMapping& intensity) {
   const at::Tensor low = pair.low.unsqueeze(0).unsqueeze(0), full = pair.full.unsqueeze(0).unsqueeze(0);
   const AppliedMapping mapping = apply_mapping(intensity, low);
   return {mapping.to_unit(low), mapping.to_unit(full)};
+}
+
+std::vector<int64_t> neighbours(const PairedSlices& pairs, int64_t index, int64_t depth) {
+  const auto [first, count] = pairs.stack_of(index);
+  std::vector<int64_t> slices;
+  for (int64_t offset = -(depth / 2); offset <= depth / 2; ++offset)
+    slices.push_back(std::clamp(index + offset, first, first + count - 1));
+  return slices;
+}
+
+Batch read_whole(PairedSlices& pairs, int64_t index, int64_t depth, const IntensityMapping& intensity) {
+  Batch middle = in_unit_range(pairs.read(index), intensity);
+  std::vector<at::Tensor> low;
+  for (const int64_t slice : neighbours(pairs, index, depth))
+    low.push_back(slice == index ? middle.low : in_unit_range(pairs.read(slice), intensity).low);
+  middle.low = at::cat(low, 1);
+  return middle;
 }
 
 at::Tensor cut(const at::Tensor& slice, const Sample& sample) {

@@ -31,6 +31,22 @@ void check_sparsity(const SparsityOptions& o, int64_t epochs) {
           "leave out gradual_epochs, or take another criterion");
 }
 
+void check_loss(const LossOptions& o, int64_t crop) {
+  check(o.perceptual);
+  require(o.mse >= 0 && o.ms_ssim >= 0 && o.adversarial >= 0, "a part of the loss has a negative weight",
+          "give 0 to leave a part out");
+  require(o.mse + o.ms_ssim > 0 || o.perceptual.wanted(),
+          "nothing in the loss compares an image with its truth",
+          "give mse, ms_ssim or perceptual a weight; DDNet's paper has mse 1 with ms_ssim 0.1");
+  require(o.levels > 0, fmt::format("{} grey levels", o.levels), "give 1, or 255 as TomoGAN has");
+  require(o.discriminator_updates >= 1 && o.discriminator_updates <= 100,
+          fmt::format("{} updates of the discriminator for one of the network", o.discriminator_updates),
+          "TomoGAN has 2");
+  require(o.adversarial == 0 || (crop > 0 && crop % 8 == 0),
+          fmt::format("an adversarial loss with crops of {} pixels", crop),
+          "a discriminator reads images of one size: set train.crop to a multiple of 8");
+}
+
 void check(const TrainOptions& o) {
   require(o.epochs >= 1 && o.batch >= 1, fmt::format("{} epochs with a batch of {}", o.epochs, o.batch),
           "give at least 1 of each");
@@ -44,15 +60,30 @@ void check(const TrainOptions& o) {
   require_precision(o.precision);
   require_staging(o.staging);
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
-  require(o.loss.mse >= 0 && o.loss.ms_ssim >= 0 && o.loss.mse + o.loss.ms_ssim > 0,
-          "the loss has no positive weight", "the paper's is mse 1 with ms_ssim 0.1");
+  check_loss(o.loss, o.crop);
   check_sparsity(o.sparsity, o.epochs);
 }
 
 }  // namespace
 
-TrainOptions train_options_from_json(const Json& json) {
+TrainOptions tomogan_training() {
   TrainOptions o;
+  o.batch = 16;
+  o.crop = 512;
+  o.decay = 1;
+  o.loss = {.mse = 0.5,
+            .ms_ssim = 0,
+            .levels = 255,
+            .adversarial = 20,
+            .discriminator_updates = 2,
+            .perceptual = {}};
+  o.loss.perceptual = {
+      .network = "vgg19", .weights = {}, .input = "keras", .distance = "mse", .blocks = {0, 0, 0, 0, 2}};
+  return o;
+}
+
+TrainOptions train_options_from_json(const Json& json, const TrainOptions& defaults) {
+  TrainOptions o = defaults;
   ConfigTable table(json, "train");
   table.read("epochs", o.epochs);
   table.read("batch", o.batch);
@@ -69,6 +100,16 @@ TrainOptions train_options_from_json(const Json& json) {
   ConfigTable loss(table.table("loss"), "train.loss");
   loss.read("mse", o.loss.mse);
   loss.read("ms_ssim", o.loss.ms_ssim);
+  loss.read("levels", o.loss.levels);
+  loss.read("adversarial", o.loss.adversarial);
+  loss.read("discriminator_updates", o.loss.discriminator_updates);
+  ConfigTable perceptual(loss.table("perceptual"), "train.loss.perceptual");
+  perceptual.read("network", o.loss.perceptual.network);
+  perceptual.read("weights", o.loss.perceptual.weights);
+  perceptual.read("input", o.loss.perceptual.input);
+  perceptual.read("distance", o.loss.perceptual.distance);
+  perceptual.read("blocks", o.loss.perceptual.blocks);
+  perceptual.finish();
   loss.finish();
   ConfigTable sparsity(table.table("sparsity"), "train.sparsity");
   sparsity.read("criterion", o.sparsity.pruning.criterion);
@@ -97,7 +138,18 @@ Json to_json(const TrainOptions& o) {
           {"staging", o.staging},
           {"capture", o.capture},
           {"checkpoint_minutes", o.checkpoint_minutes},
-          {"loss", {{"mse", o.loss.mse}, {"ms_ssim", o.loss.ms_ssim}}},
+          {"loss",
+           {{"mse", o.loss.mse},
+            {"ms_ssim", o.loss.ms_ssim},
+            {"levels", o.loss.levels},
+            {"adversarial", o.loss.adversarial},
+            {"discriminator_updates", o.loss.discriminator_updates},
+            {"perceptual",
+             {{"network", o.loss.perceptual.network},
+              {"weights", o.loss.perceptual.weights},
+              {"input", o.loss.perceptual.input},
+              {"distance", o.loss.perceptual.distance},
+              {"blocks", o.loss.perceptual.blocks}}}}},
           {"sparsity",
            {{"criterion", o.sparsity.pruning.criterion},
             {"amount", o.sparsity.pruning.amount},

@@ -18,7 +18,7 @@ struct SparsityOptions {
   double learning_rate = 0;         // of the first sparse epoch; 0: goes on decaying, as in the paper
 };
 
-// The paper's defaults.
+// The defaults are those of DDNet's paper.
 struct TrainOptions {
   int64_t epochs = 50;
   int64_t batch = 1;  // of all ranks together
@@ -39,8 +39,12 @@ struct TrainOptions {
   SparsityOptions sparsity;
 };
 
-// Throws Error (misuse) for unknown keys and for values that make no sense.
-TrainOptions train_options_from_json(const Json& json);
+// What Liu et al., 2020 and their public code train TomoGAN with.
+TrainOptions tomogan_training();
+
+// What is not told is as in `defaults`. Throws Error (misuse) for unknown keys and for values that make no
+// sense.
+TrainOptions train_options_from_json(const Json& json, const TrainOptions& defaults = {});
 Json to_json(const TrainOptions& options);
 
 }  // namespace lucivox

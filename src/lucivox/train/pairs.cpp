@@ -26,13 +26,26 @@ class VolumePairs final : public PairedSlices {
       require_same_size(*low, *full);
       shapes_.push_back(low->info().shape);
       names_.push_back(low->name());
+      if (names_.size() == 1) units_ = low->info().units;
+      if (low->info().units != units_) units_ = Units::Unknown;
       ends_.push_back(count() + low->info().shape[0]);
+      begin_stack(ends_.size() - 1);
     }
     if (volumes_.empty())
       throw Error("there are no pairs of slices to learn from", "give a folder with HQ/ and LQ/");
   }
 
   int64_t count() const override { return ends_.empty() ? 0 : ends_.back(); }
+
+  Units units() const override { return units_; }
+
+  Stack stack_of(int64_t index) const override {
+    const size_t first = first_of_stack_[volume_of(index)];
+    size_t last = first;
+    while (last + 1 < ends_.size() && first_of_stack_[last + 1] == first) ++last;
+    const int64_t begin = first == 0 ? 0 : ends_[first - 1];
+    return {begin, ends_[last] - begin};
+  }
 
   std::array<int64_t, 2> shape(int64_t index) const override {
     const auto& [z, y, x] = shapes_[volume_of(index)];
@@ -57,6 +70,12 @@ class VolumePairs final : public PairedSlices {
     return values;
   }
 
+  // The last volume goes on with the stack before it, or begins one.
+  void begin_stack(size_t volume) {
+    const bool goes_on = volume > 0 && shapes_[volume][0] == 1 && shapes_[volume] == shapes_[volume - 1];
+    first_of_stack_.push_back(goes_on ? first_of_stack_[volume - 1] : volume);
+  }
+
   size_t volume_of(int64_t index) const {
     return static_cast<size_t>(std::upper_bound(ends_.begin(), ends_.end(), index) - ends_.begin());
   }
@@ -68,7 +87,9 @@ class VolumePairs final : public PairedSlices {
   std::vector<VolumePair> volumes_;
   std::vector<std::array<int64_t, 3>> shapes_;
   std::vector<std::string> names_;
-  std::vector<int64_t> ends_;  // one past the last slice of each volume, counted through all
+  Units units_ = Units::Unknown;
+  std::vector<size_t> first_of_stack_;  // of each volume
+  std::vector<int64_t> ends_;           // one past the last slice of each volume, counted through all
 };
 
 }  // namespace

@@ -23,6 +23,13 @@ class PairedSlices {
  public:
   virtual ~PairedSlices() = default;
   virtual int64_t count() const = 0;
+  // The slices that lie on each other with this one among them: the first, and how many.
+  struct Stack {
+    int64_t first, count;
+  };
+  virtual Stack stack_of(int64_t index) const = 0;
+  // Of all values; Unknown where pairs differ.
+  virtual Units units() const = 0;
   // Y, X of a pair, without reading it.
   virtual std::array<int64_t, 2> shape(int64_t index) const = 0;
   // For messages: "LQ/slice_0007.tif".
@@ -31,8 +38,9 @@ class PairedSlices {
   virtual SlicePair read(int64_t index) = 0;
 };
 
-// Pairs of volumes, slice by slice: volume v gives shape[0] pairs. Sources are opened anew for every read, so
-// that thousands of files do not stay open.
+// Pairs of volumes, slice by slice: volume v gives shape[0] pairs. Each volume is a stack, and volumes of one
+// slice that follow each other are one, as long as they are of one size (the files of a folder). Sources are
+// opened anew for every read, so that thousands of files do not stay open.
 struct VolumePair {
   using Opener = std::function<std::unique_ptr<ImageSource>()>;
   Opener low, full;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -17,10 +18,10 @@ bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>
 
 }  // namespace
 
-TrainingStep::TrainingStep(Network& network, TrainingTask& task, Adam& adam, const Masks& held,
+TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, const Masks& held,
                            const TrainOptions& options, const Ranks& ranks)
     : network_(network),
-      task_(task),
+      loss_of_(std::move(loss)),
       adam_(adam),
       held_(held),
       ranks_(ranks),
@@ -45,7 +46,7 @@ double TrainingStep::run(const std::vector<at::Tensor>& batch, Mode mode, double
 
 void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {
   adam_.clear_gradients();
-  const at::Tensor loss = task_.loss(network_, batch, mode);
+  const at::Tensor loss = loss_of_(batch, mode);
   (scale_ ? scale_->scaled(loss) : loss).backward();
   if (buckets_) buckets_->finish();
   std::vector<at::Tensor> gradients = adam_.gradients();

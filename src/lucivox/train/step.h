@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -11,16 +12,18 @@
 #include <lucivox/train/options.h>
 #include <lucivox/train/precision.h>
 #include <lucivox/train/ranks.h>
-#include <lucivox/train/task.h>
 #include <lucivox/train/transfers.h>
 
 namespace lucivox {
 
-// One training step, whole: forward, loss, backward, mean over ranks, masks, update; in the options'
-// precision, and on a GPU repeated from a capture. What it is made of must outlive it.
+// The mean loss of a batch, a scalar to differentiate.
+using LossFunction = std::function<at::Tensor(const std::vector<at::Tensor>& batch, Mode mode)>;
+
+// One training step of one network, whole: forward, loss, backward, mean over ranks, masks, update; in the
+// options' precision, and on a GPU repeated from a capture. What it is made of must outlive it.
 class TrainingStep {
  public:
-  TrainingStep(Network& network, TrainingTask& task, Adam& adam, const Masks& held,
+  TrainingStep(Network& network, LossFunction loss, Adam& adam, const Masks& held,
                const TrainOptions& options, const Ranks& ranks);
 
   // Gives the loss, of this rank's share of the batch.
@@ -39,7 +42,7 @@ class TrainingStep {
   void repeat(const std::vector<at::Tensor>& batch, Mode mode);
 
   Network& network_;
-  TrainingTask& task_;
+  LossFunction loss_of_;
   Adam& adam_;
   const Masks& held_;
   const Ranks ranks_;

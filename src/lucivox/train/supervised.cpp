@@ -1,15 +1,85 @@
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/random.h>
+#include <lucivox/nn/tomogan.h>
+#include <lucivox/train/adversarial.h>
 #include <lucivox/train/loader.h>
 #include <lucivox/train/loss.h>
+#include <lucivox/train/precision.h>
 #include <lucivox/train/supervised.h>
 
 namespace lucivox {
 namespace {
+
+constexpr uint64_t kDiscriminatorSeed =
+    4;  // part of the run's seed, after those of sampling.cpp and trainer.cpp
+
+// Below, the discriminator tells every pair apart and its gradient says nothing more.
+constexpr double kWon = 0.02;
+// So near to the loss of one that gives all images one number.
+constexpr double kBlind = 1e-3;
+
+// Learns to tell clean slices from enhanced ones, on batches of its own.
+class Discriminator final : public Opponent {
+ public:
+  Discriminator(Loader& loader, const TrainOptions& options, c10::Device device)
+      : loader_(loader),
+        updates_(options.loss.discriminator_updates),
+        network_(tomogan_discriminator(options.crop), derive_seed(options.seed, kDiscriminatorSeed)) {
+    network_.to(device);
+    judge_.emplace(network_.as_constants());
+    compute_in(options.precision, *judge_);
+  }
+
+  Network& network() override { return network_; }
+  int64_t updates() const override { return updates_; }
+
+  std::vector<at::Tensor> batch(int64_t epoch, int64_t step, int64_t update) override {
+    const Batch batch = loader_.batch(epoch, step * (1 + updates_) + 1 + update);
+    return {batch.low, batch.full};
+  }
+
+  at::Tensor loss(Network& enhancing, const std::vector<at::Tensor>& batch, Mode mode) override {
+    at::Tensor enhanced;
+    {
+      const torch::NoGradGuard no_grad;
+      enhanced = enhancing.forward(batch[0], Mode::Evaluation);
+    }
+    const auto logits = network_.forward(at::cat({batch[1], enhanced}), mode).chunk(2);
+    return discriminator_loss(logits[0], logits[1]);
+  }
+
+  // How well an enhanced batch passes for a clean one, differentiable in it alone.
+  at::Tensor judgement_of(const at::Tensor& enhanced) {
+    return generator_loss(judge_->forward(enhanced, Mode::Evaluation));
+  }
+
+  std::optional<std::string> warning(double mean_loss) const override {
+    if (mean_loss < kWon)
+      return fmt::format(
+          "the discriminator tells every slice apart (loss {:.4f}) and teaches nothing more: "
+          "lower train.loss.adversarial or train.loss.discriminator_updates",
+          mean_loss);
+    if (std::abs(mean_loss - 2 * std::numbers::ln2) < kBlind)
+      return fmt::format(
+          "the discriminator gives all slices one number (loss {:.4f}) and teaches nothing: "
+          "start anew with another train.seed or a lower train.learning_rate",
+          mean_loss);
+    return std::nullopt;
+  }
+
+ private:
+  Loader& loader_;
+  const int64_t updates_;
+  Network network_;
+  std::optional<Network> judge_;
+};
 
 class Supervised final : public TrainingTask {
  public:
@@ -20,22 +90,34 @@ class Supervised final : public TrainingTask {
         intensity_(intensity),
         options_(options),
         multiple_(network.graph().size_multiple()),
+        depth_(network.graph().channels(0)),
         ranks_(ranks) {
     require_sound_batch();
     for (int64_t i = 0; i < training_.count(); ++i) require_large_enough(i);
-    loader_ = open_loader({training, intensity, options, multiple_, network.device(), ranks}, console);
+    if (options.loss.perceptual.wanted()) perception_.emplace(options.loss.perceptual, network.device());
+    loader_ =
+        open_loader({training, intensity, options, multiple_, network.device(), ranks, depth_}, console);
+    if (options.loss.adversarial > 0) discriminator_.emplace(*loader_, options, network.device());
   }
 
-  int64_t steps_per_epoch() const override { return training_.count() / options_.batch; }
+  int64_t steps_per_epoch() const override {
+    return training_.count() / (options_.batch * batches_per_step());
+  }
 
   std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
-    const Batch batch = loader_->batch(epoch, step);
+    const Batch batch = loader_->batch(epoch, step * batches_per_step());
     return {batch.low, batch.full};
   }
 
   at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) override {
-    return ddnet_loss(network.forward(batch[0], mode), batch[1], options_.loss).total;
+    const at::Tensor output = network.forward(batch[0], mode);
+    at::Tensor total = image_loss(output, batch[1], options_.loss).total;
+    if (perception_) total = total + perception_->loss(output, batch[1]);
+    if (discriminator_) total = total + options_.loss.adversarial * discriminator_->judgement_of(output);
+    return total;
   }
+
+  Opponent* opponent() override { return discriminator_ ? &*discriminator_ : nullptr; }
 
   // Ranks take turns; all get the means over all slices.
   std::optional<Validation> validate(Network& network) override {
@@ -58,10 +140,19 @@ class Supervised final : public TrainingTask {
   const Transfers& moved() const override { return loader_->moved(); }
 
  private:
+  // Every update has a batch of its own.
+  int64_t batches_per_step() const {
+    return options_.loss.adversarial > 0 ? 1 + options_.loss.discriminator_updates : 1;
+  }
+
   void require_sound_batch() const {
-    if (training_.count() < options_.batch) {
-      throw Error(fmt::format("{} slices are fewer than one batch of {}", training_.count(), options_.batch),
-                  "choose a smaller batch");
+    if (training_.count() < options_.batch * batches_per_step()) {
+      throw Error(
+          fmt::format("{} slices are fewer than {} of {}", training_.count(),
+                      batches_per_step() == 1 ? "one batch"
+                                              : fmt::format("the {} batches of a step", batches_per_step()),
+                      options_.batch),
+          "choose a smaller batch");
     }
     if (options_.batch % ranks_.size() != 0) {
       throw Error::misuse(
@@ -82,6 +173,11 @@ class Supervised final : public TrainingTask {
                               rows, columns, needed, needed),
                   options_.crop > 0 ? "choose a smaller crop" : "use larger slices");
     }
+    if (training_.stack_of(index).count < depth_) {
+      throw Error(fmt::format("the network reads {} adjacent slices, the stack of {} has {}", depth_,
+                              training_.name(index), training_.stack_of(index).count),
+                  "choose a smaller network.depth");
+    }
     if (options_.batch > 1 && options_.crop == 0 && training_.shape(index) != training_.shape(0)) {
       throw Error(fmt::format("{} differs in size from {}", training_.name(index), training_.name(0)),
                   "train with a crop, or with a batch of 1");
@@ -89,12 +185,12 @@ class Supervised final : public TrainingTask {
   }
 
   Validation validate(Network& network, int64_t slice) {
-    const Batch whole = in_unit_range(validation_->read(slice), intensity_);
+    const Batch whole = read_whole(*validation_, slice, depth_, intensity_);
     const Sample middle = middle_of(slice, validation_->shape(slice), multiple_);
     const at::Tensor low = cut(whole.low, middle).to(network.device()),
                      full = cut(whole.full, middle).to(network.device());
     const at::Tensor enhanced = network.forward(low, Mode::Evaluation);
-    return {ddnet_loss(enhanced, full, options_.loss).total.item<double>(),
+    return {image_loss(enhanced, full, options_.loss).total.item<double>(),
             quality(enhanced.squeeze(), full.squeeze(), {0, 1})};
   }
 
@@ -102,9 +198,11 @@ class Supervised final : public TrainingTask {
   PairedSlices* validation_;
   const IntensityMapping intensity_;
   const TrainOptions options_;
-  const int64_t multiple_;
+  const int64_t multiple_, depth_;
   const Ranks ranks_;
   std::unique_ptr<Loader> loader_;
+  std::optional<Perception> perception_;
+  std::optional<Discriminator> discriminator_;
 };
 
 }  // namespace

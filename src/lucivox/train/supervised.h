@@ -11,10 +11,14 @@
 
 namespace lucivox {
 
-// Supervised enhancement (Chaturvedi et al., section 1): from a low-dose slice to its full-dose twin, in
-// batches as sampling.h draws them, staged as loader.h says. `validation` may be null. Slices must outlive
-// the task; the network tells the device and the sides that it takes. Throws Error when a slice is smaller
-// than a crop, whole slices of one batch could differ in size, or the batch cannot be shared by the ranks.
+// Supervised enhancement (Chaturvedi et al., section 1): from a low-dose slice, or several adjacent ones, to
+// the full-dose twin, in batches as sampling.h draws them, staged as loader.h says. Where the loss has an
+// adversarial part, TomoGAN's discriminator learns against the network (Liu et al., 2020): a step is one
+// update of the network and some of the discriminator, each on the next batch. `validation` may be null; its
+// loss is that of the images alone. Slices must outlive the task; the network tells the device and the sides
+// that it takes. Throws Error when a slice is smaller than a crop, a stack thinner than the network is deep,
+// whole slices of one batch could differ in size, the batch cannot be shared by the ranks, or the weights of
+// a perceptual loss cannot be read.
 std::unique_ptr<TrainingTask> supervised(PairedSlices& training, PairedSlices* validation,
                                          const IntensityMapping& intensity, const TrainOptions& options,
                                          const Network& network, const Console& console,

@@ -17,6 +17,20 @@ struct Validation {
   Quality quality;
 };
 
+// A network that is trained against the task's own: a discriminator.
+class Opponent {
+ public:
+  virtual ~Opponent() = default;
+  virtual Network& network() = 0;
+  // For each step of the task.
+  virtual int64_t updates() const = 0;
+  // As TrainingTask's, of one of these updates.
+  virtual std::vector<at::Tensor> batch(int64_t epoch, int64_t step, int64_t update) = 0;
+  virtual at::Tensor loss(Network& trained, const std::vector<at::Tensor>& batch, Mode mode) = 0;
+  // What the mean of its loss over an epoch tells that a user must know; nothing when all is well.
+  virtual std::optional<std::string> warning(double mean_loss) const = 0;
+};
+
 // What is trained: the small part in which supervised, adversarial and other training differ.
 class TrainingTask {
  public:
@@ -28,6 +42,8 @@ class TrainingTask {
   // The mean loss of a batch, a scalar to differentiate. Computed where the batch is, without a look at any
   // value, so that it can be captured.
   virtual at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) = 0;
+  // Null when there is none.
+  virtual Opponent* opponent() { return nullptr; }
   // Nothing when there is nothing to validate on. Over all ranks.
   virtual std::optional<Validation> validate(Network& network) = 0;
   // Identifies the data (fingerprint in pairs.h).

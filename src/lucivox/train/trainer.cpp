@@ -9,13 +9,12 @@
 #include <lucivox/base/random.h>
 #include <lucivox/base/text.h>
 #include <lucivox/sparse/shrink.h>
-#include <lucivox/train/adam.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/histogram.h>
+#include <lucivox/train/learner.h>
 #include <lucivox/train/memory_use.h>
 #include <lucivox/train/precision.h>
 #include <lucivox/train/schedule.h>
-#include <lucivox/train/step.h>
 #include <lucivox/train/trainer.h>
 
 namespace lucivox {
@@ -65,9 +64,11 @@ class Trainer {
         console_(console),
         stop_(stop),
         ranks_(ranks),
-        adam_(network),
-        step_(network_, task_, adam_, held_, options_, ranks_) {
-    prepare_network();
+        learner_(
+            network, [this](const auto& batch, Mode mode) { return task_.loss(network_, batch, mode); },
+            options, ranks) {
+    prepare(network_);
+    if (task.opponent() != nullptr) meet(*task.opponent());
   }
 
   TrainResult run(Start start) {
@@ -91,13 +92,22 @@ class Trainer {
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
   // How any network is computed here, whole or shrunk.
-  void prepare_network() {
-    compute_in(options_.precision, network_);
-    network_.share_statistics({ranks_.size(), [this](const at::Tensor& values) { ranks_.sum(values); }});
+  void prepare(Network& network) {
+    compute_in(options_.precision, network);
+    network.share_statistics({ranks_.size(), [this](const at::Tensor& values) { ranks_.sum(values); }});
   }
 
+  void meet(Opponent& opponent) {
+    prepare(opponent.network());
+    opponent_.emplace(
+        opponent.network(),
+        [this, &opponent](const auto& batch, Mode mode) { return opponent.loss(network_, batch, mode); },
+        options_, ranks_);
+  }
+  Learner* opponent() { return opponent_ ? &*opponent_ : nullptr; }
+
   void resume() {
-    state_ = load_checkpoint(run_.checkpoint(), network_, adam_, step_.scale(), options_, task_.data());
+    state_ = load_checkpoint(run_.checkpoint(), learner_, opponent(), options_, task_.data());
     hold_masks();
     if (state_.removed) go_on_without(*state_.removed);
     run_.forget_after(done());
@@ -108,7 +118,7 @@ class Trainer {
   // False when asked to stop before the epoch's end.
   bool run_epoch() {
     // asked before pruning, so that no checkpoint lies between it and the first step thereafter
-    if (all_heard({0, stop_.stop_requested()}).stop) return false;
+    if (all_heard({0, 0, stop_.stop_requested()}).stop) return false;
     if (state_.position.step == 0) follow_schedule();
     const int64_t steps = task_.steps_per_epoch();
     Progress progress(console_,
@@ -124,44 +134,63 @@ class Trainer {
     return true;
   }
 
-  // What ranks agree on after every step: the mean loss, and whether one of them was asked to stop.
+  // What ranks agree on after every step: the mean losses, and whether one of them was asked to stop.
   struct StepEnd {
-    double loss = 0;
+    double loss = 0, opponent_loss = 0;
     bool stop = false;
   };
   StepEnd all_heard(const StepEnd& mine) const {
     if (ranks_.size() == 1) return mine;
-    const at::Tensor sums =
-        torch::tensor({mine.loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
+    const at::Tensor sums = torch::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble)
+                                .to(network_.device());
     ranks_.sum(sums);
-    return {sums[0].item<double>() / static_cast<double>(ranks_.size()), sums[1].item<double>() > 0};
+    const auto count = static_cast<double>(ranks_.size());
+    return {sums[0].item<double>() / count, sums[1].item<double>() / count, sums[2].item<double>() > 0};
   }
 
   StepEnd step() {
     const auto start = Clock::now();
     const bool frozen =
         options_.freeze_norms_after > 0 && state_.position.epoch >= options_.freeze_norms_after;
-    const double mine = step_.run(task_.batch(state_.position.epoch, state_.position.step),
-                                  frozen ? Mode::Evaluation : Mode::Training, learning_rate());
-    const StepEnd end = all_heard({mine, stop_.stop_requested()});
-    require_sound(end.loss);
+    const double mine = learner_.step.run(task_.batch(state_.position.epoch, state_.position.step),
+                                          frozen ? Mode::Evaluation : Mode::Training, learning_rate());
+    const StepEnd end = all_heard({mine, opponent_ ? opponent_turn() : 0, stop_.stop_requested()});
+    require_sound(end.loss, learner_);
+    if (opponent_) require_sound(end.opponent_loss, *opponent_);
     ++state_.position.step;
     state_.position.loss_sum += end.loss;
-    run_.record({{"kind", "step"},
+    state_.position.opponent_loss_sum += end.opponent_loss;
+    Json line = {{"kind", "step"},
                  {"step", done()},
                  {"epoch", state_.position.epoch},
                  {"loss", end.loss},
                  {"learning_rate", learning_rate()},
-                 {"seconds", seconds_since(start)}});
+                 {"seconds", seconds_since(start)}};
+    if (opponent_) line["opponent_loss"] = end.opponent_loss;
+    run_.record(line);
     return end;
   }
 
+  // The opponent's updates of this step; gives its mean loss.
+  double opponent_turn() {
+    Opponent& opponent = *task_.opponent();
+    const int64_t updates = opponent.updates();
+    double sum = 0;
+    for (int64_t update = 0; update < updates; ++update) {
+      sum += opponent_->step.run(opponent.batch(state_.position.epoch, state_.position.step, update),
+                                 Mode::Training, learning_rate());
+    }
+    return sum / static_cast<double>(updates);
+  }
+
   // In half precision a step may overflow: it was skipped, and the scale of the loss halved.
-  void require_sound(double loss) const {
-    if (step_.scale() ? step_.scale()->value() >= 1 : std::isfinite(loss)) return;
-    throw Error(fmt::format("the loss became {} in step {}", loss, done() + 1),
-                step_.scale() ? "half precision overflows again and again: use bf16, or a lower learning rate"
-                              : "lower the learning rate; the last checkpoint is unharmed");
+  void require_sound(double loss, const Learner& learner) const {
+    const auto& scale = learner.step.scale();
+    if (scale ? scale->value() >= 1 : std::isfinite(loss)) return;
+    throw Error(fmt::format("the loss of {} became {} in step {}", learner.network.graph().architecture(),
+                            loss, done() + 1),
+                scale ? "half precision overflows again and again: use bf16, or a lower learning rate"
+                      : "lower the learning rate; the last checkpoint is unharmed");
   }
 
   // The hybrid schedule at an epoch's start.
@@ -187,7 +216,7 @@ class Trainer {
     state_.masks =
         both(state_.masks, pruning_masks(network_, pruning, derive_seed(options_.seed, kPruningSeed)));
     apply_masks(state_.masks, network_);
-    adam_.apply(state_.masks);
+    learner_.adam.apply(state_.masks);
     hold_masks();
     const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
     record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
@@ -195,9 +224,9 @@ class Trainer {
 
   // While the network is whole.
   void hold_masks() {
-    held_ = state_.masks;
+    learner_.held = state_.masks;
     sparsity_ = sparsity(state_.masks, network_);
-    step_.renew();
+    learner_.step.renew();
   }
 
   // After the last pruning: channels that are zero for good go, so that sparse epochs cost less.
@@ -211,14 +240,15 @@ class Trainer {
   }
 
   void go_on_without(const Shrinking& removed) {
-    const NamedTensors moments = shrink_optimiser(removed, adam_.state());
+    const NamedTensors moments = shrink_optimiser(removed, learner_.adam.state());
     network_ = shrink(removed, network_);
-    prepare_network();
-    adam_ = Adam(network_);
-    adam_.load_state(moments);
-    held_ = shrink(removed, state_.masks);
-    std::erase_if(held_, [](const auto& entry) { return (entry.second == 1).all().template item<bool>(); });
-    step_.renew();
+    prepare(network_);
+    learner_.adam = Adam(network_);
+    learner_.adam.load_state(moments);
+    learner_.held = shrink(removed, state_.masks);
+    std::erase_if(learner_.held,
+                  [](const auto& entry) { return (entry.second == 1).all().template item<bool>(); });
+    learner_.step.renew();
   }
 
   // Its step is the first of the pruned network, so that resuming from before it forgets it.
@@ -250,38 +280,55 @@ class Trainer {
                  {"seconds", seconds()}, {"sparsity", sparsity_}};
     line["machine"] = machine_line();
     if (validation_) line["validation"] = to_json(*validation_);
+    if (opponent_) line["opponent_loss"] = opponent_loss();
     run_.record(line);
     console_.note(epoch_summary(loss));
+    if (opponent_) warn_of_opponent();
     state_.losses.push_back(loss);
     ++state_.position.epoch;
     state_.position.step = 0;
-    state_.position.loss_sum = 0;
+    state_.position.loss_sum = state_.position.opponent_loss_sum = 0;
     save(run_.checkpoint());
+  }
+
+  // The mean over this epoch's steps.
+  double opponent_loss() const {
+    return state_.position.opponent_loss_sum / static_cast<double>(task_.steps_per_epoch());
+  }
+
+  void warn_of_opponent() {
+    const auto warning = task_.opponent()->warning(opponent_loss());
+    if (!warning) return;
+    console_.note("warning: " + *warning);
+    run_.record(
+        {{"kind", "warning"}, {"step", done()}, {"epoch", state_.position.epoch}, {"text", *warning}});
   }
 
   // What the epochs so far took of the machine.
   Json machine_line() const {
     Transfers moved = task_.moved();
-    moved += step_.moved();
+    moved += learner_.step.moved();
+    if (opponent_) moved += opponent_->step.moved();
     Json line = {{"peak_memory", peak_memory(network_.device())},
                  {"host_to_device", moved.host_to_device},
                  {"device_to_device", moved.device_to_device},
-                 {"captures", step_.captures()}};
-    if (step_.scale()) {
-      line["loss_scale"] = step_.scale()->value();
-      line["skipped_steps"] = step_.scale()->skipped();
+                 {"captures", learner_.step.captures()}};
+    if (const auto& scale = learner_.step.scale()) {
+      line["loss_scale"] = scale->value();
+      line["skipped_steps"] = scale->skipped();
     }
     return line;
   }
 
   std::string epoch_summary(double loss) const {
-    const std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, loss);
+    std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, loss);
+    if (opponent_) text += fmt::format(", the discriminator's {:.4f}", opponent_loss());
     return validation_ ? fmt::format("{}, {}", text, validation_text(*validation_)) : text;
   }
 
   void save(const std::filesystem::path& path) {
     state_.position.seconds = seconds();
-    if (ranks_.leads()) save_checkpoint(path, state_, network_, adam_, step_.scale(), options_, task_.data());
+    if (ranks_.leads()) save_checkpoint(path, state_, learner_, opponent(), options_, task_.data());
     last_save_ = Clock::now();
   }
 
@@ -291,7 +338,7 @@ class Trainer {
             .sparsity = sparsity_,
             .removed = state_.removed,
             .steps = done(),
-            .skipped = step_.scale() ? step_.scale()->skipped() : 0,
+            .skipped = learner_.step.scale() ? learner_.step.scale()->skipped() : 0,
             .seconds = seconds(),
             .peak_memory = peak_memory(network_.device()),
             .validation = validation_};
@@ -307,10 +354,9 @@ class Trainer {
   const Console& console_;
   const StopToken& stop_;
   const Ranks ranks_;
-  Adam adam_;
+  Learner learner_;
+  std::optional<Learner> opponent_;
   Checkpoint state_;
-  Masks held_;  // of the network as it is trained now
-  TrainingStep step_;
   double sparsity_ = 0;  // of the whole network
   Clock::time_point sitting_, last_save_;
   double earlier_seconds_ = 0;

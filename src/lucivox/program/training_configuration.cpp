@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <limits>
+
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/program/training_configuration.h>
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kCropMultiple = 16;  // a discriminator halves three times, and as many the generator
+
+template <typename... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <typename... F>
+Overload(F...) -> Overload<F...>;
+
+std::variant<DdnetOptions, TomoganOptions> network_from(Architecture architecture, ConfigTable& table) {
+  if (architecture == Architecture::Ddnet) {
+    DdnetOptions ddnet;
+    table.read("growth", ddnet.growth);
+    return ddnet;
+  }
+  TomoganOptions tomogan;
+  table.read("depth", tomogan.depth);
+  return tomogan;
+}
+
+// The whole range of the full-dose slices.
+IntensityMapping window_of(PairedSlices& training, const Console& console) {
+  IntensityMapping window{.kind = IntensityMapping::Kind::Window,
+                          .low = std::numeric_limits<double>::infinity(),
+                          .high = -std::numeric_limits<double>::infinity(),
+                          .units = training.units()};
+  Progress progress(console, "looking at the slices", training.count(), "slices");
+  for (int64_t i = 0; i < training.count(); ++i, progress.advance()) {
+    const at::Tensor full = training.read(i).full;
+    window.low = std::min(window.low, full.min().item<double>());
+    window.high = std::max(window.high, full.max().item<double>());
+  }
+  if (!(window.low < window.high))
+    throw Error(fmt::format("all pixels of the full-dose slices are {:g}", window.low),
+                "give slices with something in them");
+  return window;
+}
+
+int64_t fitting_crop(const PairedSlices& training, int64_t wanted) {
+  int64_t side = wanted;
+  for (int64_t i = 0; i < training.count(); ++i) {
+    const auto [rows, columns] = training.shape(i);
+    side = std::min({side, rows, columns});
+  }
+  return std::max(side / kCropMultiple * kCropMultiple, kCropMultiple);
+}
+
+}  // namespace
+
+Graph TrainingConfiguration::graph() const {
+  return std::visit(Overload{[](const DdnetOptions& options) { return ddnet(options); },
+                             [](const TomoganOptions& options) { return tomogan(options); }},
+                    network);
+}
+
+Json TrainingConfiguration::resolved() const {
+  Json data = {{"train", train_data}};
+  if (!validation_data.is_null()) data["validation"] = validation_data;
+  const Json of_network = std::visit(Overload{[](const DdnetOptions& options) {
+                                                return Json{{"growth", options.growth}};
+                                              },
+                                              [](const TomoganOptions& options) {
+                                                return Json{{"depth", options.depth}};
+                                              }},
+                                     network);
+  return {
+      {"data", data}, {"network", of_network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+}
+
+TrainingConfiguration training_configuration(Architecture architecture, const Json& json) {
+  TrainingConfiguration c;
+  ConfigTable table(json, "configuration");
+  ConfigTable data(table.table("data"), "data");
+  data.read("train", c.train_data);
+  data.read("validation", c.validation_data);
+  data.finish();
+  ConfigTable network(table.table("network"), "network");
+  c.network = network_from(architecture, network);
+  network.finish();
+  const Json intensity = table.table("intensity"), train = table.table("train");
+  const bool tomogan = architecture == Architecture::Tomogan;
+  c.intensity = mapping_from_json(intensity);
+  c.train = train_options_from_json(train, tomogan ? tomogan_training() : TrainOptions());
+  c.intensity_open = tomogan && intensity.empty();
+  c.crop_open = tomogan && !train.contains("crop");
+  table.finish();
+  if (c.train_data.is_null())
+    throw Error::misuse("the configuration names no training data",
+                        "set data.train to a folder with HQ/ and LQ/");
+  return c;
+}
+
+void complete(TrainingConfiguration& configuration, PairedSlices& training, const Console& console) {
+  if (configuration.crop_open) configuration.train.crop = fitting_crop(training, configuration.train.crop);
+  if (configuration.intensity_open) configuration.intensity = window_of(training, console);
+  configuration.crop_open = configuration.intensity_open = false;
+}
+
+}  // namespace lucivox

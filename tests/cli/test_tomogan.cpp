@@ -1,0 +1,86 @@
+// What a user of `lucivox train tomogan` does: train, look, enhance, be refused.
+#include <gtest/gtest.h>
+#include <tests/cli/command.h>
+#include <tests/cli/images.h>
+#include <tests/temporary_folder.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/config.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/model.h>
+
+namespace fs = std::filesystem;
+
+namespace lucivox {
+namespace {
+
+class TomoganCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_pairs(folder_ / "train", 9, 48);
+    write_pairs(folder_ / "validation", 3, 48);
+  }
+
+  Outcome train(const std::string& run, const std::vector<std::string>& settings,
+                const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments{"train", "tomogan", "--run", (folder_ / run).string(), "--quiet"};
+    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_command(arguments);
+  }
+  std::vector<std::string> usual(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> settings{
+        "data.train=" + (folder_ / "train").string(), "data.validation=" + (folder_ / "validation").string(),
+        "train.epochs=2", "train.batch=1", "train.loss.perceptual.network=none"};
+    settings.insert(settings.end(), more.begin(), more.end());
+    return settings;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
+  ASSERT_EQ(train("run", usual({"train.epochs=1"})).code, 0);
+  const Json configuration = Json::parse(read_file(folder_ / "run" / "run.json")).at("configuration");
+  EXPECT_EQ(configuration.at("train").at("crop"), 48);  // 512 do not fit
+  EXPECT_EQ(configuration.at("intensity").at("units"), "HU");
+  EXPECT_EQ(configuration.at("network").at("depth"), 3);
+  ASSERT_EQ(train("run", {"train.epochs=2"}, {"--resume"}).code, 0);
+  for (const char* left : {"model.safetensors", "summary.json", "report.html", "pictures/slice_0000.png"})
+    EXPECT_TRUE(fs::exists(folder_ / "run" / left)) << left;
+  const Json summary = Json::parse(read_file(folder_ / "run" / "summary.json"));
+  EXPECT_EQ(summary.at("steps"), 6);  // 9 slices are three steps of three batches, twice
+  EXPECT_NE(read_file(folder_ / "run" / "report.html").find("Loss of the discriminator"), std::string::npos);
+
+  const std::string model = (folder_ / "run" / "model.safetensors").string();
+  const at::Tensor volume = torch::randn({4, 50, 41}) * 300;
+  write_image(folder_ / "noisy.nii.gz", volume);
+  ASSERT_EQ(run_command(
+                {"enhance", model, (folder_ / "noisy.nii.gz").string(), (folder_ / "clean.nii.gz").string()})
+                .code,
+            0);
+  EXPECT_EQ(read_image(folder_ / "clean.nii.gz").sizes(), volume.sizes());
+  const Outcome info = run_command({"info", model});
+  EXPECT_NE(info.out.find("tomogan"), std::string::npos);
+}
+
+TEST_F(TomoganCommand, RefusesWhatCannotBe) {
+  const auto refused = [&](const std::vector<std::string>& settings) {
+    const Outcome outcome = train("bad", settings);
+    EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
+    EXPECT_FALSE(fs::exists(folder_ / "bad" / "run.json"));
+  };
+  refused(usual({"network.depth=11"}));                     // more than the stack has
+  refused(usual({"network.depth=2"}));                      // no middle
+  refused(usual({"train.crop=64"}));                        // larger than the slices
+  refused(usual({"train.batch=4"}));                        // 12 slices a step
+  refused(usual({"network.growth=16"}));                    // DDNet's
+  refused(usual({"train.loss.perceptual.network=vgg19"}));  // without weights
+  refused(usual({"train.loss.perceptual.network=resnet"}));
+  refused(usual({"intensity.units=furlongs"}));
+  fs::remove(folder_ / "train" / "LQ" / "0.tif");
+  refused(usual());  // pairs that are none
+}
+
+}  // namespace
+}  // namespace lucivox

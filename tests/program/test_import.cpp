@@ -1,0 +1,65 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
+#include <tests/tensors.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
+#include <lucivox/nn/import.h>
+#include <lucivox/nn/safetensors.h>
+#include <lucivox/nn/tomogan.h>
+#include <lucivox/program/import.h>
+
+namespace lucivox {
+namespace {
+
+constexpr char kKeras[] = LUCIVOX_GOLDEN "/tomogan_keras.h5";  // make_keras.py
+
+TEST(ImportKeras, ComputesWhatKerasDoes) {
+  Model model = import_weights(kKeras);
+  EXPECT_EQ(model.network.graph().architecture(), "tomogan");
+  EXPECT_EQ(model.network.graph().channels(0), 3);
+  EXPECT_EQ(model.intensity.units, Units::Unknown);
+  const TensorFile golden = read_safetensors(LUCIVOX_GOLDEN "/tomogan_keras.safetensors");
+  const auto named = [&](const std::string& name) {
+    return std::find_if(golden.tensors.begin(), golden.tensors.end(),
+                        [&](const auto& entry) { return entry.first == name; })
+        ->second;
+  };
+  const torch::NoGradGuard no_grad;
+  EXPECT_LT(relative_difference(model.network.forward(named("input"), Mode::Evaluation), named("output")),
+            1e-5);
+}
+
+TEST(ImportKeras, RefusesWhatIsDamagedOrAnother) {
+  TemporaryFolder folder;
+  const std::string whole = read_file(kKeras);
+  for (const size_t length : {size_t{0}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    write_file(folder / "cut.h5", whole.substr(0, length));
+    EXPECT_THROW(import_weights(folder / "cut.h5"), Error) << length;
+  }
+  EXPECT_THROW(import_weights(folder / "none.h5"), Error);
+  EXPECT_THROW(import_weights(LUCIVOX_GOLDEN "/dxchange.h5"), Error);
+}
+
+// Names do not matter, order and shapes do.
+TEST(ImportTomogan, TakesLayersInTheirOrder) {
+  Network network(tomogan({.depth = 1}), 5);
+  NamedTensors layers;
+  for (const auto& [name, tensor] : network.state())
+    layers.emplace_back("layer" + std::to_string(layers.size()), tensor.detach());
+  Model model = import_tomogan(layers, "there");
+  const at::Tensor x = torch::rand({1, 1, 16, 24});
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(at::equal(model.network.forward(x, Mode::Evaluation), network.forward(x, Mode::Evaluation)));
+
+  EXPECT_THROW(import_tomogan({}, "nothing"), Error);
+  EXPECT_THROW(import_tomogan({layers.begin(), layers.end() - 1}, "one less"), Error);
+  std::swap(layers[2], layers[4]);
+  EXPECT_THROW(import_tomogan(layers, "two exchanged"), Error);
+}
+
+}  // namespace
+}  // namespace lucivox

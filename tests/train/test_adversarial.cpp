@@ -1,0 +1,175 @@
+// TomoGAN's training: a generator and a discriminator over the one loop.
+#include <atomic>
+#include <numbers>
+
+#include <gtest/gtest.h>
+#include <tests/temporary_folder.h>
+#include <torch/torch.h>
+
+#include <lucivox/base/error.h>
+#include <lucivox/nn/safetensors.h>
+#include <lucivox/nn/tomogan.h>
+#include <lucivox/train/supervised.h>
+#include <lucivox/train/trainer.h>
+
+namespace lucivox {
+namespace {
+
+constexpr IntensityMapping kUnitRange{
+    .kind = IntensityMapping::Kind::Window, .low = 0, .high = 1, .units = Units::Unknown};
+
+// A stack of discs and the same with noise.
+std::unique_ptr<PairedSlices> noisy_discs(int64_t slices, int64_t side) {
+  torch::manual_seed(slices);
+  const at::Tensor x = torch::arange(side, at::kFloat) - static_cast<double>(side) / 2,
+                   radius = (x.square().view({1, -1, 1}) + x.square().view({1, 1, -1})).sqrt(),
+                   limits = torch::arange(slices, at::kFloat).view({-1, 1, 1}) + 5;
+  const at::Tensor clean = (radius < limits).to(at::kFloat) * 0.6 + 0.2,
+                   noisy = clean + 0.2 * torch::randn_like(clean);
+  return paired_slices({{[noisy] { return memory_source(noisy, {}, "noisy"); },
+                         [clean] { return memory_source(clean, {}, "clean"); }}});
+}
+
+TrainOptions short_training() {
+  TrainOptions options = tomogan_training();
+  options.loss.perceptual.network = "none";
+  options.epochs = 3;
+  options.batch = 1;
+  options.crop = 16;
+  options.learning_rate = 1e-3;
+  return options;
+}
+
+struct Setting {
+  TemporaryFolder folder;
+  std::unique_ptr<PairedSlices> training = noisy_discs(9, 32), validation = noisy_discs(3, 32);
+
+  TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start,
+                  const StopToken& stop = {}) {
+    const auto task = supervised(*training, validation.get(), kUnitRange, options, network, {true});
+    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
+                                                 : RunFolder::resume(folder / name);
+    return train(network, *task, options, run_folder, start, {true}, stop);
+  }
+  // Weights and moments of both players.
+  std::map<std::string, at::Tensor> checkpoint(const std::string& name) const {
+    const TensorFile file = read_safetensors(RunFolder::checkpoint_of(folder / name));
+    return {file.tensors.begin(), file.tensors.end()};
+  }
+};
+
+Network generator() {
+  return Network(tomogan({.depth = 3}), 4);
+}
+
+TEST(Adversarial, ResumedTrainingIsTheSameBitForBit) {
+  Setting setting;
+  TrainOptions options = short_training();
+  Network straight = generator();
+  setting.run(straight, options, "straight", Start::Fresh);
+
+  options.epochs = 1;
+  Network parts = generator();
+  setting.run(parts, options, "parts", Start::Fresh);
+  options.epochs = 3;
+  Network anew = generator();
+  setting.run(anew, options, "parts", Start::Resume);
+
+  const auto a = setting.checkpoint("straight"), b = setting.checkpoint("parts");
+  EXPECT_EQ(a.size(), b.size());
+  EXPECT_TRUE(a.contains("opponent.weight.conv1.0.weight"));
+  EXPECT_TRUE(a.contains("opponent.adam.m.dense2.bias"));
+  for (const auto& [name, value] : a) EXPECT_TRUE(at::equal(value, b.at(name))) << name;
+}
+
+TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {
+  Setting setting;
+  Network network = generator();
+  const TrainOptions options = short_training();
+  const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, {true});
+  EXPECT_EQ(task->steps_per_epoch(), 3);
+  ASSERT_NE(task->opponent(), nullptr);
+  std::vector<at::Tensor> seen;
+  for (int64_t step = 0; step < 3; ++step) {
+    seen.push_back(task->batch(0, step)[1]);
+    for (int64_t update = 0; update < 2; ++update)
+      seen.push_back(task->opponent()->batch(0, step, update)[1]);
+  }
+  for (size_t i = 0; i < seen.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) EXPECT_FALSE(at::equal(seen[i], seen[j])) << i << " " << j;
+  }
+}
+
+TEST(Adversarial, BothSidesLearn) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.epochs = 12;
+  Network network = generator();
+  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+  std::vector<double> opponent, validation;
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
+    if (line.at("kind") != "epoch") continue;
+    opponent.push_back(line.at("opponent_loss").get<double>());
+    validation.push_back(line.at("validation").at("psnr").get<double>());
+  }
+  EXPECT_LT(opponent.back(), 2 * std::numbers::ln2);  // what guessing would have
+  EXPECT_GT(validation.back(), validation.front());
+  ASSERT_TRUE(result.validation);
+}
+
+TEST(Adversarial, PrunedWeightsStayZero) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.sparsity.pruning = {"magnitude", 0.5, "both"};
+  options.sparsity.dense_epochs = 1;
+  Network network = generator();
+  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+  ASSERT_FALSE(result.masks.empty());
+  for (const auto& [name, mask] : result.masks)
+    EXPECT_EQ((network.weight(name).detach() * (1 - mask)).abs().max().item<double>(), 0) << name;
+}
+
+TEST(Adversarial, ACollapsedDiscriminatorIsTold) {
+  Setting setting;
+  Network network = generator();
+  const auto task = supervised(*setting.training, nullptr, kUnitRange, short_training(), network, {true});
+  const Opponent& discriminator = *task->opponent();
+  EXPECT_TRUE(discriminator.warning(0.001));
+  EXPECT_TRUE(discriminator.warning(2 * std::numbers::ln2));
+  EXPECT_FALSE(discriminator.warning(1.0));
+  EXPECT_FALSE(discriminator.warning(1.5));
+}
+
+TEST(Adversarial, RefusesWhatCannotBe) {
+  Setting setting;
+  const auto refuses = [&](const TrainOptions& options, int64_t depth) {
+    Network network(tomogan({.depth = depth}), 1);
+    EXPECT_THROW(supervised(*setting.training, nullptr, kUnitRange, options, network, {true}), Error);
+  };
+  TrainOptions options = short_training();
+  refuses(options, 11);  // deeper than the stack
+  options.batch = 4;
+  refuses(options, 3);  // three batches are more than there is
+  options = short_training();
+  options.crop = 48;
+  refuses(options, 3);  // larger than the slices
+  const auto refused = [](const char* json) {
+    EXPECT_THROW(train_options_from_json(Json::parse(json), tomogan_training()), Error) << json;
+  };
+  refused(R"({"crop": 0})");
+  refused(R"({"crop": 20})");
+  refused(R"({"loss": {"discriminator_updates": 0}})");
+  refused(R"({"loss": {"mse": 0, "perceptual": {"network": "none"}}})");
+  refused(R"({"loss": {"adversarial": -1}})");
+}
+
+TEST(Adversarial, OptionsSurviveJson) {
+  const TrainOptions options = tomogan_training();
+  EXPECT_EQ(to_json(train_options_from_json(to_json(options))), to_json(options));
+  EXPECT_EQ(options.loss.adversarial, 20);
+  EXPECT_EQ(options.loss.mse, 0.5);
+  EXPECT_EQ(options.loss.perceptual.blocks, (std::vector<double>{0, 0, 0, 0, 2}));
+}
+
+}  // namespace
+}  // namespace lucivox
