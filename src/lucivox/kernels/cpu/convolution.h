@@ -5,9 +5,9 @@
 namespace lucivox::cpu {
 
 // Stride-1 convolutions over channels-last float32 activations that keep the size, with what stands before
-// and behind them in a network done on the way, so that no activation is read or written twice. 5x5 kernels
-// run by Winograd's algorithm (winograd-inl.h), others directly. Results do not depend on the number of
-// threads.
+// and behind them in a network done on the way, so that no activation is read or written twice. 3x3 and
+// 5x5 kernels run by Winograd's algorithm (winograd.h), others directly. Results do not depend on the number
+// of threads.
 
 // [kernel][kernel][in][out], contiguous; `kernel` odd and centred.
 struct Filters {

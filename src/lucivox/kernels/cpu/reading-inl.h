@@ -56,24 +56,25 @@ HWY_INLINE void with_reader(const Normalisation& norm, const Body& body) {
   }
 }
 
-// The place of a tile of 4x4 outputs.
+// The place of a tile of outputs.
 struct Tile {
   int64_t n, y, x;
 };
 
-HWY_INLINE int64_t tiles_along(int64_t pixels) {
-  return (pixels + kOut - 1) / kOut;
+// Tiles of `side` x `side` outputs.
+HWY_INLINE int64_t tiles_along(int64_t pixels, int64_t side) {
+  return (pixels + side - 1) / side;
 }
 
 template <typename Float>
-HWY_INLINE int64_t tile_count(const Pixels<Float>& image) {
-  return image.images * tiles_along(image.rows) * tiles_along(image.columns);
+HWY_INLINE int64_t tile_count(const Pixels<Float>& image, int64_t side) {
+  return image.images * tiles_along(image.rows, side) * tiles_along(image.columns, side);
 }
 
 template <typename Float>
-HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t index) {
-  const int64_t across = tiles_along(image.columns), down = tiles_along(image.rows);
-  return {index / (across * down), index / across % down * kOut, index % across * kOut};
+HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t side, int64_t index) {
+  const int64_t across = tiles_along(image.columns, side), down = tiles_along(image.rows, side);
+  return {index / (across * down), index / across % down * side, index % across * side};
 }
 
 // Calls body(read) with read(y, x) a vector at pixel (top + y, left + x) of image n, for a square of `side`
@@ -109,13 +110,13 @@ struct PointMatrices {
 };
 
 // B' d B of `count` tiles from `first` on into the rows of `v`, whose columns are the channels.
-template <typename Reader>
+template <typename Reader, int Taps>
 void transform_inputs(const Pixels<const float>& x, const Normalisation& norm, int64_t first, int64_t count,
                       const PointMatrices& v) {
-  constexpr int64_t kBefore = kTap / 2;
+  constexpr int64_t kBefore = Taps / 2;
   const int64_t point_stride = v.point_stride();
   for (int64_t t = 0; t < count; ++t) {
-    const Tile tile = tile_at(x, first + t);
+    const Tile tile = tile_at(x, kOutputs<Taps>, first + t);
     over_vectors(x.channels, [&](int64_t c, auto width) {
       const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
       float* to = v.row(0, t) + c;

@@ -11,6 +11,7 @@
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/reading-inl.h>
 #include <lucivox/kernels/cpu/scratch.h>
+#include <lucivox/kernels/cpu/winograd.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
@@ -19,33 +20,38 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 constexpr int64_t kTilesSummed = 24, kPixelsSummed = 64;
 
 // A dY A' of `count` tiles from `first` on.
+template <int Taps>
 void transform_gradients(const Pixels<const float>& dy, int64_t first, int64_t count,
                          const PointMatrices& m) {
+  const int64_t point_stride = m.point_stride();
   over_vectors(dy.channels, [&](int64_t c, auto width) {
     const AsItIs::Channels<decltype(width)> reader({}, c, width);
     for (int64_t t = 0; t < count; ++t) {
-      const Tile tile = tile_at(dy, first + t);
-      read_square(dy, reader, tile.n, tile.y, tile.x, kOut, c, [&](const auto& read) {
-        both_sides<kOut, kIn>(output_points, read, [&](int64_t i, int64_t j, Vector value) {
-          hn::StoreU(value, Floats(), m.row(i * kIn + j, t) + c);
-        });
+      const Tile tile = tile_at(dy, kOutputs<Taps>, first + t);
+      float* to = m.row(0, t) + c;
+      read_square(dy, reader, tile.n, tile.y, tile.x, kOutputs<Taps>, c, [&](const auto& read) {
+        both_sides<kOutputs<Taps>, kIn>(values_at_points<kOutputs<Taps>>, read,
+                                        [=](int64_t i, int64_t j, Vector value) {
+                                          hn::StoreU(value, Floats(), to + (i * kIn + j) * point_stride);
+                                        });
       });
     }
   });
 }
 
 // Adds blocks [first, last) of tiles to `sums`, the 64 matrices [in][whole_vectors(out)].
+template <int Taps>
 void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
                int64_t first, int64_t last, float* sums) {
-  const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x);
+  const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x, kOutputs<Taps>);
   const size_t v_floats = PointMatrices::floats(kTilesSummed, x.channels);
   float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTilesSummed, columns));
   const PointMatrices v{scratch, kTilesSummed, x.channels}, m{scratch + v_floats, kTilesSummed, columns};
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t tile = block * kTilesSummed, count = std::min(kTilesSummed, tiles - tile);
-      transform_inputs<decltype(reader)>(x, norm, tile, count, v);
-      transform_gradients(dy, tile, count, m);
+      transform_inputs<decltype(reader), Taps>(x, norm, tile, count, v);
+      transform_gradients<Taps>(dy, tile, count, m);
       for (int64_t p = 0; p < kPoints; ++p) {
         add_outer(v.row(p, 0), x.channels, x.channels, m.row(p, 0), columns, count,
                   sums + p * x.channels * columns, columns);
@@ -87,32 +93,35 @@ void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pix
   });
 }
 
-int64_t gradient_block_count(const Pixels<const float>& x, bool winograd) {
-  return winograd ? (tile_count(x) + kTilesSummed - 1) / kTilesSummed
+int64_t gradient_block_count(const Pixels<const float>& x, int64_t kernel, bool winograd) {
+  return winograd ? (tile_count(x, kIn + 1 - kernel) + kTilesSummed - 1) / kTilesSummed
                   : x.images * x.rows * ((x.columns + kPixelsSummed - 1) / kPixelsSummed);
 }
 
 void add_blocks(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
                 int64_t kernel, bool winograd, int64_t first, int64_t last, float* sums) {
   if (winograd) {
-    add_tiles(x, norm, dy, first, last, sums);
+    with_taps(kernel, [&](auto taps) { add_tiles<taps()>(x, norm, dy, first, last, sums); });
   } else {
     add_runs(x, norm, dy, kernel, first, last, sums);
   }
 }
 
-// G' s G of the sums for input channel i.
-void weights_from_points(const float* points, int64_t in, int64_t out, int64_t i, float* dw) {
-  const int64_t columns = whole_vectors(out);
+// G' s G of one input channel's sums for each point, which lie point_stride floats apart; its weights' taps
+// lie tap_stride apart.
+void weights_from_points(const float* points, int64_t point_stride, int64_t kernel, int64_t out, float* dw,
+                         int64_t tap_stride) {
   over_vectors(out, [&](int64_t o, auto width) {
-    both_sides<kIn, kTap>(
-        from_points,
-        [&](int64_t y, int64_t x) {
-          return hn::LoadU(Floats(), points + ((y * kIn + x) * in + i) * columns + o);
-        },
-        [&](int64_t y, int64_t x, Vector value) {
-          store(value, dw + ((y * kTap + x) * in + i) * out + o, width);
-        });
+    with_taps(kernel, [&](auto taps) {
+      both_sides<kIn, taps()>(
+          from_points<taps()>,
+          [&](int64_t y, int64_t x) {
+            return hn::LoadU(Floats(), points + (y * kIn + x) * point_stride + o);
+          },
+          [&](int64_t y, int64_t x, Vector value) {
+            store(value, dw + (y * taps() + x) * tap_stride + o, width);
+          });
+    });
   });
 }
 
@@ -147,9 +156,14 @@ HWY_EXPORT(add_row);
 
 namespace {
 
-// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB.
-constexpr int64_t kShares = 16;
-constexpr int64_t kTapsOfWinograd = 5, kPointsOfTile = 64;
+// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB. A share is worth its
+// sums if more than a block is added to them.
+constexpr int64_t kShares = 16, kBlocksOfShare = 2;
+constexpr int64_t kPointsOfTile = 64;
+// Weights of a slice of input channels, whose 64 sums each, 1 MB, stay in a cache near the core while
+// blocks are added to them: what a slice costs more, transforming dy again, is less than the sums' way from
+// further away.
+constexpr int64_t kWeightsOfSlice = 4096;
 
 // sums[0] += all the others, in their order.
 void add_up(float* sums, size_t shares, size_t count) {
@@ -170,20 +184,30 @@ void weight_gradient(const Pixels<const float>& image, const Normalisation& norm
   const Pixels<const float> x = kernel == 1 ? in_one_row(image) : image,
                             dy = kernel == 1 ? in_one_row(gradient) : gradient;
   const int64_t in = x.channels, out = dy.channels, columns = HWY_DYNAMIC_DISPATCH(padded_columns)(out);
-  const bool winograd = kernel == kTapsOfWinograd && in >= 8 && out >= 8;
-  const int64_t blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(x, winograd),
-                shares = std::min(kShares, blocks);
-  const auto count = static_cast<size_t>((winograd ? kPointsOfTile : kernel * kernel) * in * columns);
+  const bool winograd = suits_winograd(kernel, in, out);
+  const int64_t slice = winograd ? std::clamp<int64_t>(kWeightsOfSlice / columns, 1, in) : in,
+                slices = (in + slice - 1) / slice, of_weight = winograd ? kPointsOfTile : kernel * kernel,
+                blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(x, kernel, winograd),
+                shares = std::clamp<int64_t>(blocks / kBlocksOfShare, 1, kShares);
+  const auto count = static_cast<size_t>(of_weight * in * columns);
   float* sums = thread_scratch<Scratch::Sums>(static_cast<size_t>(shares) * count);
-  parallel_for(0, shares, [&](int64_t share) {
-    float* mine = sums + static_cast<size_t>(share) * count;
-    std::fill_n(mine, count, 0.0F);
+  parallel_for(0, shares * slices, [&](int64_t task) {
+    const int64_t share = task / slices, first = task % slices * slice,
+                  channels = std::min(slice, in - first);
+    float* mine = sums + static_cast<size_t>(share) * count + first * of_weight * columns;
+    std::fill_n(mine, of_weight * channels * columns, 0.0F);
     HWY_DYNAMIC_DISPATCH(add_blocks)
-    (x, norm, dy, kernel, winograd, blocks * share / shares, blocks * (share + 1) / shares, mine);
+    (x.slice(first, channels), norm.from(first), dy, kernel, winograd, blocks * share / shares,
+     blocks * (share + 1) / shares, mine);
   });
   add_up(sums, static_cast<size_t>(shares), count);
   if (winograd) {
-    parallel_for(0, in, [&](int64_t i) { HWY_DYNAMIC_DISPATCH(weights_from_points)(sums, in, out, i, dw); });
+    parallel_for(0, in, [&](int64_t i) {
+      const int64_t first = i / slice * slice, channels = std::min(slice, in - first);
+      HWY_DYNAMIC_DISPATCH(weights_from_points)
+      (sums + (first * kPointsOfTile + i - first) * columns, channels * columns, kernel, out, dw + i * out,
+       in * out);
+    });
   } else {
     for (int64_t row = 0; row < kernel * kernel * in; ++row)
       std::copy_n(sums + row * columns, out, dw + row * out);

@@ -4,10 +4,10 @@
 
 namespace lucivox::cpu {
 
-// The gradient of a stride-1 convolution's weights, over channels-last float32 activations; 5x5 kernels run
-// by Winograd's algorithm (winograd-inl.h). dw[ky][kx][i][o] = sum over pixels of dy[pixel][o] times x[pixel
-// shifted by (ky, kx)][i], x normalised on reading (norm.scale may be null: as it is), zeros around the
-// image. dw is [kernel][kernel][in][out], contiguous, and is overwritten. Sums run over short blocks in
+// The gradient of a stride-1 convolution's weights, over channels-last float32 activations; 3x3 and 5x5
+// kernels run by Winograd's algorithm (winograd.h). dw[ky][kx][i][o] = sum over pixels of dy[pixel][o] times
+// x[pixel shifted by (ky, kx)][i], x normalised on reading (norm.scale may be null: as it is), zeros around
+// the image. dw is [kernel][kernel][in][out], contiguous, and is overwritten. Sums run over short blocks in
 // registers, then in an order that does not depend on the number of threads.
 void weight_gradient(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
                      int64_t kernel, float* dw);
