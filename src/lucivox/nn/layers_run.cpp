@@ -149,7 +149,7 @@ class Forward {
                     record_.winners[s].mutable_data_ptr<float>());
     } else {
       const int64_t factor = std::get<Upsample>(op).factor;
-      cpu::upsample(const_pixels(x),
+      cpu::upsample(const_pixels(x), cpu::Grids::AlignedCorners,
                     pixels(output_slice(step.output, x.size(0), x.size(1) * factor, x.size(2) * factor)));
     }
     take_moments(step.output);
@@ -322,7 +322,7 @@ class Backward {
     if (pool != nullptr) {
       cpu::max_pool_gradient(dy, pooling_of(*pool), record_.winners[s].const_data_ptr<float>(), to, dx);
     } else {
-      cpu::upsample_gradient(dy, to, dx);
+      cpu::upsample_gradient(dy, cpu::Grids::AlignedCorners, to, dx);
     }
   }
 
