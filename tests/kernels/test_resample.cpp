@@ -98,7 +98,6 @@ TEST(Upsample, IsLibtorchsAtEveryVectorLength) {
 }
 
 // New centres lie a quarter of a pixel beside the old ones: these mix 3 to 1, and the border is repeated.
-// border is repeated.
 TEST(Upsample, HalfPixelsMixThreeToOne) {
   const at::Tensor x = torch::tensor({0.0F, 4.0F, 12.0F}).view({1, 1, 3, 1}), y = torch::empty({1, 2, 6, 1});
   cpu::upsample(const_pixels(x), cpu::Grids::HalfPixels, pixels(y));

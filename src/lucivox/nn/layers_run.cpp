@@ -363,7 +363,7 @@ class Backward {
                      filters = filters_of(weights_.of(layer.convolution, 0), conv);
     const int64_t k = conv.kernel;
     const at::Tensor taps = at::empty({k, k, 1, conv.out}, at::kDouble);
-    cpu::tap_sums(const_pixels(dy), k, taps.mutable_data_ptr<double>());
+    cpu::tap_sums(const_pixels(x), const_pixels(dy), k, 1, taps.mutable_data_ptr<double>());
     give(layer.convolution, 1, taps[k / 2][k / 2][0].to(at::kFloat));
 
     const Statistics& of = record_.statistics[s];
@@ -375,7 +375,7 @@ class Backward {
       r = of.r.to(at::kFloat);
       norm = {mean.const_data_ptr<float>(), r.const_data_ptr<float>(), zeros.const_data_ptr<float>()};
     }
-    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, dw.mutable_data_ptr<float>());
+    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, 1, dw.mutable_data_ptr<float>());
 
     InputTerms terms{zeros, at::ones_like(zeros), zeros, zeros};
     if (layer.norm) {

@@ -10,6 +10,7 @@
 
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/arrival-inl.h>
+#include <lucivox/kernels/cpu/passes.h>
 #include <lucivox/kernels/cpu/reading-inl.h>
 #include <lucivox/kernels/cpu/scratch.h>
 #include <lucivox/kernels/cpu/winograd.h>
@@ -22,6 +23,10 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 constexpr int64_t kTiles = 12;
 // Pixels that a direct convolution computes at once, out of a first-level cache.
 constexpr int64_t kRun = 48;
+
+inline bool winograd(const Filters& f) {
+  return suits_winograd(f.kernel, f.stride, f.in, f.out);
+}
 
 // What becomes of the outputs of one vector of channels: put() each, then finish().
 template <typename Width>
@@ -135,106 +140,121 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm,
   });
 }
 
-// What a run of pixels of a row reads, as the left factor of a product: the rows of x around it side by side
-// in `scratch`, or, for a 1x1 kernel that reads x as it is, x itself.
+// What `pixels` outputs of a row from `begin` on read, as the left factor of a product: the rows of x around
+// them behind each other in `scratch`, or, where a single tap reads x as it is, x itself.
 template <typename Reader>
-Rows rows_of_run(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel, int64_t row,
-                 int64_t begin, int64_t end, float* scratch) {
-  const int64_t n = row / x.rows, y = row % x.rows;
+Rows rows_of_run(const Pixels<const float>& x, const Normalisation& norm, const Pass& pass, int64_t row,
+                 int64_t begin, int64_t pixels, float* scratch) {
+  const Axis &down = pass.down, &across = pass.across;
+  const int64_t n = row / down.outputs, top = row % down.outputs * down.stride - down.before,
+                left = begin * across.stride - across.before;
   if constexpr (std::is_same_v<Reader, AsItIs>) {
-    if (kernel == 1) return {x.at(n, y, begin), x.stride, x.channels, 1, 0};
+    if (is_single_tap(pass)) return {x.at(n, top, left), across.stride * x.stride, x.channels, 1, 0};
   }
-  gather_rows<Reader>(x, norm, kernel, n, y, begin, end, scratch);
-  return {scratch, x.channels, kernel * x.channels, kernel, (end - begin + kernel - 1) * x.channels};
+  const Rectangle from{n, top, left, down.taps, inputs_of(across, pixels)};
+  gather<Reader>(x, norm, from, scratch);
+  return {scratch, across.stride * x.channels, across.taps * x.channels, down.taps,
+          from.columns * x.channels};
 }
 
-// Blocks [first, last) of runs of kRun pixels; the rows of `weights` are [kernel][kernel][in].
+int64_t runs_of(const Pass& pass) {
+  return (pass.across.outputs + kRun - 1) / kRun;
+}
+
+// Blocks [first, last) of runs of kRun outputs of `pass`, whose image has image_rows and image_columns; the
+// rows of `weights` are [taps down][taps across][in].
 template <typename Outputs>
-void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel,
-                   const Panels<const float>& weights, int64_t out, int64_t first, int64_t last,
-                   const Outputs& outputs_of) {
-  const int64_t columns = weights.columns, gathered = kRun + kernel - 1, runs = (x.columns + kRun - 1) / kRun;
-  const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
+void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, const Pass& pass,
+                   const Panels<const float>& weights, int64_t out, int64_t image_rows, int64_t image_columns,
+                   int64_t first, int64_t last, const Outputs& outputs_of) {
+  const Axis &down = pass.down, &across = pass.across;
+  const int64_t columns = weights.columns, runs = runs_of(pass);
+  const auto row_floats = static_cast<size_t>(down.taps * inputs_of(across, kRun) * x.channels);
   float* scratch = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
   float* products = scratch + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
-      const int64_t row = block / runs, begin = block % runs * kRun, end = std::min(begin + kRun, x.columns),
-                    pixels = end - begin;
-      const Rows rows = rows_of_run<decltype(reader)>(x, norm, kernel, row, begin, end, scratch);
+      const int64_t row = block / runs, begin = block % runs * kRun,
+                    pixels = std::min(kRun, across.outputs - begin), n = row / down.outputs,
+                    y = down.first + row % down.outputs * down.step,
+                    corner = (n * image_rows + y) * image_columns + across.first + begin * across.step;
+      const Rows rows = rows_of_run<decltype(reader)>(x, norm, pass, row, begin, pixels, scratch);
       weights.each([&](int64_t c, int64_t width) {
         multiply(rows, pixels, weights.at(0, c), width, products + c, columns);
       });
       over_vectors(out, [&](int64_t c, auto width) {
         auto channel = outputs_of(c, width);
         for (int64_t p = 0; p < pixels; ++p)
-          channel.put(row * x.columns + begin + p, hn::LoadU(Floats(), products + p * columns + c));
+          channel.put(corner + p * across.step, hn::LoadU(Floats(), products + p * columns + c));
         channel.finish();
       });
     }
   });
 }
 
-int64_t rows_of_weights(const Filters& f) {
-  return (suits_winograd(f.kernel, f.in, f.out) ? kPoints : f.kernel * f.kernel) * f.in;
+int64_t rows_of_weights(const Filters& f, const Pass& pass) {
+  return (winograd(f) ? kPoints : pass.down.taps * pass.across.taps) * f.in;
 }
 
-// How many floats the weights take as blocks read them.
-int64_t arranged_floats(const Filters& f) {
-  return rows_of_weights(f) * whole_vectors(f.out);
+// How many floats the weights of a pass take as blocks read them.
+int64_t arranged_floats(const Filters& f, const Pass& pass) {
+  return rows_of_weights(f, pass) * whole_vectors(f.out);
 }
 
 // Input channel i of the weights, in their panels.
-void arrange_weights(const Filters& f, int64_t i, float* arranged) {
-  const Panels<float> to{arranged, rows_of_weights(f), whole_vectors(f.out)};
+void arrange_weights(const Filters& f, const Pass& pass, int64_t i, float* arranged) {
+  const Axis &down = pass.down, &across = pass.across;
+  const Panels<float> to{arranged, rows_of_weights(f, pass), whole_vectors(f.out)};
   over_vectors(f.out, [&](int64_t o, auto width) {
     const auto tap = [&](int64_t y, int64_t x) {
       return load(f.weight + ((y * f.kernel + x) * f.in + i) * f.out + o, width);
     };
-    if (suits_winograd(f.kernel, f.in, f.out)) {
+    if (winograd(f)) {
       with_taps(f.kernel, [&](auto taps) {
         both_sides<taps(), kIn>(to_points<taps()>, tap, [&](int64_t y, int64_t x, Vector value) {
           hn::StoreU(value, Floats(), to.at((y * kIn + x) * f.in + i, o));
         });
       });
     } else {
-      for (int64_t y = 0; y < f.kernel; ++y) {
-        for (int64_t x = 0; x < f.kernel; ++x)
-          hn::StoreU(tap(y, x), Floats(), to.at((y * f.kernel + x) * f.in + i, o));
+      for (int64_t y = 0; y < down.taps; ++y) {
+        for (int64_t x = 0; x < across.taps; ++x) {
+          const auto value = tap(down.first_tap + y * down.tap_step, across.first_tap + x * across.tap_step);
+          hn::StoreU(value, Floats(), to.at((y * across.taps + x) * f.in + i, o));
+        }
       }
     }
   });
 }
 
-int64_t block_count(const Pixels<const float>& x, const Filters& f) {
-  return suits_winograd(f.kernel, f.in, f.out) ? (tile_count(x, kIn + 1 - f.kernel) + kTiles - 1) / kTiles
-                                               : x.images * x.rows * ((x.columns + kRun - 1) / kRun);
+int64_t block_count(const Pixels<const float>& x, const Filters& f, const Pass& pass) {
+  return winograd(f) ? (tile_count(x, kIn + 1 - f.kernel) + kTiles - 1) / kTiles
+                     : x.images * pass.down.outputs * runs_of(pass);
 }
 
-// Blocks [first, last) of either kind; the weights of `f` are arranged.
+// Blocks [first, last) of either kind, of outputs in an image like `y`; the weights of `f` are arranged.
 template <typename Outputs>
-void blocks(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, int64_t first,
-            int64_t last, const Outputs& outputs_of) {
-  const Panels<const float> weights{f.weight, rows_of_weights(f), whole_vectors(f.out)};
-  if (suits_winograd(f.kernel, f.in, f.out)) {
+void blocks(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, const Pass& pass,
+            const Pixels<float>& y, int64_t first, int64_t last, const Outputs& outputs_of) {
+  const Panels<const float> weights{f.weight, rows_of_weights(f, pass), whole_vectors(f.out)};
+  if (winograd(f)) {
     with_taps(f.kernel,
               [&](auto taps) { winograd_blocks<taps()>(x, norm, weights, f.out, first, last, outputs_of); });
   } else {
-    direct_blocks(x, norm, f.kernel, weights, f.out, first, last, outputs_of);
+    direct_blocks(x, norm, pass, weights, f.out, y.rows, y.columns, first, last, outputs_of);
   }
 }
 
 // One share of the blocks; its sums are [2][out].
-void respond(const Pixels<const float>& x, const Normalisation& norm, const Filters& f,
+void respond(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, const Pass& pass,
              const Response& response, const Pixels<float>& y, int64_t first, int64_t last, double* sums) {
-  blocks(x, norm, f, first, last, [&](int64_t c, auto width) {
+  blocks(x, norm, f, pass, y, first, last, [&](int64_t c, auto width) {
     return RespondingChannels<decltype(width)>(response, y, sums, c, width);
   });
 }
 
-void propagate(const Pixels<const float>& dy, const Filters& f, const InputGradient& gradient,
-               const Pixels<float>& dx, int64_t first, int64_t last) {
-  blocks(dy, {}, f, first, last,
+void propagate(const Pixels<const float>& dy, const Filters& f, const Pass& pass,
+               const InputGradient& gradient, const Pixels<float>& dx, int64_t first, int64_t last) {
+  blocks(dy, {}, f, pass, dx, first, last,
          [&](int64_t c, auto width) { return GradientChannels<decltype(width)>(gradient, dx, c, width); });
 }
 
@@ -255,13 +275,16 @@ namespace {
 // stay even.
 constexpr int64_t kShares = 64;
 
-// The weights as the blocks read them.
+// The weights as the blocks of a pass read them.
 class Arranged {
  public:
-  explicit Arranged(const Filters& f)
-      : weights_(hwy::AllocateAligned<float>(static_cast<size_t>(HWY_DYNAMIC_DISPATCH(arranged_floats)(f)))),
-        filters_(f) {
-    parallel_for(0, f.in, [&](int64_t i) { HWY_DYNAMIC_DISPATCH(arrange_weights)(f, i, weights_.get()); });
+  Arranged(const Filters& f, const Pass& pass) : filters_(f) {
+    const int64_t floats = HWY_DYNAMIC_DISPATCH(arranged_floats)(f, pass);
+    if (floats == 0) return;  // a phase that no tap reaches
+    weights_ = hwy::AllocateAligned<float>(static_cast<size_t>(floats));
+    parallel_for(0, f.in, [&](int64_t i) {
+      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, weights_.get());
+    });
     filters_.weight = weights_.get();
   }
 
@@ -271,6 +294,12 @@ class Arranged {
   hwy::AlignedFreeUniquePtr<float[]> weights_;
   Filters filters_;
 };
+
+// A 1x1 kernel that skips no pixels knows no rows: one long row gives the longest runs.
+template <typename Float>
+Pixels<Float> image_for(const Filters& f, const Pixels<Float>& image) {
+  return f.kernel == 1 && f.stride == 1 ? in_one_row(image) : image;
+}
 
 template <typename Body>
 void over_shares(int64_t blocks, const Body& body) {
@@ -282,17 +311,21 @@ void over_shares(int64_t blocks, const Body& body) {
 
 }  // namespace
 
-void convolution(const Pixels<const float>& image, const Normalisation& norm, const Filters& filters,
-                 const Response& response, const Pixels<float>& y) {
-  const Arranged weights(filters);
-  const Pixels<const float> x = filters.kernel == 1 ? in_one_row(image) : image;
+void convolution(const Pixels<const float>& input, const Normalisation& norm, const Filters& filters,
+                 const Response& response, const Pixels<float>& output) {
+  const Pixels<const float> x = image_for(filters, input);
+  const Pixels<float> y = image_for(filters, output);
+  const Pass pass{strided_axis(filters.kernel, filters.stride, x.rows),
+                  strided_axis(filters.kernel, filters.stride, x.columns)};
+  const Arranged weights(filters, pass);
   const auto out = static_cast<size_t>(filters.out);
   std::vector<double> partial(kShares * 2 * out);
-  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, filters), [&](int64_t share, int64_t first, int64_t last) {
-    HWY_DYNAMIC_DISPATCH(respond)
-    (x, norm, weights.filters(), response, y, first, last,
-     partial.data() + static_cast<size_t>(share) * 2 * out);
-  });
+  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, filters, pass),
+              [&](int64_t share, int64_t first, int64_t last) {
+                HWY_DYNAMIC_DISPATCH(respond)
+                (x, norm, weights.filters(), pass, response, y, first, last,
+                 partial.data() + static_cast<size_t>(share) * 2 * out);
+              });
   std::fill_n(response.sums, out, 0.0);
   std::fill_n(response.squares, out, 0.0);
   for (size_t share = 0; share < static_cast<size_t>(kShares); ++share) {
@@ -303,14 +336,18 @@ void convolution(const Pixels<const float>& image, const Normalisation& norm, co
   }
 }
 
-void convolution_gradient(const Pixels<const float>& gradient_image, const Filters& filters,
-                          const InputGradient& gradient, const Pixels<float>& dx) {
-  const Arranged weights(filters);
-  const Pixels<const float> dy = filters.kernel == 1 ? in_one_row(gradient_image) : gradient_image;
-  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(dy, filters), [&](int64_t, int64_t first, int64_t last) {
-    HWY_DYNAMIC_DISPATCH(propagate)
-    (dy, weights.filters(), gradient, dx, first, last);
-  });
+void convolution_gradient(const Pixels<const float>& output_gradient, const Filters& filters,
+                          const InputGradient& gradient, const Pixels<float>& input_gradient) {
+  const Pixels<const float> dy = image_for(filters, output_gradient);
+  const Pixels<float> dx = image_for(filters, input_gradient);
+  for (const Pass& pass : phases(filters.kernel, filters.stride, dx.rows, dx.columns)) {
+    const Arranged weights(filters, pass);
+    over_shares(HWY_DYNAMIC_DISPATCH(block_count)(dy, filters, pass),
+                [&](int64_t, int64_t first, int64_t last) {
+                  HWY_DYNAMIC_DISPATCH(propagate)
+                  (dy, weights.filters(), pass, gradient, dx, first, last);
+                });
+  }
 }
 
 }  // namespace lucivox::cpu
