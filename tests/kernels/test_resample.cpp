@@ -73,24 +73,36 @@ TEST(MaxPool, IsLibtorchsAtEveryVectorLength) {
 
 TEST(Upsample, IsLibtorchsAtEveryVectorLength) {
   at_every_vector_length([](int64_t channels) {
-    for (const int64_t factor : {2, 3}) {
-      for (const int64_t rows : {1, 7}) {
-        const at::Tensor x = slice_of_nan(torch::randn({2, rows, 5, channels}));
-        const at::Tensor input = as_nchw64(x).contiguous().requires_grad_(),
-                         truth = at::upsample_bilinear2d(input, {rows * factor, 5 * factor}, true);
-        const at::Tensor y = slice_of_nan(torch::zeros({2, rows * factor, 5 * factor, channels}));
-        cpu::upsample(const_pixels(x), pixels(y));
-        EXPECT_LT(largest_difference(as_nchw(y), truth), 1e-6);
+    for (const cpu::Grids grids : {cpu::Grids::AlignedCorners, cpu::Grids::HalfPixels}) {
+      const bool aligned = grids == cpu::Grids::AlignedCorners;
+      for (const int64_t factor : {2, 3}) {
+        for (const int64_t rows : {1, 7}) {
+          SCOPED_TRACE(fmt::format("{} rows by {}, corners aligned: {}", rows, factor, aligned));
+          const at::Tensor x = slice_of_nan(torch::randn({2, rows, 5, channels}));
+          const at::Tensor input = as_nchw64(x).contiguous().requires_grad_(),
+                           truth = at::upsample_bilinear2d(input, {rows * factor, 5 * factor}, aligned);
+          const at::Tensor y = slice_of_nan(torch::zeros({2, rows * factor, 5 * factor, channels}));
+          cpu::upsample(const_pixels(x), grids, pixels(y));
+          EXPECT_LT(largest_difference(as_nchw(y), truth), 1e-6);
 
-        const at::Tensor dy = slice_of_nan(torch::randn(y.sizes()));
-        truth.backward(as_nchw64(dy));
-        const Arriving to(x);
-        cpu::upsample_gradient(const_pixels(dy), to.arrival(), pixels(to.dx));
-        EXPECT_LT(largest_difference(to.dx, to.expected(input.grad())), 2e-6) << factor;
-        EXPECT_TRUE(sides_untouched(y) && sides_untouched(to.dx));
+          const at::Tensor dy = slice_of_nan(torch::randn(y.sizes()));
+          truth.backward(as_nchw64(dy));
+          const Arriving to(x);
+          cpu::upsample_gradient(const_pixels(dy), grids, to.arrival(), pixels(to.dx));
+          EXPECT_LT(largest_difference(to.dx, to.expected(input.grad())), 2e-6);
+          EXPECT_TRUE(sides_untouched(y) && sides_untouched(to.dx));
+        }
       }
     }
   });
+}
+
+// New centres lie a quarter of a pixel beside the old ones: these mix 3 to 1, and the border is repeated.
+TEST(Upsample, HalfPixelsMixThreeToOne) {
+  const at::Tensor x = torch::tensor({0.0F, 4.0F, 12.0F}).view({1, 1, 3, 1}), y = torch::empty({1, 2, 6, 1});
+  cpu::upsample(const_pixels(x), cpu::Grids::HalfPixels, pixels(y));
+  const at::Tensor row = torch::tensor({0.0F, 1.0F, 3.0F, 6.0F, 10.0F, 12.0F});
+  EXPECT_TRUE(at::equal(y.view({2, 6}), at::stack({row, row})));
 }
 
 }  // namespace

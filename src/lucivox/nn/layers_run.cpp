@@ -147,7 +147,7 @@ class Forward {
                     record_.winners[s].mutable_data_ptr<float>());
     } else {
       const int64_t factor = std::get<Upsample>(op).factor;
-      cpu::upsample(const_pixels(x),
+      cpu::upsample(const_pixels(x), cpu::Grids::AlignedCorners,
                     pixels(output_slice(step.output, x.size(0), x.size(1) * factor, x.size(2) * factor)));
     }
     take_moments(step.output);
@@ -323,7 +323,7 @@ class Backward {
     if (pool != nullptr) {
       cpu::max_pool_gradient(dy, pooling_of(*pool), record_.winners[s].const_data_ptr<float>(), to, dx);
     } else {
-      cpu::upsample_gradient(dy, to, dx);
+      cpu::upsample_gradient(dy, cpu::Grids::AlignedCorners, to, dx);
     }
   }
 
@@ -378,7 +378,7 @@ class Backward {
     const at::Tensor x = activations(layer.input), dy = outputs_.slice_of(layer.output());
     const int64_t k = conv.kernel;
     const at::Tensor taps = at::empty({k, k, 1, conv.out}, at::kDouble);
-    cpu::tap_sums(const_pixels(dy), k, taps.mutable_data_ptr<double>());
+    cpu::tap_sums(const_pixels(x), const_pixels(dy), k, 1, taps.mutable_data_ptr<double>());
     give(layer.convolution, 1, taps[k / 2][k / 2][0].to(at::kFloat));
 
     const Statistics& of = record_.statistics[s];
@@ -389,7 +389,7 @@ class Backward {
       r = of.r.to(at::kFloat);
       norm = {mean.const_data_ptr<float>(), r.const_data_ptr<float>(), terms.shift.const_data_ptr<float>()};
     }
-    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, dw.mutable_data_ptr<float>());
+    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, 1, dw.mutable_data_ptr<float>());
 
     if (layer.norm) {
       const at::Tensor &weight = weights_.of(*layer.norm, 0), &bias = weights_.of(*layer.norm, 1);

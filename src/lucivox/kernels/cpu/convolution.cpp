@@ -10,8 +10,10 @@
 
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/arrival-inl.h>
+#include <lucivox/kernels/cpu/passes.h>
 #include <lucivox/kernels/cpu/reading-inl.h>
 #include <lucivox/kernels/cpu/scratch.h>
+#include <lucivox/kernels/cpu/winograd.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
@@ -21,6 +23,10 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 constexpr int64_t kTiles = 12;
 // Pixels that a direct convolution computes at once, out of a first-level cache.
 constexpr int64_t kRun = 48;
+
+inline bool winograd(const Filters& f) {
+  return suits_winograd(f.kernel, f.stride, f.in, f.out);
+}
 
 // What becomes of the outputs of one vector of channels: put() each, then finish().
 template <typename Width>
@@ -86,20 +92,20 @@ class GradientChannels {
   Vector mean_, from_dn_, from_x_, shift_;
 };
 
-// The outputs of `count` tiles from their 64 products.
-template <typename Outputs>
-void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int64_t out, int64_t first,
-                       int64_t count, const Outputs& outputs_of) {
+// The outputs of `count` tiles from their 64 products, of one panel of channels from `begin` to `end`.
+template <int Taps, typename Outputs>
+void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int64_t begin, int64_t end,
+                       int64_t first, int64_t count, const Outputs& outputs_of) {
   const int64_t point_stride = m.point_stride();
   for (int64_t t = 0; t < count; ++t) {
-    const Tile tile = tile_at(x, first + t);
+    const Tile tile = tile_at(x, kOutputs<Taps>, first + t);
     const int64_t corner = (tile.n * x.rows + tile.y) * x.columns + tile.x, below = x.rows - tile.y,
                   right = x.columns - tile.x;
-    over_vectors(out, [&](int64_t c, auto width) {
+    over_vectors(end - begin, [&](int64_t c, auto width) {
       const float* from = m.row(0, t) + c;
-      auto channel = outputs_of(c, width);
-      both_sides<kIn, kOut>(
-          outputs,
+      auto channel = outputs_of(begin + c, width);
+      both_sides<kIn, kOutputs<Taps>>(
+          sums_over_points<kOutputs<Taps>>,
           [=](int64_t i, int64_t j) { return hn::LoadU(Floats(), from + (i * kIn + j) * point_stride); },
           [&](int64_t i, int64_t j, Vector value) {
             if (i < below && j < right) channel.put(corner + i * x.columns + j, value);
@@ -109,115 +115,147 @@ void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int
   }
 }
 
-// Blocks [first, last) of kTiles tiles; `points` are the weights' 64 matrices [in][whole_vectors(out)].
-template <typename Outputs>
-void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm, const float* points,
-                     int64_t out, int64_t first, int64_t last, const Outputs& outputs_of) {
-  const int64_t columns = whole_vectors(out), tiles = tile_count(x);
-  const size_t v_floats = PointMatrices::floats(kTiles, x.channels);
-  float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTiles, columns));
-  const PointMatrices v{scratch, kTiles, x.channels}, m{scratch + v_floats, kTiles, columns};
+// Blocks [first, last) of kTiles tiles; the rows of `points` are [64][in]. All points of a panel go through a
+// second-level cache before the next panel's.
+template <int Taps, typename Outputs>
+void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm,
+                     const Panels<const float>& points, int64_t out, int64_t first, int64_t last,
+                     const Outputs& outputs_of) {
+  const int64_t in = x.channels, widest = std::min(points.columns, points.width()),
+                tiles = tile_count(x, kOutputs<Taps>);
+  const size_t v_floats = PointMatrices::floats(kTiles, in);
+  float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTiles, widest));
+  const PointMatrices v{scratch, kTiles, in}, m{scratch + v_floats, kTiles, widest};
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t tile = block * kTiles, count = std::min(kTiles, tiles - tile);
-      transform_inputs<decltype(reader)>(x, norm, tile, count, v);
-      for (int64_t p = 0; p < kPoints; ++p) {
-        multiply({v.row(p, 0), x.channels, x.channels, 1, 0}, count, points + p * x.channels * columns,
-                 columns, m.row(p, 0));
-      }
-      transform_outputs(m, x, out, tile, count, outputs_of);
+      transform_inputs<decltype(reader), Taps>(x, norm, tile, count, v);
+      points.each([&](int64_t begin, int64_t columns) {
+        for (int64_t p = 0; p < kPoints; ++p)
+          multiply({v.row(p, 0), in, in, 1, 0}, count, points.at(p * in, begin), columns, m.row(p, 0),
+                   widest);
+        transform_outputs<Taps>(m, x, begin, std::min(begin + columns, out), tile, count, outputs_of);
+      });
     }
   });
 }
 
-// What a run of pixels of a row reads, as the left factor of a product: the rows of x around it side by side
-// in `scratch`, or, for a 1x1 kernel that reads x as it is, x itself.
+// What `pixels` outputs of a row from `begin` on read, as the left factor of a product: the rows of x around
+// them behind each other in `scratch`, or, where a single tap reads x as it is, x itself.
 template <typename Reader>
-Rows rows_of_run(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel, int64_t row,
-                 int64_t begin, int64_t end, float* scratch) {
-  const int64_t n = row / x.rows, y = row % x.rows;
+Rows rows_of_run(const Pixels<const float>& x, const Normalisation& norm, const Pass& pass, int64_t row,
+                 int64_t begin, int64_t pixels, float* scratch) {
+  const Axis &down = pass.down, &across = pass.across;
+  const int64_t n = row / down.outputs, top = row % down.outputs * down.stride - down.before,
+                left = begin * across.stride - across.before;
   if constexpr (std::is_same_v<Reader, AsItIs>) {
-    if (kernel == 1) return {x.at(n, y, begin), x.stride, x.channels, 1, 0};
+    if (is_single_tap(pass)) return {x.at(n, top, left), across.stride * x.stride, x.channels, 1, 0};
   }
-  gather_rows<Reader>(x, norm, kernel, n, y, begin, end, scratch);
-  return {scratch, x.channels, kernel * x.channels, kernel, (end - begin + kernel - 1) * x.channels};
+  const Rectangle from{n, top, left, down.taps, inputs_of(across, pixels)};
+  gather<Reader>(x, norm, from, scratch);
+  return {scratch, across.stride * x.channels, across.taps * x.channels, down.taps,
+          from.columns * x.channels};
 }
 
-// Blocks [first, last) of runs of kRun pixels; `weight` is [kernel][kernel][in][whole_vectors(out)].
+int64_t runs_of(const Pass& pass) {
+  return (pass.across.outputs + kRun - 1) / kRun;
+}
+
+// Blocks [first, last) of runs of kRun outputs of `pass`, whose image has image_rows and image_columns; the
+// rows of `weights` are [taps down][taps across][in].
 template <typename Outputs>
-void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, const float* weight,
-                   int64_t kernel, int64_t out, int64_t first, int64_t last, const Outputs& outputs_of) {
-  const int64_t columns = whole_vectors(out), gathered = kRun + kernel - 1,
-                runs = (x.columns + kRun - 1) / kRun;
-  const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
+void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, const Pass& pass,
+                   const Panels<const float>& weights, int64_t out, int64_t image_rows, int64_t image_columns,
+                   int64_t first, int64_t last, const Outputs& outputs_of) {
+  const Axis &down = pass.down, &across = pass.across;
+  const int64_t columns = weights.columns, runs = runs_of(pass);
+  const auto row_floats = static_cast<size_t>(down.taps * inputs_of(across, kRun) * x.channels);
   float* scratch = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
   float* products = scratch + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
-      const int64_t row = block / runs, begin = block % runs * kRun, end = std::min(begin + kRun, x.columns),
-                    pixels = end - begin;
-      multiply(rows_of_run<decltype(reader)>(x, norm, kernel, row, begin, end, scratch), pixels, weight,
-               columns, products);
+      const int64_t row = block / runs, begin = block % runs * kRun,
+                    pixels = std::min(kRun, across.outputs - begin), n = row / down.outputs,
+                    y = down.first + row % down.outputs * down.step,
+                    corner = (n * image_rows + y) * image_columns + across.first + begin * across.step;
+      const Rows rows = rows_of_run<decltype(reader)>(x, norm, pass, row, begin, pixels, scratch);
+      weights.each([&](int64_t c, int64_t width) {
+        multiply(rows, pixels, weights.at(0, c), width, products + c, columns);
+      });
       over_vectors(out, [&](int64_t c, auto width) {
         auto channel = outputs_of(c, width);
         for (int64_t p = 0; p < pixels; ++p)
-          channel.put(row * x.columns + begin + p, hn::LoadU(Floats(), products + p * columns + c));
+          channel.put(corner + p * across.step, hn::LoadU(Floats(), products + p * columns + c));
         channel.finish();
       });
     }
   });
 }
 
-// The weights as blocks read them, [..][in][whole_vectors(out)].
-int64_t padded(int64_t out) {
-  return whole_vectors(out);
+int64_t rows_of_weights(const Filters& f, const Pass& pass) {
+  return (winograd(f) ? kPoints : pass.down.taps * pass.across.taps) * f.in;
 }
 
-// G w G' of input channels [first, last).
-void transform_weights(const Filters& f, int64_t first, int64_t last, float* points) {
-  const int64_t columns = whole_vectors(f.out);
-  for (int64_t i = first; i < last; ++i) {
-    over_vectors(f.out, [&](int64_t o, auto width) {
-      both_sides<kTap, kIn>(
-          to_points,
-          [&](int64_t y, int64_t x) {
-            return load(f.weight + ((y * kTap + x) * f.in + i) * f.out + o, width);
-          },
-          [&](int64_t y, int64_t x, Vector value) {
-            hn::StoreU(value, Floats(), points + ((y * kIn + x) * f.in + i) * columns + o);
-          });
-    });
+// How many floats the weights of a pass take as blocks read them.
+int64_t arranged_floats(const Filters& f, const Pass& pass) {
+  return rows_of_weights(f, pass) * whole_vectors(f.out);
+}
+
+// Input channel i of the weights, in their panels.
+void arrange_weights(const Filters& f, const Pass& pass, int64_t i, float* arranged) {
+  const Axis &down = pass.down, &across = pass.across;
+  const Panels<float> to{arranged, rows_of_weights(f, pass), whole_vectors(f.out)};
+  over_vectors(f.out, [&](int64_t o, auto width) {
+    const auto tap = [&](int64_t y, int64_t x) {
+      return load(f.weight + ((y * f.kernel + x) * f.in + i) * f.out + o, width);
+    };
+    if (winograd(f)) {
+      with_taps(f.kernel, [&](auto taps) {
+        both_sides<taps(), kIn>(to_points<taps()>, tap, [&](int64_t y, int64_t x, Vector value) {
+          hn::StoreU(value, Floats(), to.at((y * kIn + x) * f.in + i, o));
+        });
+      });
+    } else {
+      for (int64_t y = 0; y < down.taps; ++y) {
+        for (int64_t x = 0; x < across.taps; ++x) {
+          const auto value = tap(down.first_tap + y * down.tap_step, across.first_tap + x * across.tap_step);
+          hn::StoreU(value, Floats(), to.at((y * across.taps + x) * f.in + i, o));
+        }
+      }
+    }
+  });
+}
+
+int64_t block_count(const Pixels<const float>& x, const Filters& f, const Pass& pass) {
+  return winograd(f) ? (tile_count(x, kIn + 1 - f.kernel) + kTiles - 1) / kTiles
+                     : x.images * pass.down.outputs * runs_of(pass);
+}
+
+// Blocks [first, last) of either kind, of outputs in an image like `y`; the weights of `f` are arranged.
+template <typename Outputs>
+void blocks(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, const Pass& pass,
+            const Pixels<float>& y, int64_t first, int64_t last, const Outputs& outputs_of) {
+  const Panels<const float> weights{f.weight, rows_of_weights(f, pass), whole_vectors(f.out)};
+  if (winograd(f)) {
+    with_taps(f.kernel,
+              [&](auto taps) { winograd_blocks<taps()>(x, norm, weights, f.out, first, last, outputs_of); });
+  } else {
+    direct_blocks(x, norm, pass, weights, f.out, y.rows, y.columns, first, last, outputs_of);
   }
-}
-
-int64_t block_count(const Pixels<const float>& x, bool winograd) {
-  return winograd ? (tile_count(x) + kTiles - 1) / kTiles
-                  : x.images * x.rows * ((x.columns + kRun - 1) / kRun);
 }
 
 // One share of the blocks; its sums are [2][out].
-void respond(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, bool winograd,
+void respond(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, const Pass& pass,
              const Response& response, const Pixels<float>& y, int64_t first, int64_t last, double* sums) {
-  const auto outputs_of = [&](int64_t c, auto width) {
+  blocks(x, norm, f, pass, y, first, last, [&](int64_t c, auto width) {
     return RespondingChannels<decltype(width)>(response, y, sums, c, width);
-  };
-  if (winograd) {
-    winograd_blocks(x, norm, f.weight, f.out, first, last, outputs_of);
-  } else {
-    direct_blocks(x, norm, f.weight, f.kernel, f.out, first, last, outputs_of);
-  }
+  });
 }
 
-void propagate(const Pixels<const float>& dy, const Filters& f, bool winograd, const InputGradient& gradient,
-               const Pixels<float>& dx, int64_t first, int64_t last) {
-  const auto outputs_of = [&](int64_t c, auto width) {
-    return GradientChannels<decltype(width)>(gradient, dx, c, width);
-  };
-  if (winograd) {
-    winograd_blocks(dy, {}, f.weight, f.out, first, last, outputs_of);
-  } else {
-    direct_blocks(dy, {}, f.weight, f.kernel, f.out, first, last, outputs_of);
-  }
+void propagate(const Pixels<const float>& dy, const Filters& f, const Pass& pass,
+               const InputGradient& gradient, const Pixels<float>& dx, int64_t first, int64_t last) {
+  blocks(dy, {}, f, pass, dx, first, last,
+         [&](int64_t c, auto width) { return GradientChannels<decltype(width)>(gradient, dx, c, width); });
 }
 
 }  // namespace lucivox::cpu::HWY_NAMESPACE
@@ -225,52 +263,43 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lucivox::cpu {
-HWY_EXPORT(padded);
-HWY_EXPORT(transform_weights);
+HWY_EXPORT(arranged_floats);
+HWY_EXPORT(arrange_weights);
 HWY_EXPORT(block_count);
 HWY_EXPORT(respond);
 HWY_EXPORT(propagate);
 
 namespace {
 
-constexpr int64_t kKernel = 5, kPointsOfTile = 64;
 // Shares of the blocks, each with its own sums; more than any machine's threads deserve here, so that shares
 // stay even.
 constexpr int64_t kShares = 64;
 
-// Narrower layers do not repay the transforms.
-bool suits_winograd(const Filters& f) {
-  return f.kernel == kKernel && f.in >= 8 && f.out >= 8;
-}
-
-// The weights as the blocks read them.
-class Prepared {
+// The weights as the blocks of a pass read them.
+class Arranged {
  public:
-  explicit Prepared(const Filters& f) : winograd_(suits_winograd(f)), filters_(f) {
-    const int64_t columns = HWY_DYNAMIC_DISPATCH(padded)(f.out), taps = f.kernel * f.kernel;
-    weights_ =
-        hwy::AllocateAligned<float>(static_cast<size_t>((winograd_ ? kPointsOfTile : taps) * f.in * columns));
-    if (winograd_) {
-      parallel_for(0, f.in, [&](int64_t i) {
-        HWY_DYNAMIC_DISPATCH(transform_weights)(f, i, i + 1, weights_.get());
-      });
-    } else {
-      for (int64_t row = 0; row < taps * f.in; ++row) {
-        float* to = std::copy_n(f.weight + row * f.out, f.out, weights_.get() + row * columns);
-        std::fill_n(to, columns - f.out, 0.0F);
-      }
-    }
+  Arranged(const Filters& f, const Pass& pass) : filters_(f) {
+    const int64_t floats = HWY_DYNAMIC_DISPATCH(arranged_floats)(f, pass);
+    if (floats == 0) return;  // a phase that no tap reaches
+    weights_ = hwy::AllocateAligned<float>(static_cast<size_t>(floats));
+    parallel_for(0, f.in, [&](int64_t i) {
+      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, weights_.get());
+    });
     filters_.weight = weights_.get();
   }
 
-  bool winograd() const { return winograd_; }
   const Filters& filters() const { return filters_; }
 
  private:
-  bool winograd_;
-  Filters filters_;
   hwy::AlignedFreeUniquePtr<float[]> weights_;
+  Filters filters_;
 };
+
+// A 1x1 kernel that skips no pixels knows no rows: one long row gives the longest runs.
+template <typename Float>
+Pixels<Float> image_for(const Filters& f, const Pixels<Float>& image) {
+  return f.kernel == 1 && f.stride == 1 ? in_one_row(image) : image;
+}
 
 template <typename Body>
 void over_shares(int64_t blocks, const Body& body) {
@@ -282,16 +311,19 @@ void over_shares(int64_t blocks, const Body& body) {
 
 }  // namespace
 
-void convolution(const Pixels<const float>& image, const Normalisation& norm, const Filters& filters,
-                 const Response& response, const Pixels<float>& y) {
-  const Prepared weights(filters);
-  const Pixels<const float> x = filters.kernel == 1 ? in_one_row(image) : image;
+void convolution(const Pixels<const float>& input, const Normalisation& norm, const Filters& filters,
+                 const Response& response, const Pixels<float>& output) {
+  const Pixels<const float> x = image_for(filters, input);
+  const Pixels<float> y = image_for(filters, output);
+  const Pass pass{strided_axis(filters.kernel, filters.stride, x.rows),
+                  strided_axis(filters.kernel, filters.stride, x.columns)};
+  const Arranged weights(filters, pass);
   const auto out = static_cast<size_t>(filters.out);
   std::vector<double> partial(kShares * 2 * out);
-  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, weights.winograd()),
+  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, filters, pass),
               [&](int64_t share, int64_t first, int64_t last) {
                 HWY_DYNAMIC_DISPATCH(respond)
-                (x, norm, weights.filters(), weights.winograd(), response, y, first, last,
+                (x, norm, weights.filters(), pass, response, y, first, last,
                  partial.data() + static_cast<size_t>(share) * 2 * out);
               });
   std::fill_n(response.sums, out, 0.0);
@@ -304,15 +336,18 @@ void convolution(const Pixels<const float>& image, const Normalisation& norm, co
   }
 }
 
-void convolution_gradient(const Pixels<const float>& gradient_image, const Filters& filters,
-                          const InputGradient& gradient, const Pixels<float>& dx) {
-  const Prepared weights(filters);
-  const Pixels<const float> dy = filters.kernel == 1 ? in_one_row(gradient_image) : gradient_image;
-  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(dy, weights.winograd()),
-              [&](int64_t, int64_t first, int64_t last) {
-                HWY_DYNAMIC_DISPATCH(propagate)
-                (dy, weights.filters(), weights.winograd(), gradient, dx, first, last);
-              });
+void convolution_gradient(const Pixels<const float>& output_gradient, const Filters& filters,
+                          const InputGradient& gradient, const Pixels<float>& input_gradient) {
+  const Pixels<const float> dy = image_for(filters, output_gradient);
+  const Pixels<float> dx = image_for(filters, input_gradient);
+  for (const Pass& pass : phases(filters.kernel, filters.stride, dx.rows, dx.columns)) {
+    const Arranged weights(filters, pass);
+    over_shares(HWY_DYNAMIC_DISPATCH(block_count)(dy, filters, pass),
+                [&](int64_t, int64_t first, int64_t last) {
+                  HWY_DYNAMIC_DISPATCH(propagate)
+                  (dy, weights.filters(), pass, gradient, dx, first, last);
+                });
+  }
 }
 
 }  // namespace lucivox::cpu

@@ -4,15 +4,16 @@
 
 namespace lucivox::cpu {
 
-// Stride-1 convolutions over channels-last float32 activations that keep the size, with what stands before
-// and behind them in a network done on the way, so that no activation is read or written twice. 5x5 kernels
-// run by Winograd's algorithm (winograd-inl.h), others directly. Results do not depend on the number of
-// threads.
+// Convolutions over channels-last float32 activations, padded by kernel / 2, with what stands before and
+// behind them in a network done on the way, so that no activation is read or written twice. 3x3 and
+// 5x5 kernels run by Winograd's algorithm (winograd.h), others directly. Results do not depend on the number
+// of threads.
 
-// [kernel][kernel][in][out], contiguous; `kernel` odd and centred.
+// [kernel][kernel][in][out], contiguous; `kernel` odd and centred. From images of `rows` by `columns` pixels
+// come (rows - 1) / stride + 1 by (columns - 1) / stride + 1.
 struct Filters {
   const float* weight;
-  int64_t in, out, kernel;
+  int64_t in, out, kernel, stride = 1;
 };
 
 // Forward: y = leaky_relu(conv(x normalised) + bias), slope 1 for no activation.
@@ -33,7 +34,8 @@ struct InputGradient {
   const float *mean, *from_dn, *from_x, *shift;
   Arrival arrival;
 };
-// `filters` are those of the forward pass turned by 180 degrees, in and out exchanged.
+// `filters` are those of the forward pass turned by 180 degrees, in and out exchanged; the stride is that of
+// the forward pass, whose input has dx's size.
 void convolution_gradient(const Pixels<const float>& dy, const Filters& filters,
                           const InputGradient& gradient, const Pixels<float>& dx);
 

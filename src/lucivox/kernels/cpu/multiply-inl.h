@@ -77,10 +77,31 @@ struct Rows {
   int64_t stride, depth, segments, segment_stride;
 };
 
-// c[r][o] = sum over k of a[r][k] b[k][o] for Count rows and Vectors vectors of columns; b's rows lie
-// b_stride floats apart, c's c_stride.
+// The right factor of a product: rows of whole vectors of columns, cut into panels of two vectors, the last
+// perhaps of one. A panel is contiguous, so that it streams from far away and no two of its rows compete for
+// a set of a cache.
+template <typename Float>
+struct Panels {
+  Float* data;
+  int64_t rows, columns;
+
+  static int64_t width() { return 2 * lanes_of(WholeVector()); }
+  // c: a whole number of vectors
+  Float* at(int64_t row, int64_t c) const {
+    const int64_t panel = c / width() * width();
+    return data + panel * rows + row * std::min(width(), columns - panel) + c - panel;
+  }
+  // Calls body(c, columns) for every panel: its first column and how many there are.
+  template <typename Body>
+  HWY_INLINE void each(const Body& body) const {
+    for (int64_t c = 0; c < columns; c += width()) body(c, std::min(width(), columns - c));
+  }
+};
+
+// c[r][o] = sum over k of a[r][k] b[k][o] for Count rows and Vectors vectors of columns, all of panel b; c's
+// rows lie c_stride floats apart.
 template <size_t Count, size_t Vectors>
-HWY_INLINE void multiply_tile(const Rows& a, const float* b, int64_t b_stride, float* c, int64_t c_stride) {
+HWY_INLINE void multiply_tile(const Rows& a, const float* b, float* c, int64_t c_stride) {
   const Floats d;
   const size_t lanes = hn::Lanes(d);
   hn::Vec<Floats> sum[Count][Vectors];
@@ -89,7 +110,7 @@ HWY_INLINE void multiply_tile(const Rows& a, const float* b, int64_t b_stride, f
   }
   for (int64_t s = 0; s < a.segments; ++s) {
     const float* run = a.data + s * a.segment_stride;
-    for (int64_t k = 0; k < a.depth; ++k, b += b_stride) {
+    for (int64_t k = 0; k < a.depth; ++k, b += Vectors * lanes) {
       hn::Vec<Floats> column[Vectors];
       for (size_t v = 0; v < Vectors; ++v) column[v] = hn::LoadU(d, b + v * lanes);
       for (size_t r = 0; r < Count; ++r) {
@@ -105,10 +126,9 @@ HWY_INLINE void multiply_tile(const Rows& a, const float* b, int64_t b_stride, f
 }
 
 template <size_t Vectors>
-HWY_INLINE void multiply_columns(Rows a, int64_t rows, const float* b, int64_t b_stride, float* c,
-                                 int64_t c_stride) {
+HWY_INLINE void multiply_rows(Rows a, int64_t rows, const float* b, float* c, int64_t c_stride) {
   const auto step = [&](auto count) {
-    multiply_tile<count(), Vectors>(a, b, b_stride, c, c_stride);
+    multiply_tile<count(), Vectors>(a, b, c, c_stride);
     a.data += static_cast<int64_t>(count()) * a.stride;
     c += static_cast<int64_t>(count()) * c_stride;
     rows -= static_cast<int64_t>(count());
@@ -118,14 +138,15 @@ HWY_INLINE void multiply_columns(Rows a, int64_t rows, const float* b, int64_t b
   while (rows >= 1) step(std::integral_constant<size_t, 1>());
 }
 
-// c = a b with `columns` a number of whole vectors. A fused multiply-add takes 4 cycles and two start in
-// each, so at least 8 sums must be under way; AVX2's 16 registers hold 12 of them, 2 columns and a value.
-inline void multiply(const Rows& a, int64_t rows, const float* b, int64_t columns, float* c) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(Floats()));
-  int64_t o = 0;
-  for (; o + 2 * lanes <= columns; o += 2 * lanes)
-    multiply_columns<2>(a, rows, b + o, columns, c + o, columns);
-  if (o < columns) multiply_columns<1>(a, rows, b + o, columns, c + o, columns);
+// c = a b for a panel b of `columns` columns. A fused multiply-add takes 4 cycles and two start in each, so
+// at least 8 sums must be under way; AVX2's 16 registers hold 12 of them, 2 columns and a value.
+inline void multiply(const Rows& a, int64_t rows, const float* b, int64_t columns, float* c,
+                     int64_t c_stride) {
+  if (columns == lanes_of(WholeVector())) {
+    multiply_rows<1>(a, rows, b, c, c_stride);
+  } else {
+    multiply_rows<2>(a, rows, b, c, c_stride);
+  }
 }
 
 // c[i][o] += sum over rows r of a[r][i] b[r][o] for In rows of c and Vectors vectors of columns.
@@ -164,7 +185,8 @@ HWY_INLINE void add_outer_columns(const float* a, int64_t a_stride, int64_t in, 
     c += static_cast<int64_t>(count()) * columns;
     in -= static_cast<int64_t>(count());
   };
-  while (in >= static_cast<int64_t>(kIn)) step(std::integral_constant<size_t, kIn>());
+  // 8 rows are better two fours than six and two single ones
+  while (in >= static_cast<int64_t>(kIn) && in != 8) step(std::integral_constant<size_t, kIn>());
   while (in >= 4) step(std::integral_constant<size_t, 4>());
   while (in >= 1) step(std::integral_constant<size_t, 1>());
 }

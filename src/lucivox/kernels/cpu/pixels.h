@@ -14,6 +14,9 @@ struct Pixels {
 
   Float* at(int64_t n, int64_t y, int64_t x) const { return data + ((n * rows + y) * columns + x) * stride; }
   int64_t count() const { return images * rows * columns; }
+  Pixels slice(int64_t first, int64_t some) const {
+    return {data + first, images, rows, columns, some, stride};
+  }
 };
 
 // A 1x1 kernel knows no rows: one long row gives the longest runs.
@@ -26,6 +29,10 @@ Pixels<Float> in_one_row(const Pixels<Float>& image) {
 // image are zeros of what comes out.
 struct Normalisation {
   const float *mean, *scale, *shift;
+
+  Normalisation from(int64_t channel) const {
+    return scale == nullptr ? *this : Normalisation{mean + channel, scale + channel, shift + channel};
+  }
 };
 
 }  // namespace lucivox::cpu

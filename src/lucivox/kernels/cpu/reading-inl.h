@@ -56,24 +56,25 @@ HWY_INLINE void with_reader(const Normalisation& norm, const Body& body) {
   }
 }
 
-// The place of a tile of 4x4 outputs.
+// The place of a tile of outputs.
 struct Tile {
   int64_t n, y, x;
 };
 
-HWY_INLINE int64_t tiles_along(int64_t pixels) {
-  return (pixels + kOut - 1) / kOut;
+// Tiles of `side` x `side` outputs.
+HWY_INLINE int64_t tiles_along(int64_t pixels, int64_t side) {
+  return (pixels + side - 1) / side;
 }
 
 template <typename Float>
-HWY_INLINE int64_t tile_count(const Pixels<Float>& image) {
-  return image.images * tiles_along(image.rows) * tiles_along(image.columns);
+HWY_INLINE int64_t tile_count(const Pixels<Float>& image, int64_t side) {
+  return image.images * tiles_along(image.rows, side) * tiles_along(image.columns, side);
 }
 
 template <typename Float>
-HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t index) {
-  const int64_t across = tiles_along(image.columns), down = tiles_along(image.rows);
-  return {index / (across * down), index / across % down * kOut, index % across * kOut};
+HWY_INLINE Tile tile_at(const Pixels<Float>& image, int64_t side, int64_t index) {
+  const int64_t across = tiles_along(image.columns, side), down = tiles_along(image.rows, side);
+  return {index / (across * down), index / across % down * side, index % across * side};
 }
 
 // Calls body(read) with read(y, x) a vector at pixel (top + y, left + x) of image n, for a square of `side`
@@ -109,13 +110,13 @@ struct PointMatrices {
 };
 
 // B' d B of `count` tiles from `first` on into the rows of `v`, whose columns are the channels.
-template <typename Reader>
+template <typename Reader, int Taps>
 void transform_inputs(const Pixels<const float>& x, const Normalisation& norm, int64_t first, int64_t count,
                       const PointMatrices& v) {
-  constexpr int64_t kBefore = kTap / 2;
+  constexpr int64_t kBefore = Taps / 2;
   const int64_t point_stride = v.point_stride();
   for (int64_t t = 0; t < count; ++t) {
-    const Tile tile = tile_at(x, first + t);
+    const Tile tile = tile_at(x, kOutputs<Taps>, first + t);
     over_vectors(x.channels, [&](int64_t c, auto width) {
       const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
       float* to = v.row(0, t) + c;
@@ -140,34 +141,37 @@ HWY_INLINE void gather_single_channel(const float* from, const Normalisation& no
   });
 }
 
-// Rows [-half, half] around row y of image n, pixels [begin - half, end + half) of each, side by side.
+// Pixels [left, left + columns) of rows [top, top + rows) of image n; any of them may lie outside.
+struct Rectangle {
+  int64_t n, top, left, rows, columns;
+};
+
+// The rows of a rectangle behind each other.
 template <typename Reader>
-void gather_rows(const Pixels<const float>& x, const Normalisation& norm, int64_t kernel, int64_t n,
-                 int64_t y, int64_t begin, int64_t end, float* rows) {
-  const int64_t half = kernel / 2, channels = x.channels;
-  const int64_t left = std::max<int64_t>(0, half - begin),
-                right = std::max<int64_t>(0, end + half - x.columns),
-                inside = end - begin + 2 * half - left - right;
+void gather(const Pixels<const float>& x, const Normalisation& norm, const Rectangle& from, float* rows) {
+  const int64_t channels = x.channels, before = std::clamp<int64_t>(-from.left, 0, from.columns),
+                behind = std::clamp<int64_t>(from.left + from.columns - x.columns, 0, from.columns - before),
+                inside = from.columns - before - behind;
   float* to = rows;
   const auto zeros = [&](int64_t pixels) { to = std::fill_n(to, pixels * channels, 0.0F); };
-  for (int64_t from_y = y - half; from_y <= y + half; ++from_y) {
-    if (from_y < 0 || from_y >= x.rows) {
-      zeros(left + inside + right);
+  for (int64_t y = from.top; y < from.top + from.rows; ++y) {
+    if (y < 0 || y >= x.rows) {
+      zeros(from.columns);
       continue;
     }
-    zeros(left);
-    const float* from = x.at(n, from_y, begin - half + left);
+    zeros(before);
+    const float* pixels = x.at(from.n, y, from.left + before);
     if (channels == 1 && x.stride == 1) {
-      gather_single_channel(from, norm, inside, to);
+      gather_single_channel(pixels, norm, inside, to);
     } else {
       over_vectors(channels, [&](int64_t c, auto width) {
         const typename Reader::template Channels<decltype(width)> reader(norm, c, width);
         for (int64_t i = 0; i < inside; ++i)
-          store(reader(from + i * x.stride + c), to + i * channels + c, width);
+          store(reader(pixels + i * x.stride + c), to + i * channels + c, width);
       });
     }
     to += inside * channels;
-    zeros(right);
+    zeros(behind);
   }
 }
 

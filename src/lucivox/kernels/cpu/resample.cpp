@@ -13,7 +13,6 @@
 
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/arrival-inl.h>
-#include <lucivox/kernels/cpu/taps.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
@@ -170,10 +169,14 @@ std::vector<Windows> windows_of(int64_t inputs, int64_t outputs, const Pooling& 
 
 }  // namespace
 
-LinearTaps::LinearTaps(int64_t inputs, int64_t outputs) {
-  const double step = outputs > 1 ? static_cast<double>(inputs - 1) / static_cast<double>(outputs - 1) : 0;
+LinearTaps::LinearTaps(int64_t inputs, int64_t outputs, Grids grids) {
+  const auto last = static_cast<double>(inputs - 1);
+  const double aligned = outputs > 1 ? last / static_cast<double>(outputs - 1) : 0,
+               scaled = static_cast<double>(inputs) / static_cast<double>(outputs);
   for (int64_t o = 0; o < outputs; ++o) {
-    const double at = step * static_cast<double>(o);
+    const auto pixel = static_cast<double>(o);
+    const double at = grids == Grids::AlignedCorners ? aligned * pixel
+                                                     : std::clamp(scaled * (pixel + 0.5) - 0.5, 0.0, last);
     const auto first = std::min(static_cast<int64_t>(at), inputs - 1);
     of.push_back(
         {first, std::min(first + 1, inputs - 1), static_cast<float>(at - static_cast<double>(first))});
@@ -204,16 +207,17 @@ void max_pool_gradient(const Pixels<const float>& dy, const Pooling& pooling, co
   });
 }
 
-void upsample(const Pixels<const float>& x, const Pixels<float>& y) {
-  const LinearTaps down(x.rows, y.rows), across(x.columns, y.columns);
+void upsample(const Pixels<const float>& x, Grids grids, const Pixels<float>& y) {
+  const LinearTaps down(x.rows, y.rows, grids), across(x.columns, y.columns, grids);
   over_rows(y, [&](int64_t n, int64_t row) {
     HWY_DYNAMIC_DISPATCH(upsample_row)(x, down, across, y, n, row);
   });
 }
 
-void upsample_gradient(const Pixels<const float>& dy, const Arrival& arrival, const Pixels<float>& dx) {
-  const auto down = LinearTaps(dx.rows, dy.rows).readers(dx.rows),
-             across = LinearTaps(dx.columns, dy.columns).readers(dx.columns);
+void upsample_gradient(const Pixels<const float>& dy, Grids grids, const Arrival& arrival,
+                       const Pixels<float>& dx) {
+  const auto down = LinearTaps(dx.rows, dy.rows, grids).readers(dx.rows),
+             across = LinearTaps(dx.columns, dy.columns, grids).readers(dx.columns);
   over_rows(dx, [&](int64_t n, int64_t row) {
     HWY_DYNAMIC_DISPATCH(upsample_gradient_row)(dy, down, across, arrival, dx, n, row);
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lucivox/kernels/cpu/arrival.h>
+#include <lucivox/kernels/cpu/taps.h>
 
 namespace lucivox::cpu {
 
@@ -16,8 +17,9 @@ void max_pool(const Pixels<const float>& x, const Pooling& pooling, const Pixels
 void max_pool_gradient(const Pixels<const float>& dy, const Pooling& pooling, const float* winners,
                        const Arrival& arrival, const Pixels<float>& dx);
 
-// Bilinear with corners aligned, from x's size to y's.
-void upsample(const Pixels<const float>& x, const Pixels<float>& y);
-void upsample_gradient(const Pixels<const float>& dy, const Arrival& arrival, const Pixels<float>& dx);
+// Bilinear, from x's size to y's.
+void upsample(const Pixels<const float>& x, Grids grids, const Pixels<float>& y);
+void upsample_gradient(const Pixels<const float>& dy, Grids grids, const Arrival& arrival,
+                       const Pixels<float>& dx);
 
 }  // namespace lucivox::cpu

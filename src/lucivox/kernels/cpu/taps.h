@@ -14,9 +14,15 @@ struct Windows {
   int64_t first, last;
 };
 
-// Linear interpolation along one axis with the ends aligned: an output is first + weight (second - first).
+// How two grids of pixels lie over each other. Aligned corners: the centres of the first pixels coincide, and
+// those of the last. Half pixels: the borders do, so that the outermost centres of a finer grid lie beyond
+// those of a coarser one, whose border continues there (PyTorch's align_corners = false, Keras's
+// UpSampling2D).
+enum class Grids { AlignedCorners, HalfPixels };
+
+// Linear interpolation along one axis: an output is first + weight (second - first).
 struct LinearTaps {
-  LinearTaps(int64_t inputs, int64_t outputs);
+  LinearTaps(int64_t inputs, int64_t outputs, Grids grids);
   std::vector<Readers> readers(int64_t inputs) const;
 
   struct Tap {

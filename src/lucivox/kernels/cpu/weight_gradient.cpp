@@ -9,8 +9,10 @@
 #include <hwy/highway.h>
 
 #include <lucivox/base/parallel.h>
+#include <lucivox/kernels/cpu/passes.h>
 #include <lucivox/kernels/cpu/reading-inl.h>
 #include <lucivox/kernels/cpu/scratch.h>
+#include <lucivox/kernels/cpu/winograd.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
@@ -19,33 +21,38 @@ namespace lucivox::cpu::HWY_NAMESPACE {
 constexpr int64_t kTilesSummed = 24, kPixelsSummed = 64;
 
 // A dY A' of `count` tiles from `first` on.
+template <int Taps>
 void transform_gradients(const Pixels<const float>& dy, int64_t first, int64_t count,
                          const PointMatrices& m) {
+  const int64_t point_stride = m.point_stride();
   over_vectors(dy.channels, [&](int64_t c, auto width) {
     const AsItIs::Channels<decltype(width)> reader({}, c, width);
     for (int64_t t = 0; t < count; ++t) {
-      const Tile tile = tile_at(dy, first + t);
-      read_square(dy, reader, tile.n, tile.y, tile.x, kOut, c, [&](const auto& read) {
-        both_sides<kOut, kIn>(output_points, read, [&](int64_t i, int64_t j, Vector value) {
-          hn::StoreU(value, Floats(), m.row(i * kIn + j, t) + c);
-        });
+      const Tile tile = tile_at(dy, kOutputs<Taps>, first + t);
+      float* to = m.row(0, t) + c;
+      read_square(dy, reader, tile.n, tile.y, tile.x, kOutputs<Taps>, c, [&](const auto& read) {
+        both_sides<kOutputs<Taps>, kIn>(values_at_points<kOutputs<Taps>>, read,
+                                        [=](int64_t i, int64_t j, Vector value) {
+                                          hn::StoreU(value, Floats(), to + (i * kIn + j) * point_stride);
+                                        });
       });
     }
   });
 }
 
 // Adds blocks [first, last) of tiles to `sums`, the 64 matrices [in][whole_vectors(out)].
+template <int Taps>
 void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
                int64_t first, int64_t last, float* sums) {
-  const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x);
+  const int64_t columns = whole_vectors(dy.channels), tiles = tile_count(x, kOutputs<Taps>);
   const size_t v_floats = PointMatrices::floats(kTilesSummed, x.channels);
   float* scratch = thread_scratch<Scratch::Blocks>(v_floats + PointMatrices::floats(kTilesSummed, columns));
   const PointMatrices v{scratch, kTilesSummed, x.channels}, m{scratch + v_floats, kTilesSummed, columns};
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
       const int64_t tile = block * kTilesSummed, count = std::min(kTilesSummed, tiles - tile);
-      transform_inputs<decltype(reader)>(x, norm, tile, count, v);
-      transform_gradients(dy, tile, count, m);
+      transform_inputs<decltype(reader), Taps>(x, norm, tile, count, v);
+      transform_gradients<Taps>(dy, tile, count, m);
       for (int64_t p = 0; p < kPoints; ++p) {
         add_outer(v.row(p, 0), x.channels, x.channels, m.row(p, 0), columns, count,
                   sums + p * x.channels * columns, columns);
@@ -54,20 +61,22 @@ void add_tiles(const Pixels<const float>& x, const Normalisation& norm, const Pi
   });
 }
 
-// Adds blocks [first, last) of runs of pixels to `sums`, [kernel][kernel][in][whole_vectors(out)].
+// Adds blocks [first, last) of runs of dy's pixels to `sums`, [kernel][kernel][in][whole_vectors(out)].
 void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
-              int64_t kernel, int64_t first, int64_t last, float* sums) {
-  const int64_t columns = whole_vectors(dy.channels), gathered = kPixelsSummed + kernel - 1,
-                runs = (x.columns + kPixelsSummed - 1) / kPixelsSummed;
-  const auto row_floats = static_cast<size_t>(kernel * gathered * x.channels);
+              int64_t kernel, int64_t stride, int64_t first, int64_t last, float* sums) {
+  const Axis across = strided_axis(kernel, stride, x.columns);
+  const int64_t columns = whole_vectors(dy.channels), runs = (dy.columns + kPixelsSummed - 1) / kPixelsSummed;
+  const auto row_floats = static_cast<size_t>(kernel * inputs_of(across, kPixelsSummed) * x.channels);
   float* rows = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kPixelsSummed * columns));
   float* gradients = rows + row_floats;
   with_reader(norm, [&](auto reader) {
     for (int64_t block = first; block < last; ++block) {
-      const int64_t row = block / runs, n = row / x.rows, y = row % x.rows,
-                    begin = block % runs * kPixelsSummed, end = std::min(begin + kPixelsSummed, x.columns),
-                    pixels = end - begin;
-      gather_rows<decltype(reader)>(x, norm, kernel, n, y, begin, end, rows);
+      const int64_t row = block / runs, n = row / dy.rows, y = row % dy.rows,
+                    begin = block % runs * kPixelsSummed,
+                    pixels = std::min(kPixelsSummed, dy.columns - begin);
+      const Rectangle from{n, y * stride - kernel / 2, begin * stride - kernel / 2, kernel,
+                           inputs_of(across, pixels)};
+      gather<decltype(reader)>(x, norm, from, rows);
       const float* dy_run = dy.at(n, y, begin);
       int64_t dy_stride = dy.stride;
       if (columns > dy.channels) {  // filled up to whole vectors
@@ -80,39 +89,42 @@ void add_runs(const Pixels<const float>& x, const Normalisation& norm, const Pix
       }
       // the taps of one kernel row lie beside each other, as its pixels do
       for (int64_t ky = 0; ky < kernel; ++ky) {
-        add_outer(rows + ky * (pixels + kernel - 1) * x.channels, x.channels, kernel * x.channels, dy_run,
+        add_outer(rows + ky * from.columns * x.channels, stride * x.channels, kernel * x.channels, dy_run,
                   dy_stride, pixels, sums + ky * kernel * x.channels * columns, columns);
       }
     }
   });
 }
 
-int64_t gradient_block_count(const Pixels<const float>& x, bool winograd) {
-  return winograd ? (tile_count(x) + kTilesSummed - 1) / kTilesSummed
-                  : x.images * x.rows * ((x.columns + kPixelsSummed - 1) / kPixelsSummed);
+int64_t gradient_block_count(const Pixels<const float>& dy, int64_t kernel, bool winograd) {
+  return winograd ? (tile_count(dy, kIn + 1 - kernel) + kTilesSummed - 1) / kTilesSummed
+                  : dy.images * dy.rows * ((dy.columns + kPixelsSummed - 1) / kPixelsSummed);
 }
 
 void add_blocks(const Pixels<const float>& x, const Normalisation& norm, const Pixels<const float>& dy,
-                int64_t kernel, bool winograd, int64_t first, int64_t last, float* sums) {
+                int64_t kernel, int64_t stride, bool winograd, int64_t first, int64_t last, float* sums) {
   if (winograd) {
-    add_tiles(x, norm, dy, first, last, sums);
+    with_taps(kernel, [&](auto taps) { add_tiles<taps()>(x, norm, dy, first, last, sums); });
   } else {
-    add_runs(x, norm, dy, kernel, first, last, sums);
+    add_runs(x, norm, dy, kernel, stride, first, last, sums);
   }
 }
 
-// G' s G of the sums for input channel i.
-void weights_from_points(const float* points, int64_t in, int64_t out, int64_t i, float* dw) {
-  const int64_t columns = whole_vectors(out);
+// G' s G of one input channel's sums for each point, which lie point_stride floats apart; its weights' taps
+// lie tap_stride apart.
+void weights_from_points(const float* points, int64_t point_stride, int64_t kernel, int64_t out, float* dw,
+                         int64_t tap_stride) {
   over_vectors(out, [&](int64_t o, auto width) {
-    both_sides<kIn, kTap>(
-        from_points,
-        [&](int64_t y, int64_t x) {
-          return hn::LoadU(Floats(), points + ((y * kIn + x) * in + i) * columns + o);
-        },
-        [&](int64_t y, int64_t x, Vector value) {
-          store(value, dw + ((y * kTap + x) * in + i) * out + o, width);
-        });
+    with_taps(kernel, [&](auto taps) {
+      both_sides<kIn, taps()>(
+          from_points<taps()>,
+          [&](int64_t y, int64_t x) {
+            return hn::LoadU(Floats(), points + (y * kIn + x) * point_stride + o);
+          },
+          [&](int64_t y, int64_t x, Vector value) {
+            store(value, dw + (y * taps() + x) * tap_stride + o, width);
+          });
+    });
   });
 }
 
@@ -147,9 +159,13 @@ HWY_EXPORT(add_row);
 
 namespace {
 
-// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB.
-constexpr int64_t kShares = 16;
-constexpr int64_t kTapsOfWinograd = 5, kPointsOfTile = 64;
+// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB. A share is worth its
+// sums if more than a block is added to them.
+constexpr int64_t kShares = 16, kBlocksOfShare = 2;
+constexpr int64_t kPointsOfTile = 64;
+// Weights of a slice of input channels. Their sums at 64 points, 1 MB, stay near the core from block to
+// block; that every slice transforms dy again costs less than fetching more sums from further away.
+constexpr int64_t kWeightsOfSlice = 4096;
 
 // sums[0] += all the others, in their order.
 void add_up(float* sums, size_t shares, size_t count) {
@@ -163,61 +179,77 @@ void add_up(float* sums, size_t shares, size_t count) {
   });
 }
 
+// sums[kx][o] of a row of dy, which taps read from rows of `inputs` pixels: all of it but the few pixels at
+// its ends whose tap lies outside.
+void sum_row(const Pixels<const float>& dy, const float* row, const Axis& across, int64_t inputs,
+             std::vector<double>& sums) {
+  const auto channels = static_cast<size_t>(dy.channels);
+  std::vector<double> all(channels), missed(channels);
+  HWY_DYNAMIC_DISPATCH(add_row)(dy, row, dy.columns, all.data());
+  for (int64_t kx = 0; kx < across.taps; ++kx) {
+    const auto [first, last] = outputs_of_tap(across, kx, inputs);
+    std::fill(missed.begin(), missed.end(), 0.0);
+    HWY_DYNAMIC_DISPATCH(add_row)(dy, row, first, missed.data());
+    HWY_DYNAMIC_DISPATCH(add_row)(dy, row + last * dy.stride, dy.columns - last, missed.data());
+    for (size_t c = 0; c < channels; ++c) sums[static_cast<size_t>(kx) * channels + c] = all[c] - missed[c];
+  }
+}
+
 }  // namespace
 
 void weight_gradient(const Pixels<const float>& image, const Normalisation& norm,
-                     const Pixels<const float>& gradient, int64_t kernel, float* dw) {
-  const Pixels<const float> x = kernel == 1 ? in_one_row(image) : image,
-                            dy = kernel == 1 ? in_one_row(gradient) : gradient;
+                     const Pixels<const float>& gradient, int64_t kernel, int64_t stride, float* dw) {
+  const bool one_row = kernel == 1 && stride == 1;
+  const Pixels<const float> x = one_row ? in_one_row(image) : image,
+                            dy = one_row ? in_one_row(gradient) : gradient;
   const int64_t in = x.channels, out = dy.channels, columns = HWY_DYNAMIC_DISPATCH(padded_columns)(out);
-  const bool winograd = kernel == kTapsOfWinograd && in >= 8 && out >= 8;
-  const int64_t blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(x, winograd),
-                shares = std::min(kShares, blocks);
-  const auto count = static_cast<size_t>((winograd ? kPointsOfTile : kernel * kernel) * in * columns);
+  const bool winograd = suits_winograd(kernel, stride, in, out);
+  const int64_t slice = winograd ? std::clamp<int64_t>(kWeightsOfSlice / columns, 1, in) : in,
+                slices = (in + slice - 1) / slice, of_weight = winograd ? kPointsOfTile : kernel * kernel,
+                blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(dy, kernel, winograd),
+                shares = std::clamp<int64_t>(blocks / kBlocksOfShare, 1, kShares);
+  const auto count = static_cast<size_t>(of_weight * in * columns);
   float* sums = thread_scratch<Scratch::Sums>(static_cast<size_t>(shares) * count);
-  parallel_for(0, shares, [&](int64_t share) {
-    float* mine = sums + static_cast<size_t>(share) * count;
-    std::fill_n(mine, count, 0.0F);
+  parallel_for(0, shares * slices, [&](int64_t task) {
+    const int64_t share = task / slices, first = task % slices * slice,
+                  channels = std::min(slice, in - first);
+    float* mine = sums + static_cast<size_t>(share) * count + first * of_weight * columns;
+    std::fill_n(mine, of_weight * channels * columns, 0.0F);
     HWY_DYNAMIC_DISPATCH(add_blocks)
-    (x, norm, dy, kernel, winograd, blocks * share / shares, blocks * (share + 1) / shares, mine);
+    (x.slice(first, channels), norm.from(first), dy, kernel, stride, winograd, blocks * share / shares,
+     blocks * (share + 1) / shares, mine);
   });
   add_up(sums, static_cast<size_t>(shares), count);
   if (winograd) {
-    parallel_for(0, in, [&](int64_t i) { HWY_DYNAMIC_DISPATCH(weights_from_points)(sums, in, out, i, dw); });
+    parallel_for(0, in, [&](int64_t i) {
+      const int64_t first = i / slice * slice, channels = std::min(slice, in - first);
+      HWY_DYNAMIC_DISPATCH(weights_from_points)
+      (sums + (first * kPointsOfTile + i - first) * columns, channels * columns, kernel, out, dw + i * out,
+       in * out);
+    });
   } else {
     for (int64_t row = 0; row < kernel * kernel * in; ++row)
       std::copy_n(sums + row * columns, out, dw + row * out);
   }
 }
 
-void tap_sums(const Pixels<const float>& dy, int64_t kernel, double* sums) {
-  const int64_t half = kernel / 2, channels = dy.channels, rows = dy.images * dy.rows,
-                shares = std::min(kShares, rows);
-  const auto row_floats = static_cast<size_t>(kernel * channels),
-             count = static_cast<size_t>(kernel) * row_floats;
+void tap_sums(const Pixels<const float>& x, const Pixels<const float>& dy, int64_t kernel, int64_t stride,
+              double* sums) {
+  const Axis down = strided_axis(kernel, stride, x.rows), across = strided_axis(kernel, stride, x.columns);
+  const int64_t rows = dy.images * dy.rows, shares = std::min(kShares, rows);
+  const auto row_sums = static_cast<size_t>(kernel * dy.channels),
+             count = static_cast<size_t>(kernel) * row_sums;
   std::vector<double> partial(static_cast<size_t>(shares) * count);
   parallel_for(0, shares, [&](int64_t share) {
-    std::vector<double> of_row(row_floats), edge(static_cast<size_t>(channels));
+    std::vector<double> of_row(row_sums);
     double* mine = partial.data() + static_cast<size_t>(share) * count;
     for (int64_t row = rows * share / shares; row < rows * (share + 1) / shares; ++row) {
-      const float* pixels = dy.at(row / dy.rows, row % dy.rows, 0);
-      std::fill(edge.begin(), edge.end(), 0.0);
-      HWY_DYNAMIC_DISPATCH(add_row)(dy, pixels, dy.columns, edge.data());
-      for (int64_t kx = 0; kx < kernel; ++kx)
-        std::copy_n(edge.data(), channels, of_row.data() + kx * channels);
-      // a tap that looks left misses the first pixels, one that looks right the last
-      for (int64_t kx = 0; kx < kernel; ++kx) {
-        const int64_t missed = std::min(std::abs(kx - half), dy.columns),
-                      begin = kx < half ? 0 : dy.columns - missed;
-        std::fill(edge.begin(), edge.end(), 0.0);
-        HWY_DYNAMIC_DISPATCH(add_row)(dy, pixels + begin * dy.stride, missed, edge.data());
-        for (int64_t c = 0; c < channels; ++c)
-          of_row[static_cast<size_t>(kx * channels + c)] -= edge[static_cast<size_t>(c)];
-      }
+      const int64_t y = row % dy.rows;
+      sum_row(dy, dy.at(row / dy.rows, y, 0), across, x.columns, of_row);
       for (int64_t ky = 0; ky < kernel; ++ky) {
-        const int64_t from = row % dy.rows + ky - half;
-        if (from < 0 || from >= dy.rows) continue;
-        for (size_t i = 0; i < row_floats; ++i) mine[static_cast<size_t>(ky) * row_floats + i] += of_row[i];
+        const auto [first, last] = outputs_of_tap(down, ky, x.rows);
+        if (y < first || y >= last) continue;
+        for (size_t i = 0; i < row_sums; ++i) mine[static_cast<size_t>(ky) * row_sums + i] += of_row[i];
       }
     }
   });
