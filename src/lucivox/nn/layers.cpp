@@ -62,10 +62,6 @@ class Builder {
     for (NodeId id = 0; id <= graph_.output(); ++id) {
       if (id != graph_.output() && readers(id).empty()) return false;
       if (is<BatchNorm>(id) && !read_only_by<Convolution>(id)) return false;
-      const auto* conv = std::get_if<Convolution>(&graph_.node(id).operation);
-      if (conv != nullptr && conv->stride > 1) return false;
-      const auto* up = std::get_if<Upsample>(&graph_.node(id).operation);
-      if (up != nullptr && !up->align_corners) return false;
       const auto* relu = std::get_if<LeakyRelu>(&graph_.node(id).operation);
       if (relu != nullptr && !(activated(input_of(id)) && relu->slope >= 0 && relu->slope < 1)) return false;
     }

@@ -51,6 +51,10 @@ at::Tensor weight_of(const at::Tensor& filters, const Convolution& conv) {
                          : filters.permute({3, 2, 0, 1}).contiguous();
 }
 
+cpu::Grids grids_of(const Upsample& up) {
+  return up.align_corners ? cpu::Grids::AlignedCorners : cpu::Grids::HalfPixels;
+}
+
 cpu::Pooling pooling_of(const MaxPool& pool) {
   return {pool.kernel, pool.stride, pool.padding};
 }
@@ -146,9 +150,10 @@ class Forward {
       cpu::max_pool(const_pixels(x), pooling_of(*pool), pixels(y),
                     record_.winners[s].mutable_data_ptr<float>());
     } else {
-      const int64_t factor = std::get<Upsample>(op).factor;
-      cpu::upsample(const_pixels(x), cpu::Grids::AlignedCorners,
-                    pixels(output_slice(step.output, x.size(0), x.size(1) * factor, x.size(2) * factor)));
+      const auto& up = std::get<Upsample>(op);
+      cpu::upsample(
+          const_pixels(x), grids_of(up),
+          pixels(output_slice(step.output, x.size(0), x.size(1) * up.factor, x.size(2) * up.factor)));
     }
     take_moments(step.output);
   }
@@ -171,9 +176,11 @@ class Forward {
       norm = {mean.const_data_ptr<float>(), scale.const_data_ptr<float>(), shift.const_data_ptr<float>()};
     }
     origin = at::leaky_relu(origin, slope);
-    const at::Tensor y = output_slice(layer.output(), x.size(0), x.size(1), x.size(2));
+    const auto strided = [&](int64_t side) { return (side - 1) / conv.stride + 1; };
+    const at::Tensor y = output_slice(layer.output(), x.size(0), strided(x.size(1)), strided(x.size(2)));
     const at::Tensor sums = at::empty({2, conv.out}, at::kDouble);
-    cpu::convolution(const_pixels(x), norm, {filters.const_data_ptr<float>(), conv.in, conv.out, conv.kernel},
+    cpu::convolution(const_pixels(x), norm,
+                     {filters.const_data_ptr<float>(), conv.in, conv.out, conv.kernel, conv.stride},
                      {bias.const_data_ptr<float>(), static_cast<float>(slope), origin.const_data_ptr<float>(),
                       sums[0].mutable_data_ptr<double>(), sums[1].mutable_data_ptr<double>()},
                      pixels(y));
@@ -319,11 +326,12 @@ class Backward {
     const cpu::Arrival to = arrival(step.input, contribution);
     const auto dy = const_pixels(outputs_.slice_of(step.output));
     const auto dx = pixels(outputs_.slice_of(step.input));
-    const auto* pool = std::get_if<MaxPool>(&record_.layers->body.node(step.output).operation);
+    const Operation& operation = record_.layers->body.node(step.output).operation;
+    const auto* pool = std::get_if<MaxPool>(&operation);
     if (pool != nullptr) {
       cpu::max_pool_gradient(dy, pooling_of(*pool), record_.winners[s].const_data_ptr<float>(), to, dx);
     } else {
-      cpu::upsample_gradient(dy, cpu::Grids::AlignedCorners, to, dx);
+      cpu::upsample_gradient(dy, grids_of(std::get<Upsample>(operation)), to, dx);
     }
   }
 
@@ -378,7 +386,7 @@ class Backward {
     const at::Tensor x = activations(layer.input), dy = outputs_.slice_of(layer.output());
     const int64_t k = conv.kernel;
     const at::Tensor taps = at::empty({k, k, 1, conv.out}, at::kDouble);
-    cpu::tap_sums(const_pixels(x), const_pixels(dy), k, 1, taps.mutable_data_ptr<double>());
+    cpu::tap_sums(const_pixels(x), const_pixels(dy), k, conv.stride, taps.mutable_data_ptr<double>());
     give(layer.convolution, 1, taps[k / 2][k / 2][0].to(at::kFloat));
 
     const Statistics& of = record_.statistics[s];
@@ -389,7 +397,8 @@ class Backward {
       r = of.r.to(at::kFloat);
       norm = {mean.const_data_ptr<float>(), r.const_data_ptr<float>(), terms.shift.const_data_ptr<float>()};
     }
-    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, 1, dw.mutable_data_ptr<float>());
+    cpu::weight_gradient(const_pixels(x), norm, const_pixels(dy), k, conv.stride,
+                         dw.mutable_data_ptr<float>());
 
     if (layer.norm) {
       const at::Tensor &weight = weights_.of(*layer.norm, 0), &bias = weights_.of(*layer.norm, 1);
@@ -424,7 +433,7 @@ class Backward {
     const at::Tensor turned = filters.flip({0, 1}).transpose(2, 3).contiguous();
     const auto contribution = outputs_.contribute(layer.input);
     cpu::convolution_gradient(const_pixels(outputs_.slice_of(layer.output())),
-                              {turned.const_data_ptr<float>(), conv.out, conv.in, conv.kernel},
+                              {turned.const_data_ptr<float>(), conv.out, conv.in, conv.kernel, conv.stride},
                               {terms.mean.const_data_ptr<float>(), terms.from_dn.const_data_ptr<float>(),
                                terms.from_x.const_data_ptr<float>(), terms.shift.const_data_ptr<float>(),
                                arrival(layer.input, contribution)},
