@@ -4,7 +4,7 @@
 
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
-#include <lucivox/tomo/simulate.h>
+#include <lucivox/tomo/simulate_ct.h>
 
 namespace lucivox {
 
