@@ -22,7 +22,7 @@
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/shrink.h>
-#include <lucivox/tomo/simulate.h>
+#include <lucivox/tomo/simulate_ct.h>
 #include <lucivox/train/memory_use.h>
 #include <lucivox/train/run_folder.h>
 #include <lucivox/train/step.h>

@@ -54,7 +54,7 @@ TEST(InField, RefusesTheImpossible) {
 // 50 mm around the middle of 128 mm: pixels of 1 mm at 49.5 mm are in, at 50.5 mm out.
 TEST(KeepCircle, LeavesAirAround) {
   at::Tensor hu = torch::zeros({1, 128, 128});
-  keep_circle(hu, 1, 50);
+  keep_circle(hu, 1, 50, kAirHu);
   EXPECT_EQ(hu[0][64][64 + 49].item<double>(), 0);
   EXPECT_EQ(hu[0][64][64 + 50].item<double>(), -1000);
   EXPECT_NEAR((hu == 0).sum().item<double>(), M_PI * 50 * 50, 60);

@@ -4,25 +4,28 @@
 #include <lucivox/program/simulation.h>
 
 namespace lucivox {
+namespace {
 
-void add_simulate(CLI::App& app, Context& context) {
-  CLI::App* simulate = app.add_subcommand("simulate", "paired data with known truth");
-  simulate->require_subcommand(1);
+int report(const Context& context, const std::filesystem::path& out, int64_t slices, const char* parts) {
+  print(context, {{"folder", out.string()}, {"slices", slices}},
+        fmt::format("{} slices in {}: {}", slices, out.string(), parts));
+  return 0;
+}
+
+void add_ct(CLI::App& simulate, Context& context) {
   struct Options {
     std::filesystem::path out, from;
     CtSimulation scan;
   };
   auto options = std::make_shared<Options>();
   CLI::App* ct = add_command(
-      *simulate, context, "ct", "chest CT slices at full and at low dose", Flags{.json = true},
+      simulate, context, "ct", "chest CT slices at full and at low dose", Flags{.json = true},
       [&context, options] {
         const auto& [out, from, scan] = *options;
         const int64_t slices =
             from.empty() ? simulate_ct_files(out, scan, 0, scan.slices, context.console, context.stop)
                          : simulate_ct_files_from(from, out, scan, context.console, context.stop);
-        print(context, {{"folder", out.string()}, {"slices", slices}},
-              fmt::format("{} slices in {}: HQ (full dose), LQ (low dose), truth", slices, out.string()));
-        return 0;
+        return report(context, out, slices, "HQ (full dose), LQ (low dose), truth");
       });
   CtSimulation& scan = options->scan;
   ct->add_option("OUT", options->out, "folder to write HQ/, LQ/ and truth/ into")->required();
@@ -46,6 +49,67 @@ void add_simulate(CLI::App& app, Context& context) {
       ->capture_default_str();
   ct->add_option("--electronic-sigma", scan.electronic_sigma, "noise of the read-out in photons")
       ->capture_default_str();
+}
+
+// As `reconstruct` does unless told otherwise; nothing attenuates less than air.
+ReconstructionMethod method_of(const std::string& algorithm) {
+  if (algorithm == "fbp") return RampWindow::SheppLogan;
+  return SirtOptions{.iterations = 100, .minimum = 0};
+}
+
+void add_tomo(CLI::App& simulate, Context& context) {
+  struct Options {
+    std::filesystem::path out;
+    std::string sample = "glass", algorithm = "fbp";
+    bool hdf5 = false;
+    TomoSimulation scan;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* tomo = add_command(
+      simulate, context, "tomo",
+      "adjacent slices of a sample in a synchrotron's beam, by a good and a poor scan", Flags{.json = true},
+      [&context, options] {
+        TomoSimulation scan = options->scan;
+        scan.sample = sample_kind(options->sample);
+        scan.method = method_of(options->algorithm);
+        const TomoFiles files = options->hdf5 ? TomoFiles::FoldersAndHdf5 : TomoFiles::Folders;
+        const int64_t slices = simulate_tomo_files(options->out, scan, files, context.console, context.stop);
+        return report(context, options->out, slices,
+                      "HQ (many projections, long exposures), LQ (few, short), truth");
+      });
+  TomoSimulation& scan = options->scan;
+  tomo->add_option("OUT", options->out, "folder to write HQ/, LQ/ and truth/ into")->required();
+  tomo->add_option("--sample", options->sample, "glass, shale, foam or fibres")->capture_default_str();
+  tomo->add_option("--slices", scan.slices, "adjacent sections of the sample")->capture_default_str();
+  tomo->add_option("--size", scan.size, "pixels along a side, over a field of view of 3.328 mm")
+      ->capture_default_str();
+  tomo->add_option("--seed", scan.seed, "of sample and noise")->capture_default_str();
+  tomo->add_option("--views", scan.views,
+                   "projections over half a turn; 0: 1.5 for each pixel along a side, at most 1500")
+      ->capture_default_str();
+  tomo->add_option("--few-views", scan.few_views, "projections of the poor scan; 0: an eighth of --views")
+      ->capture_default_str();
+  tomo->add_option("--photons", scan.photons, "photons a pixel and view in air")->capture_default_str();
+  tomo->add_option("--exposure-fraction", scan.exposure_fraction,
+                   "the poor scan's exposure as a part of the good one's")
+      ->capture_default_str();
+  tomo->add_option("--electronic-sigma", scan.electronic_sigma, "noise of the read-out in photons")
+      ->capture_default_str();
+  tomo->add_option("--algorithm", options->algorithm,
+                   "fbp (Shepp-Logan filter) or sirt (100 iterations, not below 0), for both")
+      ->check(CLI::IsMember({"fbp", "sirt"}))
+      ->capture_default_str();
+  tomo->add_flag("--hdf5", options->hdf5,
+                 "also write OUT/clean.h5 and OUT/noisy.h5, as the public TomoGAN code reads them");
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, Context& context) {
+  CLI::App* simulate = app.add_subcommand("simulate", "paired data with known truth");
+  simulate->require_subcommand(1);
+  add_ct(*simulate, context);
+  add_tomo(*simulate, context);
 }
 
 }  // namespace lucivox

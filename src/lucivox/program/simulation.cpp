@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
@@ -15,42 +16,89 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-void write_slice(const fs::path& path, const at::Tensor& hu_YX, double pixel_mm) {
+// Equally many slices: what is true, and what a good and a poor scan make of it.
+struct Pairs {
+  at::Tensor truth, good, poor;
+};
+Pairs pairs(const CtPairs& ct) {
+  return {ct.truth, ct.full_dose, ct.low_dose};
+}
+Pairs pairs(const TomoPairs& tomo) {
+  return {tomo.truth, tomo.clean, tomo.noisy};
+}
+
+// A simulation to be written.
+struct Slices {
+  int64_t count, together;  // together: so many cost little more than one
+  ImageInfo info;           // of one slice
+  std::function<Pairs(int64_t first, int64_t count)> make;
+  std::function<void(int64_t first, const Pairs&)> also = {};  // what else is done with them
+};
+
+ImageInfo slice_info(int64_t size, double pixel_mm, double slice_mm, Units units) {
   ImageInfo info;
-  info.shape = {1, hu_YX.size(0), hu_YX.size(1)};
-  info.spacing_mm = {pixel_mm, pixel_mm, 1};
-  info.units = Units::HU;
+  info.shape = {1, size, size};
+  info.spacing_mm = {pixel_mm, pixel_mm, slice_mm};
+  info.units = units;
+  return info;
+}
+
+ImageInfo slice_info(const CtSimulation& full) {
+  return slice_info(full.size, full.pixel_mm, 1, Units::HU);
+}
+ImageInfo slice_info(const TomoSimulation& full) {
+  return slice_info(full.size, full.pixel_mm(), full.pixel_mm(), Units::PerMm);
+}
+
+void write_slice(const fs::path& path, const at::Tensor& values_YX, const ImageInfo& info) {
   const auto sink = create(path, info);
-  sink->write(whole(info), hu_YX.unsqueeze(0));
+  sink->write(whole(info), values_YX.unsqueeze(0));
   sink->commit();
 }
 
-// Slices that one call makes: the first and their number.
-using PairsOf = std::function<CtPairs(int64_t, int64_t)>;
+void require_new(const fs::path& path) {
+  if (fs::exists(path)) throw Error::misuse(path.string() + " exists already", "choose another folder");
+}
 
-// Makes `count` pairs by `pairs_of` and writes them.
-void write_pairs(const fs::path& folder, double pixel_mm, int64_t count, const PairsOf& pairs_of,
-                 const Console& console, const StopToken& stop) {
+void write_pairs(const fs::path& folder, const Slices& slices, const Console& console,
+                 const StopToken& stop) {
   for (const char* part : {"HQ", "LQ", "truth"}) {
-    if (fs::exists(folder / part)) {
-      throw Error::misuse((folder / part).string() + " exists already", "choose another folder");
-    }
+    require_new(folder / part);
     create_folder(folder / part);
   }
-  Progress progress(console, "scanning " + folder.filename().string(), count, "slices");
-  for (int64_t first = 0; first < count; first += kCtGroup) {
+  Progress progress(console, "scanning " + folder.filename().string(), slices.count, "slices");
+  for (int64_t first = 0; first < slices.count; first += slices.together) {
     if (stop.stop_requested()) throw Error("stopped before the end", "the slices made so far are whole");
-    const int64_t together = std::min(kCtGroup, count - first);
-    const CtPairs pairs = pairs_of(first, together);
-    for (int64_t i = 0; i < together; ++i) {
+    const Pairs made = slices.make(first, std::min(slices.together, slices.count - first));
+    for (int64_t i = 0; i < made.truth.size(0); ++i) {
       const std::string name = fmt::format("slice_{:04}.tif", first + i);
-      write_slice(folder / "truth" / name, pairs.truth[i], pixel_mm);
-      write_slice(folder / "HQ" / name, pairs.full_dose[i], pixel_mm);
-      write_slice(folder / "LQ" / name, pairs.low_dose[i], pixel_mm);
+      write_slice(folder / "truth" / name, made.truth[i], slices.info);
+      write_slice(folder / "HQ" / name, made.good[i], slices.info);
+      write_slice(folder / "LQ" / name, made.poor[i], slices.info);
       progress.advance();
     }
+    if (slices.also) slices.also(first, made);
   }
 }
+
+// All slices in one file.
+class Volume {
+ public:
+  Volume(const fs::path& path, const Slices& slices) : info_(slices.info) {
+    require_new(path);
+    create_folder(path.parent_path());
+    info_.shape[0] = slices.count;
+    sink_ = create(path, info_);
+  }
+  void write(int64_t first, const at::Tensor& values_SYX) {
+    sink_->write({{first, 0, 0}, {values_SYX.size(0), info_.shape[1], info_.shape[2]}}, values_SYX);
+  }
+  void commit() { sink_->commit(); }
+
+ private:
+  ImageInfo info_;
+  std::unique_ptr<ImageSink> sink_;
+};
 
 // What the simulation leaves open follows from the image.
 CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
@@ -70,8 +118,10 @@ CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
 int64_t simulate_ct_files(const fs::path& folder, const CtSimulation& simulation, int64_t first,
                           int64_t count, const Console& console, const StopToken& stop) {
   const CtSimulation full = resolve(simulation);
-  const auto pairs_of = [&](int64_t i, int64_t together) { return simulate_ct(full, first + i, together); };
-  write_pairs(folder, full.pixel_mm, count, pairs_of, console, stop);
+  const auto make = [&](int64_t i, int64_t together) {
+    return pairs(simulate_ct(full, first + i, together));
+  };
+  write_pairs(folder, {count, kCtGroup, slice_info(full), make}, console, stop);
   return count;
 }
 
@@ -80,13 +130,35 @@ int64_t simulate_ct_files_from(const fs::path& image, const fs::path& folder, co
   const auto source = open(image);
   const ImageInfo& info = source->info();
   const CtSimulation full = resolve(field_of(simulation, info));
-  const auto pairs_of = [&](int64_t first, int64_t together) {
+  const auto make = [&](int64_t first, int64_t together) {
     at::Tensor hu = source->read({{first, 0, 0}, {together, info.shape[1], info.shape[2]}});
     require_finite(hu, source->name());
     if (info.padding) hu = hu.masked_fill(hu == *info.padding, kAirHu);
-    return simulate_ct(full, first, hu, {info.spacing_mm[0], info.spacing_mm[1]});
+    return pairs(simulate_ct(full, first, hu, {info.spacing_mm[0], info.spacing_mm[1]}));
   };
-  write_pairs(folder, full.pixel_mm, full.slices, pairs_of, console, stop);
+  write_pairs(folder, {full.slices, kCtGroup, slice_info(full), make}, console, stop);
+  return full.slices;
+}
+
+int64_t simulate_tomo_files(const fs::path& folder, const TomoSimulation& simulation, TomoFiles files,
+                            const Console& console, const StopToken& stop) {
+  const TomoSimulation full = resolve(simulation);
+  const auto make = [&](int64_t first, int64_t together) {
+    return pairs(simulate_tomo(full, first, together));
+  };
+  Slices slices{full.slices, kTomoGroup, slice_info(full), make};
+  if (files == TomoFiles::Folders) {
+    write_pairs(folder, slices, console, stop);
+    return full.slices;
+  }
+  Volume clean(folder / "clean.h5", slices), noisy(folder / "noisy.h5", slices);
+  slices.also = [&](int64_t first, const Pairs& made) {
+    clean.write(first, made.good);
+    noisy.write(first, made.poor);
+  };
+  write_pairs(folder, slices, console, stop);
+  clean.commit();
+  noisy.commit();
   return full.slices;
 }
 

@@ -4,7 +4,8 @@
 
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
-#include <lucivox/tomo/simulate.h>
+#include <lucivox/tomo/simulate_ct.h>
+#include <lucivox/tomo/simulate_tomo.h>
 
 namespace lucivox {
 
@@ -20,5 +21,14 @@ int64_t simulate_ct_files(const std::filesystem::path& folder, const CtSimulatio
 // that is given stands. Padding counts as air.
 int64_t simulate_ct_files_from(const std::filesystem::path& image, const std::filesystem::path& folder,
                                const CtSimulation& simulation, const Console& console, const StopToken& stop);
+
+// What simulated samples are written as, besides folders of TIFF.
+enum class TomoFiles { Folders, FoldersAndHdf5 };
+
+// All slices of a simulation, written in the same way: HQ (the good scan), LQ (the poor one) and truth (the
+// sample) in 1/mm. With HDF5 also folder/clean.h5 and folder/noisy.h5, each with one data set "images" [S, Y,
+// X], as the public TomoGAN code reads them.
+int64_t simulate_tomo_files(const std::filesystem::path& folder, const TomoSimulation& simulation,
+                            TomoFiles files, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

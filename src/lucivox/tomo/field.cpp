@@ -74,12 +74,12 @@ at::Tensor in_field(const at::Tensor& hu_SYX, const VoxelSize& voxel, int64_t si
   return field;
 }
 
-void keep_circle(at::Tensor& hu_SYX, double pixel_mm, double radius_mm) {
-  const int64_t size = hu_SYX.size(1);
+void keep_circle(at::Tensor& slices_SYX, double pixel_mm, double radius_mm, double air) {
+  const int64_t size = slices_SYX.size(1);
   const at::Tensor place = (at::arange(size, at::kDouble) - static_cast<double>(size - 1) / 2) * pixel_mm;
   const at::Tensor outside =
       place.square().unsqueeze(0) + place.square().unsqueeze(1) > radius_mm * radius_mm;
-  hu_SYX.masked_fill_(outside, kAirHu);
+  slices_SYX.masked_fill_(outside, air);
 }
 
 }  // namespace lucivox

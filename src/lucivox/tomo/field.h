@@ -17,8 +17,8 @@ struct VoxelSize {
 // Throws Error (misuse) when a size is not positive or the slices are not three-dimensional.
 at::Tensor in_field(const at::Tensor& hu_SYX, const VoxelSize& voxel, int64_t size, double pixel_mm);
 
-// Makes everything air that no view of a scan sees whole: outside the circle of `radius_mm` around the
+// Makes everything air that no view of a scan sees whole: `air` outside the circle of `radius_mm` around the
 // middle of the slices [S, size, size], float32 and contiguous.
-void keep_circle(at::Tensor& hu_SYX, double pixel_mm, double radius_mm);
+void keep_circle(at::Tensor& slices_SYX, double pixel_mm, double radius_mm, double air);
 
 }  // namespace lucivox

@@ -22,8 +22,8 @@ double Noise::operator()(Point p, double cell_mm) const {
   return 1.35 * (above + t * (below - above));  // interpolation took about half of the variance
 }
 
-Canvas::Canvas(float* hu, int64_t size, double field_mm)
-    : hu_(hu),
+Canvas::Canvas(float* values, int64_t size, double field_mm)
+    : values_(values),
       size_(size),
       pixel_mm_(field_mm / static_cast<double>(size)),
       middle_(static_cast<double>(size - 1) / 2) {}

@@ -21,11 +21,14 @@ class Noise {
   std::vector<float> lattice_;
 };
 
-// A picture in HU onto which organs are painted one over another, from the skin inwards.
+// A picture onto which shapes are painted one over another: organs in HU from the skin inwards, the phases of
+// a material in 1/mm.
 class Canvas {
  public:
-  // `hu`: size * size values in rows, which the caller owns.
-  Canvas(float* hu, int64_t size, double field_mm);
+  // `values`: size * size of them in rows, which the caller owns.
+  Canvas(float* values, int64_t size, double field_mm);
+
+  double pixel_mm() const { return pixel_mm_; }
 
   // Paints value(p, depth) onto the pixels inside `shape`, depth mm below its edge; pixels on the edge get
   // their share. `shape` gives a signed distance and a box.
@@ -35,13 +38,19 @@ class Canvas {
   }
   template <typename Distance, typename Value>
   void paint(const Box& box, const Distance& distance, const Value& value) {
-    cover(box, value, distance, [](double coverage, double) { return coverage; });
+    cover(box, value, distance, [](double coverage, double, Point) { return coverage; });
   }
   // The same for a tube of round section, which covers only a part of a pixel that is wider than itself.
   template <typename Distance, typename Value>
   void paint_tube(const Box& box, double radius, const Distance& distance, const Value& value) {
-    cover(box, value, distance, [this, radius](double coverage, double d) {
-      return coverage - std::clamp(0.5 - (d + 2 * radius) / pixel_mm_, 0.0, 1.0);
+    paint_sheet(
+        box, [radius](Point) { return radius; }, distance, value);
+  }
+  // And for a sheet whose half thickness(p) changes along it.
+  template <typename HalfThickness, typename Distance, typename Value>
+  void paint_sheet(const Box& box, const HalfThickness& half, const Distance& distance, const Value& value) {
+    cover(box, value, distance, [this, &half](double coverage, double d, Point p) {
+      return coverage - std::clamp(0.5 - (d + 2 * half(p)) / pixel_mm_, 0.0, 1.0);
     });
   }
 
@@ -60,9 +69,9 @@ class Canvas {
                       (static_cast<double>(y) - middle_) * pixel_mm_};
         const double d = distance(p), inside = std::clamp(0.5 - d / pixel_mm_, 0.0, 1.0);
         if (inside <= 0) continue;
-        float& hu = hu_[y * size_ + x];
-        hu +=
-            static_cast<float>(coverage(inside, d) * (value(p, std::max(-d, 0.0)) - static_cast<double>(hu)));
+        float& pixel = values_[y * size_ + x];
+        const double painted = value(p, std::max(-d, 0.0));
+        pixel += static_cast<float>(coverage(inside, d, p) * (painted - static_cast<double>(pixel)));
       }
     };
     if (area.right - area.left < kShared) {
@@ -74,14 +83,14 @@ class Canvas {
 
   static constexpr int64_t kShared = 128;  // narrower areas cost less than waking the other threads
 
-  float* hu_;
+  float* values_;
   int64_t size_;
   double pixel_mm_, middle_;
 };
 
 // Values to paint with.
-inline auto plain(double hu) {
-  return [hu](Point, double) { return hu; };
+inline auto plain(double value) {
+  return [value](Point, double) { return value; };
 }
 
 // Soft tissue: its HU with a texture of `sigma` HU.

@@ -41,6 +41,13 @@ inline Box grown(const Box& box, double by) {
 inline double length(double x, double y) {
   return std::sqrt(x * x + y * y);
 }
+struct Point3 {
+  double x, y, z;  // z: along the axis of rotation
+};
+inline double distance(const Point3& a, const Point3& b) {
+  const double x = a.x - b.x, y = a.y - b.y, z = a.z - b.z;
+  return std::sqrt(x * x + y * y + z * z);
+}
 // 0 below `low`, 1 above `high`, a smooth step between.
 inline double smooth_step(double low, double high, double value) {
   const double t = std::clamp((value - low) / (high - low), 0.0, 1.0);

@@ -46,11 +46,6 @@ void set_radii(std::vector<Branch>& tree, double tip_radius) {
 
 }  // namespace
 
-double distance(const Point3& a, const Point3& b) {
-  const double x = a.x - b.x, y = a.y - b.y, z = a.z - b.z;
-  return std::sqrt(x * x + y * y + z * z);
-}
-
 std::vector<Branch> grow_tree(const Point3& root, const std::vector<Point3>& targets, double balance,
                               double tip_radius) {
   std::vector<Branch> tree{{root, -1}};

@@ -2,16 +2,13 @@
 
 #include <vector>
 
-namespace lucivox::phantom {
+#include <lucivox/tomo/phantom/shapes.h>
 
-struct Point3 {
-  double x, y, z;  // z: mm above the slice
-};
-double distance(const Point3& a, const Point3& b);
+namespace lucivox::phantom {
 
 // One piece of a vessel, from its parent's end to its own.
 struct Branch {
-  Point3 end;
+  Point3 end;  // z: mm above the slice
   int parent;  // index, always smaller than its own; -1 at the root, which is only a point
   double radius = 0;
 };

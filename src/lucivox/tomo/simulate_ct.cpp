@@ -12,8 +12,8 @@
 #include <lucivox/tomo/fbp.h>
 #include <lucivox/tomo/geometry.h>
 #include <lucivox/tomo/phantom.h>
-#include <lucivox/tomo/project.h>
-#include <lucivox/tomo/simulate.h>
+#include <lucivox/tomo/simulate_ct.h>
+#include <lucivox/tomo/simulated_scan.h>
 
 namespace lucivox {
 namespace {
@@ -36,9 +36,6 @@ constexpr RampWindow kKernel = RampWindow::Hann;
 constexpr double kBowtieShare = 0.4;
 
 constexpr double kFieldMm = 400;  // the usual field of view of a chest CT is 350 to 400 mm
-// The phantom and the rays are twice as fine as the picture: what is reconstructed is not what was
-// projected, and a detector averages over its width, as it does in a scanner.
-constexpr int64_t kFiner = 2;
 // Scanners store 12 bits, from -1024 HU on.
 constexpr double kLowestHu = -1024, kHighestHu = 3071;
 // Fewer than this a ray are no picture at any size.
@@ -61,16 +58,6 @@ ScanGeometry beam_of(const CtSimulation& full) {
   return beam;
 }
 
-ScanGeometry finer(ScanGeometry beam) {
-  beam.centre = kFiner * beam.axis_detector() + static_cast<double>(kFiner - 1) / 2;
-  beam.detectors *= kFiner;
-  beam.detector_mm /= kFiner;
-  beam.rows *= kFiner;
-  beam.columns *= kFiner;
-  beam.pixel_mm /= kFiner;
-  return beam;
-}
-
 // How far from the axis the ray of detector `u` passes; u may lie between detectors.
 double distance_mm(const ScanGeometry& beam, double u) {
   return kSourceMm * std::sin((u - beam.axis_detector()) * beam.detector_mm / kSourceDetectorMm);
@@ -90,42 +77,24 @@ Dose dose_of(const CtSimulation& full, const ScanGeometry& beam, double photons)
   return dose;
 }
 
-// A detector adds up the photons of its fine rays: the logarithm comes after the mean,
-// [S, V, kFiner U] -> [S, V, U].
-at::Tensor over_detectors(at::Tensor fine_SVU) {
-  const at::Tensor rays = fine_SVU.neg_().exp_().unflatten(2, {fine_SVU.size(2) / kFiner, kFiner});
-  return rays.mean(3).log_().neg_();
-}
-
-void at_least(int64_t value, int64_t least, const char* what) {
-  if (value < least)
-    throw Error::misuse(fmt::format("{} = {}", what, value), fmt::format("at least {}", least));
-}
-
-void within(double value, double low, double high, const char* what, const char* hint) {
-  if (!(value >= low) || !(value <= high)) throw Error::misuse(fmt::format("{} = {}", what, value), hint);
-}
-
 // `whole` for a picture of 512 pixels or more.
 int64_t by_size(int64_t whole, int64_t size) {
   return (whole * std::min(size, kFullSize) + kFullSize - 1) / kFullSize;
 }
 
 void check_dose(const CtSimulation& full) {
-  within(full.full_photons, kFewestPhotons, 1e12, "full_photons",
-         "photons a ray before the bow-tie filter: a clinical scan has 1e5 to 1e6");
-  if (!(full.dose_fraction > 0) || !(full.dose_fraction <= 1)) {
-    throw Error::misuse(fmt::format("dose_fraction = {}", full.dose_fraction),
-                        "low dose is a part of the full dose: more than 0 and at most 1");
-  }
+  require_within(full.full_photons, kFewestPhotons, 1e12, "full_photons",
+                 "photons a ray before the bow-tie filter: a clinical scan has 1e5 to 1e6");
+  require_share(full.dose_fraction, "dose_fraction", "low dose is a part of the full dose");
   const double low = full.full_photons * full.dose_fraction;
   if (low < kFewestPhotons) {
     throw Error::misuse(fmt::format("{} photons a ray at low dose", low),
                         fmt::format("full_photons times dose_fraction must be at least {}", kFewestPhotons));
   }
-  within(full.electronic_sigma, 0, 1e6, "electronic_sigma", "a standard deviation in photons, 0 or more");
-  within(full.bowtie_radius_mm, 0, 250, "bowtie_radius_mm",
-         "0 for no filter, or the radius of a water cylinder in the scan field, at most 250");
+  require_within(full.electronic_sigma, 0, 1e6, "electronic_sigma",
+                 "a standard deviation in photons, 0 or more");
+  require_within(full.bowtie_radius_mm, 0, 250, "bowtie_radius_mm",
+                 "0 for no filter, or the radius of a water cylinder in the scan field, at most 250");
 }
 
 void check_field(const CtSimulation& full) {
@@ -141,31 +110,17 @@ uint64_t seed_of(const CtSimulation& full, int64_t index) {
   return derive_seed(full.seed, static_cast<uint64_t>(index));
 }
 
-void check_slices(const CtSimulation& full, int64_t first, int64_t count) {
-  if (first >= 0 && count >= 1 && count <= full.slices - first) return;
-  throw Error::misuse(fmt::format("{} slices from slice {} of a simulation of {}", count, first, full.slices),
-                      "slices count from 0");
-}
-
-// [S, V, U] -> what the scanner measures of slices first, first + 1, ..., each with photons of its own.
-at::Tensor measured(const CtSimulation& full, const Dose& dose, Part noise, int64_t first,
-                    const at::Tensor& integrals_SVU) {
-  std::vector<at::Tensor> sinograms;
-  for (int64_t i = 0; i < integrals_SVU.size(0); ++i)
-    sinograms.push_back(measure(integrals_SVU[i], dose, derive_seed(seed_of(full, first + i), noise)));
-  return at::stack(sinograms);
-}
-
 // Two scans of patients whose slices are known on the fine grid, in HU.
 CtPairs scan(const CtSimulation& full, int64_t first, at::Tensor fine_hu_SYX) {
-  const ScanGeometry beam = beam_of(full), rays = finer(beam);
-  keep_circle(fine_hu_SYX, rays.pixel_mm, seen_radius_mm(beam));
-  const at::Tensor integrals = over_detectors(Projector(rays).forward(hu_to_attenuation(fine_hu_SYX)));
+  const ScanGeometry beam = beam_of(full);
+  keep_circle(fine_hu_SYX, beam.pixel_mm / kFiner, seen_radius_mm(beam), kAirHu);
+  const at::Tensor integrals = seen_by_detectors(hu_to_attenuation(fine_hu_SYX), beam);
   const auto reconstructed = [&](double photons, Part noise) {
-    const at::Tensor sino = measured(full, dose_of(full, beam, photons), noise, first, integrals);
+    const auto seed = [&](int64_t s) { return derive_seed(seed_of(full, first + s), noise); };
+    const at::Tensor sino = measure_slices(integrals, dose_of(full, beam, photons), seed);
     return attenuation_to_hu(fbp(sino, beam, kKernel)).clamp_(kLowestHu, kHighestHu);
   };
-  return {at::avg_pool2d(fine_hu_SYX, kFiner), reconstructed(full.full_photons, FullDoseNoise),
+  return {mean_over_pixels(fine_hu_SYX), reconstructed(full.full_photons, FullDoseNoise),
           reconstructed(full.full_photons * full.dose_fraction, LowDoseNoise)};
 }
 
@@ -190,14 +145,14 @@ at::Tensor chests(const CtSimulation& full, int64_t first, int64_t count) {
 
 CtSimulation resolve(const CtSimulation& simulation) {
   CtSimulation full = simulation;
-  at_least(full.slices, 1, "slices");
+  require_at_least(full.slices, 1, "slices");
   if (full.size == 0) full.size = kFullSize;
-  at_least(full.size, 16, "size");
+  require_at_least(full.size, 16, "size");
   if (full.pixel_mm == 0) full.pixel_mm = kFieldMm / static_cast<double>(full.size);
   if (full.views == 0) full.views = by_size(kViews, full.size);
   if (full.detectors == 0) full.detectors = by_size(kDetectors, full.size);
-  at_least(full.views, 1, "views");
-  at_least(full.detectors, 2, "detectors");
+  require_at_least(full.views, 1, "views");
+  require_at_least(full.detectors, 2, "detectors");
   if (!(full.pixel_mm > 0))
     throw Error::misuse(fmt::format("pixel_mm = {}", full.pixel_mm), "a positive number");
   check_field(full);
@@ -207,7 +162,7 @@ CtSimulation resolve(const CtSimulation& simulation) {
 
 CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, int64_t count) {
   const CtSimulation full = resolve(simulation);
-  check_slices(full, first, count);
+  require_slices(first, count, full.slices);
   return scan(full, first, chests(full, first, count));
 }
 
@@ -216,7 +171,7 @@ CtPairs simulate_ct(const CtSimulation& simulation, int64_t first, const at::Ten
   const CtSimulation full = resolve(simulation);
   at::Tensor fine =
       in_field(hu_SYX, voxel, kFiner * full.size, full.pixel_mm / kFiner).clamp_max_(kHighestHu);
-  check_slices(full, first, fine.size(0));
+  require_slices(first, fine.size(0), full.slices);
   return scan(full, first, fine);
 }
 

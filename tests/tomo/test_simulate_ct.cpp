@@ -7,7 +7,7 @@
 #include <lucivox/base/parallel.h>
 #include <lucivox/tomo/dose.h>
 #include <lucivox/tomo/phantom.h>
-#include <lucivox/tomo/simulate.h>
+#include <lucivox/tomo/simulate_ct.h>
 
 namespace lucivox {
 namespace {
