@@ -170,10 +170,16 @@ TEST(Perception, WantsTheWeightsOfItsNetwork) {
   EXPECT_THROW(Perception(options, at::kCPU), Error);  // missing
   write_safetensors(options.weights, {{{"features.0.weight", torch::zeros({64, 3, 3, 3})}}, {}});
   EXPECT_THROW(Perception(options, at::kCPU), Error);  // without a bias
-  for (const auto& bad : {PerceptualOptions{.network = "resnet"}, PerceptualOptions{.input = "bgr"},
-                          PerceptualOptions{.distance = "l3"}, PerceptualOptions{.blocks = {1, 2}},
-                          PerceptualOptions{.blocks = {0, 0, 0, 0, 0}}})
+  const auto refused = [](const auto& damage) {
+    PerceptualOptions bad;
+    damage(bad);
     EXPECT_THROW(check(bad), Error);
+  };
+  refused([](PerceptualOptions& o) { o.network = "resnet"; });
+  refused([](PerceptualOptions& o) { o.input = "bgr"; });
+  refused([](PerceptualOptions& o) { o.distance = "l3"; });
+  refused([](PerceptualOptions& o) { o.blocks = {1, 2}; });
+  refused([](PerceptualOptions& o) { o.blocks = {0, 0, 0, 0, 0}; });
 }
 
 }  // namespace

@@ -125,6 +125,10 @@ TrainOptions train_options_from_json(const Json& json, const TrainOptions& defau
   return o;
 }
 
+TrainOptions train_options_from_json(const Json& json) {
+  return train_options_from_json(json, TrainOptions());
+}
+
 Json to_json(const TrainOptions& o) {
   return {{"epochs", o.epochs},
           {"batch", o.batch},

@@ -44,7 +44,8 @@ TrainOptions tomogan_training();
 
 // What is not told is as in `defaults`. Throws Error (misuse) for unknown keys and for values that make no
 // sense.
-TrainOptions train_options_from_json(const Json& json, const TrainOptions& defaults = {});
+TrainOptions train_options_from_json(const Json& json, const TrainOptions& defaults);
+TrainOptions train_options_from_json(const Json& json);  // DDNet's
 Json to_json(const TrainOptions& options);
 
 }  // namespace lucivox
