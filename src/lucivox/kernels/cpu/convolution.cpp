@@ -168,7 +168,7 @@ void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, cons
                    const Panels<const float>& weights, int64_t out, int64_t image_rows, int64_t image_columns,
                    int64_t first, int64_t last, const Outputs& outputs_of) {
   const Axis &down = pass.down, &across = pass.across;
-  const int64_t columns = weights.columns, runs = runs_of(pass);
+  const int64_t columns = weights.columns, runs = runs_of(pass), step = across.step;
   const auto row_floats = static_cast<size_t>(down.taps * inputs_of(across, kRun) * x.channels);
   float* scratch = thread_scratch<Scratch::Blocks>(row_floats + static_cast<size_t>(kRun * columns));
   float* products = scratch + row_floats;
@@ -184,8 +184,8 @@ void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, cons
       });
       over_vectors(out, [&](int64_t c, auto width) {
         auto channel = outputs_of(c, width);
-        for (int64_t p = 0; p < pixels; ++p)
-          channel.put(corner + p * across.step, hn::LoadU(Floats(), products + p * columns + c));
+        for (int64_t p = 0, pixel = corner; p < pixels; ++p, pixel += step)
+          channel.put(pixel, hn::LoadU(Floats(), products + p * columns + c));
         channel.finish();
       });
     }

@@ -159,9 +159,9 @@ HWY_EXPORT(add_row);
 
 namespace {
 
-// Shares of the image, each with its own sums; 16 of DDNet's largest kernel are 4 MB. A share is worth its
-// sums if more than a block is added to them.
-constexpr int64_t kShares = 16, kBlocksOfShare = 2;
+// Shares of the image, each with its own sums, which cost as much as adding some blocks to them: as many as
+// together take 4 MB, 16 of DDNet's largest kernel, or as add several blocks each.
+constexpr int64_t kShares = 16, kSumsOfShares = 1 << 20, kBlocksOfShare = 8;
 constexpr int64_t kPointsOfTile = 64;
 // Weights of a slice of input channels. Their sums at 64 points, 1 MB, stay near the core from block to
 // block; that every slice transforms dy again costs less than fetching more sums from further away.
@@ -207,8 +207,10 @@ void weight_gradient(const Pixels<const float>& image, const Normalisation& norm
   const int64_t slice = winograd ? std::clamp<int64_t>(kWeightsOfSlice / columns, 1, in) : in,
                 slices = (in + slice - 1) / slice, of_weight = winograd ? kPointsOfTile : kernel * kernel,
                 blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(dy, kernel, winograd),
-                shares = std::clamp<int64_t>(blocks / kBlocksOfShare, 1, kShares);
-  const auto count = static_cast<size_t>(of_weight * in * columns);
+                sums_of_share = of_weight * in * columns,
+                shares = std::clamp<int64_t>(std::max(kSumsOfShares / sums_of_share, blocks / kBlocksOfShare),
+                                             1, std::min(kShares, blocks));
+  const auto count = static_cast<size_t>(sums_of_share);
   float* sums = thread_scratch<Scratch::Sums>(static_cast<size_t>(shares) * count);
   parallel_for(0, shares * slices, [&](int64_t task) {
     const int64_t share = task / slices, first = task % slices * slice,
