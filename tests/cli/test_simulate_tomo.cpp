@@ -54,7 +54,7 @@ TEST_F(SimulateTomoCommand, SaysWhatItsPixelsAre) {
 // The same numbers as in the folders.
 TEST_F(SimulateTomoCommand, WritesHdf5AsThePublicTomoGanReadsIt) {
   const Outcome outcome =
-      simulate({"--slices", "17", "--size", "32", "--hdf5", "--algorithm", "sirt", "--sample", "foam"});
+      simulate({"--slices", "17", "--size", "32", "--hdf5", "--method", "sirt", "--sample", "foam"});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   const at::Tensor clean = read_image(data() / "clean.h5:/images"),
                    noisy = read_image(data() / "noisy.h5:/images");
@@ -68,7 +68,7 @@ TEST_F(SimulateTomoCommand, RefusesWhatNoBeamlineDoes) {
   for (const auto& [option, value] :
        std::vector<std::pair<std::string, std::string>>{{"--sample", "wood"},
                                                         {"--sample", "glas"},
-                                                        {"--algorithm", "art"},
+                                                        {"--method", "art"},
                                                         {"--slices", "0"},
                                                         {"--size", "8"},
                                                         {"--views", "-3"},

@@ -52,15 +52,15 @@ void add_ct(CLI::App& simulate, Context& context) {
 }
 
 // As `reconstruct` does unless told otherwise; nothing attenuates less than air.
-ReconstructionMethod method_of(const std::string& algorithm) {
-  if (algorithm == "fbp") return RampWindow::SheppLogan;
+ReconstructionMethod method_of(const std::string& method) {
+  if (method == "fbp") return RampWindow::SheppLogan;
   return SirtOptions{.iterations = 100, .minimum = 0};
 }
 
 void add_tomo(CLI::App& simulate, Context& context) {
   struct Options {
     std::filesystem::path out;
-    std::string sample = "glass", algorithm = "fbp";
+    std::string sample = "glass", method = "fbp";
     bool hdf5 = false;
     TomoSimulation scan;
   };
@@ -71,7 +71,7 @@ void add_tomo(CLI::App& simulate, Context& context) {
       [&context, options] {
         TomoSimulation scan = options->scan;
         scan.sample = sample_kind(options->sample);
-        scan.method = method_of(options->algorithm);
+        scan.method = method_of(options->method);
         const TomoFiles files = options->hdf5 ? TomoFiles::FoldersAndHdf5 : TomoFiles::Folders;
         const int64_t slices = simulate_tomo_files(options->out, scan, files, context.console, context.stop);
         return report(context, options->out, slices,
@@ -95,7 +95,7 @@ void add_tomo(CLI::App& simulate, Context& context) {
       ->capture_default_str();
   tomo->add_option("--electronic-sigma", scan.electronic_sigma, "noise of the read-out in photons")
       ->capture_default_str();
-  tomo->add_option("--algorithm", options->algorithm,
+  tomo->add_option("--method", options->method,
                    "fbp (Shepp-Logan filter) or sirt (100 iterations, not below 0), for both")
       ->check(CLI::IsMember({"fbp", "sirt"}))
       ->capture_default_str();
