@@ -23,7 +23,7 @@ import machine
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIZE, SLICES, HELD_OUT = 256, 48, 8
 SCAN = ("--size", SIZE, "--few-views", 48, "--exposure-fraction", 0.25)
-TRAINING = ("train.batch=4", "train.crop=96", "train.learning_rate=5e-4", "train.decay=0.98", "train.augment=true",
+TRAINING = ("train.batch=4", "train.crop=96", "train.learning_rate=2e-4", "train.augment=true",
             "train.loss.perceptual.network=none")
 KINDS = {"MSE": ("train.loss.adversarial=0",), "GAN": ("train.loss.adversarial=20",)}
 TESTS = ("glass", "shale")

@@ -151,6 +151,16 @@ std::optional<ReportTable> machine_table(const std::vector<Json>& metrics, const
   return table;
 }
 
+std::optional<ReportTable> warning_table(const std::vector<Json>& metrics) {
+  ReportTable table{"Warnings", {"epoch", ""}, {}};
+  for (const Json& line : metrics) {
+    if (line.at("kind") == "warning")
+      table.rows.push_back(
+          {fmt::format("{}", line.at("epoch").get<int64_t>() + 1), line.at("text").get<std::string>()});
+  }
+  return table.rows.empty() ? std::nullopt : std::optional(table);
+}
+
 Json how_trained(const TrainingConfiguration& configuration, const TrainResult& result) {
   Json json = {
       {"steps", result.steps}, {"seconds", result.seconds}, {"configuration", configuration.resolved()}};
@@ -224,6 +234,7 @@ ReportContent report(const TrainingJob& job, const TrainingConfiguration& config
   if (summary.quality) report.tables.push_back(quality_table(*summary.quality));
   if (summary.json.contains("constant_regions"))
     report.tables.push_back(constants_table(summary.json.at("constant_regions")));
+  if (const auto table = warning_table(metrics)) report.tables.push_back(*table);
   if (const auto table = pruning_table(summary.json.at("pruning"))) report.tables.push_back(*table);
   if (const auto table = machine_table(metrics, configuration.train, job.ranks))
     report.tables.push_back(*table);

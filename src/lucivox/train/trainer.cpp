@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
@@ -296,9 +297,11 @@ class Trainer {
     return state_.position.opponent_loss_sum / static_cast<double>(task_.steps_per_epoch());
   }
 
+  // Once, when it begins.
   void warn_of_opponent() {
     const auto warning = task_.opponent()->warning(opponent_loss());
-    if (!warning) return;
+    const bool told = std::exchange(opponent_warned_, warning.has_value());
+    if (!warning || told) return;
     console_.note("warning: " + *warning);
     run_.record(
         {{"kind", "warning"}, {"step", done()}, {"epoch", state_.position.epoch}, {"text", *warning}});
@@ -358,6 +361,7 @@ class Trainer {
   std::optional<Learner> opponent_;
   Checkpoint state_;
   double sparsity_ = 0;  // of the whole network
+  bool opponent_warned_ = false;
   Clock::time_point sitting_, last_save_;
   double earlier_seconds_ = 0;
   std::optional<Validation> validation_;
