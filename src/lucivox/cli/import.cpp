@@ -18,7 +18,9 @@ void add_import(CLI::App& app, Context& context) {
                     print(context, {}, "imported " + options->out.string());
                     return 0;
                   });
-  command->add_option("WEIGHTS", options->weights, "what torch.save(model.state_dict(), ...) or, for TomoGAN, Keras wrote (.h5)")
+  command
+      ->add_option("WEIGHTS", options->weights,
+                   "what torch.save(model.state_dict(), ...) or, for TomoGAN, Keras wrote (.h5)")
       ->required();
   command->add_option("OUT", options->out, "model.safetensors to write")->required();
 }
