@@ -42,7 +42,7 @@ class TomoganCommand : public ::testing::Test {
 TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
   ASSERT_EQ(train("run", usual({"train.epochs=1"})).code, 0);
   const Json configuration = Json::parse(read_file(folder_ / "run" / "run.json")).at("configuration");
-  EXPECT_EQ(configuration.at("train").at("crop"), 48);  // 512 do not fit
+  EXPECT_EQ(configuration.at("train").at("crop"), 48);              // 512 do not fit
   EXPECT_EQ(configuration.at("intensity").at("units"), "unknown");  // TIFF names none
   EXPECT_EQ(configuration.at("network").at("depth"), 3);
   ASSERT_EQ(train("run", {"train.epochs=2"}, {"--resume"}).code, 0);
@@ -60,6 +60,21 @@ TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
                 .code,
             0);
   EXPECT_EQ(read_image(folder_ / "clean.nii.gz").sizes(), volume.sizes());
+  // a folder of slices is the same stack
+  fs::create_directories(folder_ / "slices");
+  for (int64_t z = 0; z < 4; ++z)
+    write_image(folder_ / "slices" / fmt::format("{}.tif", z), volume.narrow(0, z, 1));
+  ASSERT_EQ(
+      run_command({"enhance", model, (folder_ / "slices").string(), (folder_ / "enhanced").string()}).code,
+      0);
+  for (int64_t z = 0; z < 4; ++z) {
+    EXPECT_TRUE(at::equal(read_image(folder_ / "enhanced" / fmt::format("{}.tif", z))[0],
+                          read_image(folder_ / "clean.nii.gz")[z]))
+        << z;
+  }
+  write_image(folder_ / "slices" / "4.tif", torch::zeros({1, 8, 8}));
+  EXPECT_TRUE(is_clear_error(
+      run_command({"enhance", model, (folder_ / "slices").string(), (folder_ / "no").string()})));
   const Outcome info = run_command({"info", model});
   EXPECT_NE(info.out.find("tomogan"), std::string::npos);
 }

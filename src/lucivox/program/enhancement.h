@@ -9,8 +9,9 @@
 namespace lucivox {
 
 // Enhances an image (or every image of a folder that holds single images) into a file or folder of the same
-// kind; geometry, type and header are kept, and DICOM says what it was derived from. Throws Error; nothing
-// half-written stays under its final name.
+// kind; geometry, type and header are kept, and DICOM says what it was derived from. To a model that reads
+// adjacent slices a folder of images of one slice is one stack, in the order of their names. Throws Error;
+// nothing half-written stays under its final name.
 void enhance_files(Model& model, const std::filesystem::path& in, const std::filesystem::path& out,
                    const Console& console, const StopToken& stop);
 
