@@ -125,7 +125,7 @@ def table(results, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=40, help="of the training by MSE (40)")
+    parser.add_argument("--epochs", type=int, default=50, help="of the training by MSE (50)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "bench" / "tomogan-quality",
                         help="folder for data and runs; what is finished there is not repeated")
