@@ -17,8 +17,7 @@
 namespace lucivox {
 namespace {
 
-constexpr uint64_t kDiscriminatorSeed =
-    4;  // part of the run's seed, after those of sampling.cpp and trainer.cpp
+constexpr uint64_t kDiscriminatorSeed = 4;  // part of the run's seed, after those of trainer.cpp
 
 // Below, the discriminator tells every pair apart and its gradient says nothing more.
 constexpr double kWon = 0.02;

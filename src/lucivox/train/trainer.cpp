@@ -250,6 +250,7 @@ class Trainer {
     std::erase_if(learner_.held,
                   [](const auto& entry) { return (entry.second == 1).all().template item<bool>(); });
     learner_.step.renew();
+    if (opponent_) opponent_->step.renew();  // it has recorded the network that was
   }
 
   // Its step is the first of the pruned network, so that resuming from before it forgets it.
