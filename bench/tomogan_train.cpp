@@ -1,5 +1,5 @@
 // Our side of tomogan-train: one update of TomoGAN's generator and two of its discriminator, as
-// `lucivox train tomogan` makes them.
+// `lucivox train tomogan` makes them with the losses of the paper.
 
 #include <filesystem>
 #include <optional>
@@ -15,6 +15,7 @@
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/loss.h>
 #include <lucivox/train/options.h>
+#include <lucivox/train/perception.h>
 
 namespace lucivox::bench {
 namespace {
@@ -47,16 +48,21 @@ struct Player {
 // Both players in one precision.
 class Side {
  public:
-  Side(const NamedTensors& generator, const NamedTensors& discriminator, at::Tensor noisy, at::Tensor clean)
-      : generator_(tomogan(), generator, noisy.options()),
+  Side(const NamedTensors& generator, const NamedTensors& discriminator, const LossOptions& options,
+       at::Tensor noisy, at::Tensor clean)
+      : options_(options),
+        generator_(tomogan(), generator, noisy.options()),
         discriminator_(tomogan_discriminator(clean.size(2)), discriminator, noisy.options()),
         judge_(discriminator_.network.as_constants()),
+        perception_(options.perceptual, at::kCPU),
         noisy_(std::move(noisy)),
-        clean_(std::move(clean)) {}
+        clean_(std::move(clean)) {
+    perception_.to(clean_.scalar_type());
+  }
 
   void step() {
     made_ = generator_.network.forward(noisy_, Mode::Training);
-    loss_ = image_loss(made_, clean_, options_).total +
+    loss_ = image_loss(made_, clean_, options_).total + perception_.loss(made_, clean_) +
             options_.adversarial * generator_loss(judge_.forward(made_, Mode::Evaluation));
     generator_.update(loss_);
     for (int update = 0; update < kUpdates; ++update) {
@@ -85,15 +91,18 @@ class Side {
   }
 
  private:
-  const LossOptions options_ = tomogan_training().loss;
+  LossOptions options_;
   Player generator_, discriminator_;
   Network judge_;
+  Perception perception_;
   at::Tensor noisy_, clean_, made_, loss_, opponent_loss_;
 };
 
 class Training {
  public:
-  explicit Training(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit Training(std::filesystem::path folder) : folder_(std::move(folder)) {
+    options_.perceptual.weights = (folder_ / "vgg19.safetensors").string();
+  }
 
   void prepare() {
     NamedTensors weights;
@@ -116,13 +125,13 @@ class Training {
       const auto cut = [type = type](const at::Tensor& x) {
         return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
       };
-      Side side(generator_.state(), small_.state(), cut(noisy_), cut(clean_));
+      Side side(generator_.state(), small_.state(), options_, cut(noisy_), cut(clean_));
       side.step();
       side.tell(prefix, results);
       for (int step = 1; step < kCheckedSteps; ++step) side.step();
       side.tell(std::string(prefix) + ".after", results);
     }
-    whole_.emplace(generator_.state(), discriminator_.state(), noisy_, clean_);
+    whole_.emplace(generator_.state(), discriminator_.state(), options_, noisy_, clean_);
     whole_->step();
     whole_->tell("whole", results);
     write_safetensors(folder_ / "ours.safetensors", {results, {}});
@@ -132,6 +141,7 @@ class Training {
 
  private:
   std::filesystem::path folder_;
+  LossOptions options_ = tomogan_training().loss;
   Network generator_{tomogan(), kSeed}, discriminator_{tomogan_discriminator(kSide), kSeed},
       small_{tomogan_discriminator(kCorner), kSeed};
   std::optional<Side> whole_;

@@ -36,9 +36,10 @@ compile_cuda() {
     return 0
   }
   step "compiling the CUDA code with $nvcc"
-  CUDACXX=$nvcc cmake --preset cuda -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >build/cuda.log 2>&1 || {
+  CUDACXX=$nvcc cmake --preset cuda -DLUCIVOX_BENCH=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >build/cuda.log 2>&1 || {
     tail -n 30 build/cuda.log >&2
     return 1
   }
-  cmake --build --preset cuda --parallel "$(build_jobs)" --target lucivox_kernels_cuda lucivox_capture lucivox_nccl
+  cmake --build --preset cuda --parallel "$(build_jobs)" --target \
+    lucivox_kernels_cuda lucivox_capture lucivox_nccl test_projector_cuda_object bench_projectors_cuda
 }

@@ -12,3 +12,8 @@ inline double relative_difference(const at::Tensor& a, const at::Tensor& b) {
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.detach().to(at::kDouble) - b.detach().to(at::kDouble)).abs().max().item<double>();
 }
+
+// The root of the mean squared difference.
+inline double rmse(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).square().mean().sqrt().item<double>();
+}

@@ -14,7 +14,8 @@ from torch import nn
 import worker
 
 LEARNING_RATE = 1e-4
-ADVERSARIAL, MSE, LEVELS = 20, 0.5, 255
+ADVERSARIAL, MSE, PERCEPTUAL, LEVELS = 20, 0.5, 2, 255
+VGG19 = (2, 2, 4, 4, 4)  # convolutions in each block
 UPDATES, CHECKED_STEPS = 2, 3
 CORNER = 64
 
@@ -73,6 +74,26 @@ class Discriminator(nn.Module):
         return self.dense2(F.relu(self.dense1(x.flatten(1))))
 
 
+class Features(nn.Module):
+    """VGG-19 up to the end of its last block, of grey images in Keras's colours."""
+
+    def __init__(self, path):
+        super().__init__()
+        layers, channels = [], 3
+        for block, count in enumerate(VGG19):
+            for _ in range(count):
+                layers += [convolution(channels, min(64 << block, 512), 3), nn.ReLU()]
+                channels = min(64 << block, 512)
+            layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.register_buffer("mean", torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1))
+        self.load_state_dict(load_file(path) | {"mean": self.mean})
+        self.requires_grad_(False)
+
+    def forward(self, unit):
+        return self.features(255 * unit - self.mean)
+
+
 def cross_entropy(logits, label):
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
@@ -80,7 +101,8 @@ def cross_entropy(logits, label):
 class Side:
     """Both players and their optimisers in one precision."""
 
-    def __init__(self, weights, discriminator, noisy, clean):
+    def __init__(self, weights, discriminator, vgg, noisy, clean):
+        self.vgg = Features(vgg).to(noisy.dtype)
         self.noisy, self.clean = noisy, clean
         self.generator, self.discriminator = Generator(), Discriminator(clean.shape[-1])
         for net, prefix in ((self.generator, "generator."), (self.discriminator, discriminator)):
@@ -100,6 +122,9 @@ class Side:
         self.made = self.generator(self.noisy)
         self.loss = MSE * F.mse_loss(LEVELS * self.made, LEVELS * self.clean)
         self.loss = self.loss + ADVERSARIAL * cross_entropy(self.discriminator(self.made), 1.0)
+        with torch.no_grad():
+            target = self.vgg(self.clean)
+        self.loss = self.loss + PERCEPTUAL * F.mse_loss(self.vgg(self.made), target)
         self.update(self.adams[0], self.loss)
         self.discriminator.requires_grad_(True)
         for _ in range(UPDATES):
@@ -127,15 +152,16 @@ class Training:
         weights = load_file(self.folder / "weights.safetensors")
         images = load_file(self.folder / "images.safetensors")
         noisy, clean = images["noisy"], images["clean"]
+        vgg = self.folder / "vgg19.safetensors"
         results = {}
         for prefix, dtype in (("exact", torch.float64), ("rounded", torch.float32)):
-            side = Side(weights, "small.", *(x[..., :CORNER, :CORNER].to(dtype) for x in (noisy, clean)))
+            side = Side(weights, "small.", vgg, *(x[..., :CORNER, :CORNER].to(dtype) for x in (noisy, clean)))
             side.step()
             results |= side.tell(prefix)
             for _ in range(1, CHECKED_STEPS):
                 side.step()
             results |= side.tell(f"{prefix}.after")
-        self.side = Side(weights, "discriminator.", noisy, clean)
+        self.side = Side(weights, "discriminator.", vgg, noisy, clean)
         self.side.step()
         save_file(results | self.side.tell("whole"), self.folder / "peer.safetensors")
 

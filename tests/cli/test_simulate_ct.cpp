@@ -4,6 +4,7 @@
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 namespace fs = std::filesystem;
@@ -25,10 +26,6 @@ class SimulateCommand : public ::testing::Test {
 
   TemporaryFolder folder_;
 };
-
-double rmse(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).square().mean().sqrt().item<double>();
-}
 
 TEST_F(SimulateCommand, WritesPairsThatTrainingReads) {
   const Outcome outcome = simulate({"--slices", "2", "--size", "64"});

@@ -4,6 +4,7 @@
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
@@ -27,10 +28,6 @@ class SimulateTomoCommand : public ::testing::Test {
 
   TemporaryFolder folder_;
 };
-
-double rmse(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).square().mean().sqrt().item<double>();
-}
 
 TEST_F(SimulateTomoCommand, WritesPairsThatTrainingReads) {
   for (const char* sample : {"glass", "shale", "foam", "fibres"}) {

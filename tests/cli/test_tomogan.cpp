@@ -75,8 +75,45 @@ TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
   write_image(folder_ / "slices" / "4.tif", torch::zeros({1, 8, 8}));
   EXPECT_TRUE(is_clear_error(
       run_command({"enhance", model, (folder_ / "slices").string(), (folder_ / "no").string()})));
-  const Outcome info = run_command({"info", model});
-  EXPECT_NE(info.out.find("tomogan"), std::string::npos);
+  const Json info = Json::parse(run_command({"info", model, "--json"}).out);
+  EXPECT_EQ(info.at("architecture"), "tomogan");
+  EXPECT_EQ(info.at("slices read for one"), 3);
+}
+
+// Two HDF5 files with the data set "images" each, as the public code has them.
+class TomoganHdf5 : public TomoganCommand {
+ protected:
+  Outcome train_on(const std::string& noisy, const std::string& clean) const {
+    const fs::path configuration = folder_ / "hdf5.toml";
+    write_file(configuration,
+               fmt::format("[data]\ntrain = [{{ low = '{}', full = '{}' }}]\n[train]\nepochs = 1\n"
+                           "batch = 1\n[train.loss.perceptual]\nnetwork = 'none'\n",
+                           (folder_ / noisy).string(), (folder_ / clean).string()));
+    return train("hdf5", {}, {"--config", configuration.string()});
+  }
+};
+
+TEST_F(TomoganHdf5, TrainsAsThePublicCodeDoes) {
+  write_image(folder_ / "noisy.h5", torch::rand({5, 40, 48}));
+  write_image(folder_ / "clean.h5", torch::rand({5, 40, 48}));
+  const Outcome outcome = train_on("noisy.h5", "clean.h5");
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json training = Json::parse(read_file(folder_ / "hdf5" / "run.json")).at("configuration").at("train");
+  EXPECT_EQ(training.at("crop"), 32);  // of 40 rows, as a multiple of 16
+}
+
+TEST_F(TomoganHdf5, RefusesWhatIsNoPair) {
+  write_image(folder_ / "clean.h5", torch::rand({5, 40, 48}));
+  write_image(folder_ / "small.h5", torch::rand({5, 40, 32}));
+  write_image(folder_ / "short.h5", torch::rand({4, 40, 48}));
+  for (const auto& [noisy, named] :
+       {std::pair{"small.h5", "small.h5"}, std::pair{"short.h5", "short.h5"},
+        std::pair{"clean.h5:/images2", "/images2"}, std::pair{"missing.h5", "missing.h5"}}) {
+    const Outcome outcome = train_on(noisy, "clean.h5");
+    EXPECT_TRUE(is_clear_error(outcome)) << noisy << outcome.error;
+    EXPECT_NE(outcome.error.find(named), std::string::npos) << outcome.error;
+    EXPECT_FALSE(fs::exists(folder_ / "hdf5" / "run.json"));
+  }
 }
 
 TEST_F(TomoganCommand, RefusesWhatCannotBe) {

@@ -156,7 +156,7 @@ TEST(Dxchange, ThatIsNoneIsRefused) {
 }
 
 // What a program does with a scan that it is given: all of it, or an Error.
-bool reads(const fs::path& path, const Scan& truth) {
+bool reads_as(const fs::path& path, const Scan& truth) {
   try {
     const auto source = open_projections(path);
     const Rows rows = all_rows(source->info());
@@ -174,10 +174,10 @@ TEST(Dxchange, CutAnywhereIsAnErrorOrTheWholeScan) {
   const Scan truth{
       numbered_frames(4, 3, 5), numbered_frames(2, 3, 5, 5000), numbered_frames(1, 3, 5, 7000), {}};
   const std::string bytes = read_file(golden("dxchange.h5"));
-  ASSERT_TRUE(reads(golden("dxchange.h5"), truth));
+  ASSERT_TRUE(reads_as(golden("dxchange.h5"), truth));
   for (size_t i = 0; i < 100; ++i) {
     write_file(folder / "cut.h5", bytes.substr(0, bytes.size() * i / 100));
-    EXPECT_FALSE(reads(folder / "cut.h5", truth)) << i;
+    EXPECT_FALSE(reads_as(folder / "cut.h5", truth)) << i;
   }
 }
 

@@ -8,7 +8,7 @@
 namespace lucivox {
 namespace {
 
-const Console kQuiet{true};
+const Console kSilent{true};
 
 at::Tensor inner(const at::Tensor& input, const Tile& tile) {
   at::Tensor part = input;
@@ -27,7 +27,7 @@ TEST(Tiles, IdentityGivesTheVolumeBack) {
          {Tiling{{1, 4, 4}, {0, 2, 3}}, Tiling{{2, 16, 5}, {1, 0, 9}}, Tiling{{9, 99, 99}, {1, 1, 1}}}) {
       const auto source = memory_source(volume);
       MemorySink sink(shape);
-      run_tiles(*source, sink, tiling, inner, kQuiet, {});
+      run_tiles(*source, sink, tiling, inner, kSilent, {});
       EXPECT_TRUE(at::equal(sink.values, volume));
     }
   }
@@ -43,7 +43,7 @@ TEST(Tiles, HaloIsMadeOfRealNeighbours) {
   const auto source = memory_source(volume);
   MemorySink sink({1, 20, 23});
   run_tiles(*source, sink, {{1, 8, 8}, {0, 1, 1}},
-            [&](const at::Tensor& in, const Tile& tile) { return inner(filter(in), tile); }, kQuiet, {});
+            [&](const at::Tensor& in, const Tile& tile) { return inner(filter(in), tile); }, kSilent, {});
   EXPECT_LT((sink.values - filter(volume)).abs().max().item<double>(), 1e-6);
 }
 
@@ -51,9 +51,9 @@ TEST(Tiles, ErrorsAndStopRequestsComeThrough) {
   const auto source = memory_source(torch::zeros({1, 8, 8}));
   MemorySink sink({1, 8, 8});
   const auto fail = [](const at::Tensor&, const Tile&) -> at::Tensor { throw Error("from the engine"); };
-  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, fail, kQuiet, {}), Error);
+  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, fail, kSilent, {}), Error);
   const std::atomic<bool> stop{true};
-  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, inner, kQuiet, StopToken(stop)), Error);
+  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, inner, kSilent, StopToken(stop)), Error);
   EXPECT_THROW(tiles({1, 8, 8}, {{1, 0, 4}, {0, 0, 0}}), Error);
 }
 

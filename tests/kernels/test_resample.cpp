@@ -11,7 +11,7 @@ namespace lucivox {
 namespace {
 
 template <typename Check>
-void at_every_vector_length(const Check& check) {
+void at_every_width(const Check& check) {
   torch::manual_seed(1);
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
@@ -50,7 +50,7 @@ at::Tensor as_nchw(const at::Tensor& x) {
 
 // Few different values, so that windows have several largest ones.
 TEST(MaxPool, IsLibtorchsAtEveryVectorLength) {
-  at_every_vector_length([](int64_t channels) {
+  at_every_width([](int64_t channels) {
     for (const cpu::Pooling& p : {cpu::Pooling{3, 2, 1}, cpu::Pooling{2, 2, 0}, cpu::Pooling{5, 3, 2}}) {
       const at::Tensor x = slice_of_nan(torch::randint(-2, 3, {2, 13, 10, channels}).to(at::kFloat));
       const at::Tensor input = as_nchw(x).contiguous().requires_grad_(),
@@ -72,7 +72,7 @@ TEST(MaxPool, IsLibtorchsAtEveryVectorLength) {
 }
 
 TEST(Upsample, IsLibtorchsAtEveryVectorLength) {
-  at_every_vector_length([](int64_t channels) {
+  at_every_width([](int64_t channels) {
     for (const cpu::Grids grids : {cpu::Grids::AlignedCorners, cpu::Grids::HalfPixels}) {
       const bool aligned = grids == cpu::Grids::AlignedCorners;
       for (const int64_t factor : {2, 3}) {

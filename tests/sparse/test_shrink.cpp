@@ -75,13 +75,20 @@ TEST_P(ShrinkDdnet, KeepsTheFunctionAtEveryAmount) {
   }
 }
 
-// In float32 on our kernels, whose sums run in another order. 128 pixels leave the deepest batch norms 128
-// values to average over; over a handful they would enlarge the differences of the last digit.
+// In float32 on our kernels, whose sums run in another order. In training mode batch norms and kinks enlarge
+// the differences of the last digit, by a hundred times and differently on every processor: there the smaller
+// network has to be as near to float64 as the masked one is.
 TEST_P(ShrinkDdnet, KeepsTheOutput) {
   for (const int64_t growth : kGrowths) {
-    Network masked = pruned_ddnet(growth, {GetParam(), 0.5});
+    SCOPED_TRACE(growth);
+    Network masked = pruned_ddnet(growth, {GetParam(), 0.5}), exact = pruned_ddnet(growth, {GetParam(), 0.5});
+    exact.to(at::kDouble);
     Network smaller = shrink(removable_channels(masked), masked);
-    expect_same(outputs_of(smaller, 128), outputs_of(masked, 128), 1e-5, fmt::format("growth {}", growth));
+    const Outputs truth = outputs_of(exact, 128), whole = outputs_of(masked, 128),
+                  less = outputs_of(smaller, 128);
+    EXPECT_LT(relative_difference(less.evaluation, whole.evaluation), 1e-5);
+    EXPECT_LT(relative_difference(less.training, truth.training),
+              2 * relative_difference(whole.training, truth.training));
   }
 }
 

@@ -36,14 +36,31 @@ TEST(SamplePhantom, IsMadeFromItsSeed) {
   EXPECT_THROW(sample_phantom(SampleKind::Glass, 8, {0}, 1), Error);
 }
 
-// What a slice network learns from: a pixel of 512 farther up most is as it was, a millimetre farther little.
-TEST(SamplePhantom, ChangesSmoothlyAlongTheAxis) {
+// Of a section with itself, some pixels aside.
+double correlation_across(const at::Tensor& section, int64_t pixels, int64_t axis) {
+  return correlation(section, section.roll(pixels, axis));
+}
+
+// Pores and cells look alike from all sides, so that the next sections resemble one as it resembles itself
+// a pixel or three aside: means of three samples, which differ by 0.01 and 0.05. Beds and plies stand upright,
+// within 0.4 of it: sections change more across than along.
+TEST(SamplePhantom, ChangesAlongTheAxisAsItDoesAcross) {
+  constexpr int64_t size = 512;
   for (const SampleKind kind : kAll) {
-    const at::Tensor sections = sample_phantom(kind, 128, {0, kSampleFieldMm / 512, 1}, 1);
-    const double near = correlation(sections[0], sections[1]), far = correlation(sections[0], sections[2]);
-    EXPECT_GT(near, 0.85) << static_cast<int>(kind);
-    EXPECT_LT(near, 1) << static_cast<int>(kind);
-    EXPECT_LT(far, near - 0.1) << static_cast<int>(kind);
+    for (const int64_t pixels : {1, 3}) {
+      double along = 0, across = 0;
+      for (const uint64_t seed : {1, 2, 3}) {
+        const double step_mm = kSampleFieldMm / size * static_cast<double>(pixels);
+        const at::Tensor sections = sample_phantom(kind, size, {0.3, 0.3 + step_mm}, seed);
+        along += correlation(sections[0], sections[1]) / 3;
+        for (const int64_t axis : {0, 1}) across += correlation_across(sections[0], pixels, axis) / 6;
+      }
+      if (kind == SampleKind::Glass || kind == SampleKind::Foam) {
+        EXPECT_NEAR(along, across, 0.01 * static_cast<double>(pixels)) << static_cast<int>(kind);
+      } else {
+        EXPECT_GT(along, across) << static_cast<int>(kind);
+      }
+    }
   }
 }
 
@@ -93,12 +110,16 @@ TEST(SamplePhantom, IsAsPorousAsTheMaterial) {
   }
 }
 
-// Coarser pixels are means of finer ones, but for texture finer than them.
+// Coarser pixels are means of finer ones, but for texture finer than them: in clay and resin it is most of
+// what single pixels show, in glass and ceramic next to nothing.
 TEST(SamplePhantom, IsTheSameAtAnySize) {
   for (const SampleKind kind : kAll) {
-    const at::Tensor coarse = sample_phantom(kind, 128, {0.3}, 1),
-                     fine = at::avg_pool2d(sample_phantom(kind, 512, {0.3}, 1), 4);
-    EXPECT_GT(correlation(coarse[0], fine[0]), 0.85) << static_cast<int>(kind);
+    const at::Tensor coarse = sample_phantom(kind, 128, {0.3}, 1), fine = sample_phantom(kind, 512, {0.3}, 1);
+    const bool textured = kind == SampleKind::Shale || kind == SampleKind::Fibres;
+    const int64_t pool = textured ? 4 : 1;
+    EXPECT_GT(correlation(at::avg_pool2d(coarse, pool)[0], at::avg_pool2d(fine, 4 * pool)[0]),
+              textured ? 0.9 : 0.97)
+        << static_cast<int>(kind);
     EXPECT_NEAR((coarse.mean() / fine.mean()).item<double>(), 1, 0.06) << static_cast<int>(kind);
   }
 }

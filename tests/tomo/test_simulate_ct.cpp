@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <tests/tensors.h>
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
@@ -11,10 +12,6 @@
 
 namespace lucivox {
 namespace {
-
-double rmse(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).square().mean().sqrt().item<double>();
-}
 
 // Air around the patient, lungs, soft tissue and bone are all there, whoever it is.
 TEST(ChestPhantom, HasWhatAChestHas) {

@@ -10,12 +10,12 @@
 namespace lucivox {
 namespace {
 
-ScanGeometry scan(Beam beam = Beam::Parallel) {
+ScanGeometry coarse_scan(Beam beam = Beam::Parallel) {
   return {whole_turn(61), 70, 1.3, 48, 48, 1, {}, beam, 90, 140};
 }
 
 at::Tensor head() {
-  return ellipse_image(scan(), shepp_logan(48));
+  return ellipse_image(coarse_scan(), shepp_logan(48));
 }
 
 // One step written down from the formula, with A and A' as matrices of unit vectors.
@@ -37,8 +37,10 @@ TEST(Sirt, IsItsFormula) {
 
 TEST(Sirt, ComesNearerToTheTruthInEveryBeam) {
   for (const Beam beam : {Beam::Parallel, Beam::FanFlat, Beam::FanCurved}) {
-    const at::Tensor sino = forward_project(head(), scan(beam));
-    const auto after = [&](int64_t iterations) { return sirt(sino, scan(beam), {.iterations = iterations}); };
+    const at::Tensor sino = forward_project(head(), coarse_scan(beam));
+    const auto after = [&](int64_t iterations) {
+      return sirt(sino, coarse_scan(beam), {.iterations = iterations});
+    };
     const auto error = [&](int64_t iterations) {
       return relative_difference(after(iterations).image_SYX, head());
     };
@@ -53,11 +55,12 @@ TEST(Sirt, ComesNearerToTheTruthInEveryBeam) {
 // What is known narrows the choice: no negative attenuation, nothing outside the head.
 TEST(Sirt, KeepsBoundsAndMask) {
   torch::manual_seed(2);
-  const at::Tensor sino = forward_project(head(), scan()) + 0.5 * torch::randn({1, 61, 70});
-  const at::Tensor mask = (ellipse_image(scan(), {{0, 0, 18, 23, 0, 1}}).squeeze(0) > 0).to(at::kFloat);
-  const at::Tensor free = sirt(sino, scan(), {.iterations = 60}).image_SYX;
+  const at::Tensor sino = forward_project(head(), coarse_scan()) + 0.5 * torch::randn({1, 61, 70});
+  const at::Tensor mask =
+      (ellipse_image(coarse_scan(), {{0, 0, 18, 23, 0, 1}}).squeeze(0) > 0).to(at::kFloat);
+  const at::Tensor free = sirt(sino, coarse_scan(), {.iterations = 60}).image_SYX;
   const at::Tensor bound =
-      sirt(sino, scan(), {.iterations = 60, .minimum = 0, .maximum = 1, .mask_YX = mask}).image_SYX;
+      sirt(sino, coarse_scan(), {.iterations = 60, .minimum = 0, .maximum = 1, .mask_YX = mask}).image_SYX;
   EXPECT_GE(bound.min().item<double>(), 0);
   EXPECT_LE(bound.max().item<double>(), 1);
   EXPECT_EQ((bound * (1 - mask)).abs().max().item<double>(), 0);
@@ -66,34 +69,35 @@ TEST(Sirt, KeepsBoundsAndMask) {
 
 // Started from the end of another run it goes on as if there had been no end.
 TEST(Sirt, GoesOnFromAStart) {
-  const at::Tensor sino = forward_project(head(), scan());
-  const at::Tensor half = sirt(sino, scan(), {.iterations = 7}).image_SYX;
-  EXPECT_TRUE(at::equal(sirt(sino, scan(), {.iterations = 5, .start_SYX = half}).image_SYX,
-                        sirt(sino, scan(), {.iterations = 12}).image_SYX));
+  const at::Tensor sino = forward_project(head(), coarse_scan());
+  const at::Tensor half = sirt(sino, coarse_scan(), {.iterations = 7}).image_SYX;
+  EXPECT_TRUE(at::equal(sirt(sino, coarse_scan(), {.iterations = 5, .start_SYX = half}).image_SYX,
+                        sirt(sino, coarse_scan(), {.iterations = 12}).image_SYX));
 }
 
 TEST(Sirt, StopsWhenItGainsLittle) {
-  const at::Tensor sino = forward_project(head(), scan());
-  const SirtResult early = sirt(sino, scan(), {.iterations = 1000, .tolerance = 0.05});
+  const at::Tensor sino = forward_project(head(), coarse_scan());
+  const SirtResult early = sirt(sino, coarse_scan(), {.iterations = 1000, .tolerance = 0.05});
   ASSERT_LT(early.residuals.size(), 100U);
   const size_t last = early.residuals.size() - 1;
   EXPECT_LT(early.residuals[last - 1] - early.residuals[last], 0.05 * early.residuals[last - 1]);
   int64_t told = 0;
-  sirt(sino, scan(), {.iterations = 10, .progress = [&](int64_t i, double) { return (told = i) < 4; }});
+  sirt(sino, coarse_scan(),
+       {.iterations = 10, .progress = [&](int64_t i, double) { return (told = i) < 4; }});
   EXPECT_EQ(told, 4);
 }
 
 TEST(Sirt, RefusesTheImpossible) {
   const at::Tensor sino = torch::ones({1, 61, 70});
-  EXPECT_THROW(sirt(sino, scan(), {.iterations = 0}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.relaxation = 2}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.relaxation = NAN}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.minimum = 1, .maximum = 0}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.tolerance = -1}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.mask_YX = torch::ones({47, 48})}), Error);
-  EXPECT_THROW(sirt(sino, scan(), {.start_SYX = torch::ones({2, 48, 48})}), Error);
-  EXPECT_THROW(sirt(sino * NAN, scan(), {}), Error);
-  EXPECT_THROW(sirt(torch::ones({1, 61, 69}), scan(), {}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.iterations = 0}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.relaxation = 2}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.relaxation = NAN}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.minimum = 1, .maximum = 0}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.tolerance = -1}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.mask_YX = torch::ones({47, 48})}), Error);
+  EXPECT_THROW(sirt(sino, coarse_scan(), {.start_SYX = torch::ones({2, 48, 48})}), Error);
+  EXPECT_THROW(sirt(sino * NAN, coarse_scan(), {}), Error);
+  EXPECT_THROW(sirt(torch::ones({1, 61, 69}), coarse_scan(), {}), Error);
 }
 
 }  // namespace

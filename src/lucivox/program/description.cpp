@@ -13,8 +13,6 @@
 namespace lucivox {
 namespace {
 
-constexpr int64_t kTypicalSide = 512;  // pixels of a CT slice
-
 // To a tenth.
 double gflop(const Graph& graph) {
   return std::round(graph.flops(kTypicalSide, kTypicalSide) / 1e8) / 10;
@@ -44,6 +42,7 @@ Json describe_model(const std::filesystem::path& path) {
                {"layers", graph.layer_count()},
                {"parameters", graph.parameter_count()},
                {"GFLOP for 512x512", gflop(graph)},
+               {"slices read for one", graph.channels(0)},
                {"receptive field radius", graph.receptive_radius()},
                {"slice sides padded to multiples of", graph.size_multiple()},
                {"intensity", describe(model.intensity)},

@@ -7,6 +7,9 @@
 
 namespace lucivox {
 
+// Pixels along a side of a CT slice: what the cost of a network is told for.
+inline constexpr int64_t kTypicalSide = 512;
+
 // What a model file, a scan or an image says about itself. Throws Error when it is none of them.
 Json describe_file(const std::filesystem::path& path);
 

@@ -1,6 +1,7 @@
 #include <system_error>
 
 #include <lucivox/base/error.h>
+#include <lucivox/program/description.h>
 #include <lucivox/program/pruning.h>
 #include <lucivox/sparse/shrink.h>
 
@@ -8,8 +9,6 @@ namespace fs = std::filesystem;
 
 namespace lucivox {
 namespace {
-
-constexpr int64_t kTypicalSide = 512;  // pixels of a CT slice
 
 NetworkSize size_of(const Graph& graph) {
   return {graph.parameter_count(), graph.flops(kTypicalSide, kTypicalSide) / 1e9};

@@ -24,7 +24,7 @@ struct Point {
   Json configuration;
 };
 
-fs::path marker(const fs::path& folder) {
+fs::path sweep_file(const fs::path& folder) {
   return folder / "sweep.json";
 }
 fs::path summary_file(const fs::path& folder) {
@@ -109,13 +109,13 @@ void require_comparable(Sweep sweep, const Json& configuration) {
 void claim_folder(Sweep sweep, const TrainingJob& job, const Json& configuration) {
   const Json about = {{"sweep", name_of(sweep)}, {"configuration", configuration}};
   if (job.start == Start::Fresh) {
-    if (fs::exists(marker(job.run)) || RunFolder::is_run(job.run))
+    if (fs::exists(sweep_file(job.run)) || RunFolder::is_run(job.run))
       throw Error::misuse(job.run.string() + " already holds a run or a sweep",
                           "go on with it by --resume, or choose another folder");
     create_folder(job.run);
-    write_file(marker(job.run), about.dump(2) + "\n");
+    write_file(sweep_file(job.run), about.dump(2) + "\n");
   } else if (sweep_configuration_of(job.run) != configuration ||
-             Json::parse(read_file(marker(job.run))).at("sweep") != about.at("sweep")) {
+             Json::parse(read_file(sweep_file(job.run))).at("sweep") != about.at("sweep")) {
     throw Error::misuse(job.run.string() + " holds another sweep, or one of another configuration",
                         "resume it with its own --sweep and configuration, or choose another folder");
   }
@@ -167,12 +167,12 @@ Json result_of(const Point& point, const fs::path& run) {
 }  // namespace
 
 Json sweep_configuration_of(const fs::path& folder) {
-  if (!fs::exists(marker(folder)))
+  if (!fs::exists(sweep_file(folder)))
     throw Error::misuse(folder.string() + " holds no sweep", "give the folder of one, or leave out --resume");
   try {
-    return Json::parse(read_file(marker(folder))).at("configuration");
+    return Json::parse(read_file(sweep_file(folder))).at("configuration");
   } catch (const nlohmann::json::exception&) {
-    throw Error(marker(folder).string() + " is damaged", "start the sweep again in another folder");
+    throw Error(sweep_file(folder).string() + " is damaged", "start the sweep again in another folder");
   }
 }
 
@@ -187,7 +187,8 @@ SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& conso
   for (const Point& point : points) {
     console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
     const fs::path run = job.run / point.name;
-    if (!run_point({job.architecture, job.name, point.configuration, run, Start::Fresh, job.device, {}}, before, console, stop))
+    if (!run_point({job.architecture, job.name, point.configuration, run, Start::Fresh, job.device, {}},
+                   before, console, stop))
       return {};
     results.push_back(result_of(point, run));
     before = run;

@@ -61,7 +61,7 @@ std::string sparsity_chart(const Json& results) {
   return line_chart({"MS-SSIM", "pruned, %", series, {}});
 }
 
-std::vector<std::string> row(const Json& result) {
+std::vector<std::string> result_row(const Json& result) {
   const Json& quality = result.at("quality");
   const auto number = [](const Json& value, int digits) {
     return fmt::format("{:.{}f}", value.get<double>(), digits);
@@ -91,7 +91,7 @@ ReportContent sweep_report(Sweep sweep, const Json& summary) {
                     {"run", "weights pruned", "epochs, dense + sparse", "MS-SSIM, not retrained", "MS-SSIM",
                      "SSIM", "PSNR (dB)", "training time"},
                     {}};
-  for (const Json& result : results) table.rows.push_back(row(result));
+  for (const Json& result : results) table.rows.push_back(result_row(result));
   report.tables = {table};
   report.charts = {sweep == Sweep::Hybrid ? hybrid_chart(results) : sparsity_chart(results)};
   report.configuration = summary.at("configuration");

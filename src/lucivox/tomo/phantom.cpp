@@ -5,13 +5,14 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
+#include <lucivox/tomo/field.h>
 #include <lucivox/tomo/phantom.h>
 #include <lucivox/tomo/phantom/paint.h>
 
 namespace lucivox {
 namespace {
 
-constexpr double kAirHu = -1000, kLowestHu = -1024, kHighestHu = 2500;
+constexpr double kLowestHu = -1024, kHighestHu = 2500;
 
 // Independent random numbers for each layer, so that a change to one leaves the others as they are.
 enum Layer : uint64_t { Build, Centre, Wall, Lungs, Mediastinal, Trees, Bones, Table, Texture };

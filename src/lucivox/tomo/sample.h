@@ -6,6 +6,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <lucivox/tomo/phantom/sample_field.h>
+
 namespace lucivox {
 
 // Materials that are often seen at tomography beamlines.
@@ -18,10 +20,6 @@ enum class SampleKind {
 
 // By its name: "glass", "shale", "foam", "fibres". Throws Error (misuse) with the nearest one as a hint.
 SampleKind sample_kind(const std::string& name);
-
-// The field of view, whatever its size in pixels: 3.25 um a pixel at 1024, the 6.5 um of a usual camera
-// behind a twofold objective.
-inline constexpr double kSampleFieldMm = 3.328;
 
 // Sections of one sample that nobody has, at the given heights along the axis of rotation: float32
 // [heights, size, size] in 1/mm at 20 keV, made at random from the seed. A core stands in air, wholly within

@@ -42,7 +42,7 @@ constexpr double kLowestHu = -1024, kHighestHu = 3071;
 constexpr double kFewestPhotons = 100;
 
 // Independent random numbers for each part of one slice.
-enum Part : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
+enum CtPart : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
 
 ScanGeometry beam_of(const CtSimulation& full) {
   ScanGeometry beam;
@@ -115,7 +115,7 @@ CtPairs scan(const CtSimulation& full, int64_t first, at::Tensor fine_hu_SYX) {
   const ScanGeometry beam = beam_of(full);
   keep_circle(fine_hu_SYX, beam.pixel_mm / kFiner, seen_radius_mm(beam), kAirHu);
   const at::Tensor integrals = seen_by_detectors(hu_to_attenuation(fine_hu_SYX), beam);
-  const auto reconstructed = [&](double photons, Part noise) {
+  const auto reconstructed = [&](double photons, CtPart noise) {
     const auto seed = [&](int64_t s) { return derive_seed(seed_of(full, first + s), noise); };
     const at::Tensor sino = measure_slices(integrals, dose_of(full, beam, photons), seed);
     return attenuation_to_hu(fbp(sino, beam, kKernel)).clamp_(kLowestHu, kHighestHu);

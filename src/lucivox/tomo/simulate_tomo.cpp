@@ -19,15 +19,15 @@ namespace {
 // Cameras are calibrated by the mean of so many images of the beam; their noise leaves faint rings.
 constexpr int64_t kFlats = 50;
 // Fewer than this a pixel are no picture behind a sample that lets a tenth of them through.
-constexpr double kFewestPhotons = 50;
+constexpr double kFewestExposed = 50;
 
 // Independent random numbers for each part.
-enum Part : uint64_t { Material, CleanNoise, CleanFlats, NoisyNoise, NoisyFlats };
+enum TomoPart : uint64_t { Material, CleanNoise, CleanFlats, NoisyNoise, NoisyFlats };
 
 struct Exposures {
   int64_t views;
   double photons;
-  Part noise, flats;
+  TomoPart noise, flats;
 };
 
 ScanGeometry beam_of(const TomoSimulation& full, int64_t views) {
@@ -53,7 +53,7 @@ at::Tensor counted(const TomoSimulation& full, const Exposures& exposures, int64
     const std::vector<double> photons_U(static_cast<size_t>(full.size), images * exposures.photons);
     return Dose{photons_U, std::sqrt(images) * full.electronic_sigma};
   };
-  const auto seed_of = [&](Part part) {
+  const auto seed_of = [&](TomoPart part) {
     return [&full, first, part](int64_t s) {
       return derive_seed(derive_seed(full.seed, part), static_cast<uint64_t>(first + s));
     };
@@ -81,9 +81,9 @@ void check_exposures(const TomoSimulation& full) {
   }
   require_share(full.exposure_fraction, "exposure_fraction",
                 "the poor scan's exposure is a part of the good one's");
-  require_within(full.photons, kFewestPhotons, 1e12, "photons",
+  require_within(full.photons, kFewestExposed, 1e12, "photons",
                  "photons a pixel and view: cameras hold 1e4 to 1e5");
-  require_within(full.photons * full.exposure_fraction, kFewestPhotons, 1e12,
+  require_within(full.photons * full.exposure_fraction, kFewestExposed, 1e12,
                  "photons times exposure_fraction", "a short exposure needs 50 photons a pixel or more");
   require_within(full.electronic_sigma, 0, 1e6, "electronic_sigma",
                  "a standard deviation in photons, 0 or more");

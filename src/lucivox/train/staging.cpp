@@ -11,10 +11,10 @@ namespace lucivox {
 namespace {
 
 constexpr double kShare = 0.5;  // of what is free
-constexpr std::array<std::pair<const char*, Staging>, 4> kNames{{{"device", Staging::Device},
-                                                                 {"pinned", Staging::Pinned},
-                                                                 {"memory", Staging::Memory},
-                                                                 {"streaming", Staging::Streaming}}};
+constexpr std::array<std::pair<const char*, Staging>, 4> kStagings{{{"device", Staging::Device},
+                                                                    {"pinned", Staging::Pinned},
+                                                                    {"memory", Staging::Memory},
+                                                                    {"streaming", Staging::Streaming}}};
 
 std::string fits(double bytes, double free, const std::string& where) {
   return fmt::format("{} fit into half of the {} that are free {}", human_bytes(bytes), human_bytes(free),
@@ -25,20 +25,20 @@ std::string fits(double bytes, double free, const std::string& where) {
 
 void require_staging(const std::string& name) {
   if (name == "auto") return;
-  for (const auto& [known, staging] : kNames) {
+  for (const auto& [known, staging] : kStagings) {
     if (name == known) return;
   }
   throw Error::misuse(fmt::format("unknown staging '{}'", name), fmt::format("use {}", kStagingNames));
 }
 
 std::string name_of(Staging staging) {
-  return kNames.at(static_cast<size_t>(staging)).first;
+  return kStagings.at(static_cast<size_t>(staging)).first;
 }
 
 StagingPlan plan_staging(const std::string& wanted, double bytes, c10::Device device,
                          const FreeMemory& free) {
   require_staging(wanted);
-  for (const auto& [name, staging] : kNames) {
+  for (const auto& [name, staging] : kStagings) {
     if (wanted != name) continue;
     if (staging == Staging::Pinned && device.is_cpu())
       throw Error::misuse("pinned memory is for training on a GPU", "use memory, or --device cuda");

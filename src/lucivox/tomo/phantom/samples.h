@@ -6,7 +6,7 @@
 #include <lucivox/base/random.h>
 #include <lucivox/tomo/phantom/canvas.h>
 #include <lucivox/tomo/phantom/packing.h>
-#include <lucivox/tomo/sample.h>
+#include <lucivox/tomo/phantom/sample_field.h>
 
 // Materials as cores of about 3 mm. Attenuations are those at 20 keV: elements by the tables of J. H. Hubbell
 // and S. M. Seltzer (NISTIR 5632), summed by composition and density.

@@ -206,7 +206,7 @@ void check(const at::Tensor& sino, const std::vector<double>& angles_rad, double
   }
 }
 
-double median(std::vector<double> values) {
+double median_of(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
   const double upper = *middle;
@@ -248,9 +248,9 @@ AxisLine fit_centres(const std::vector<double>& rows, const std::vector<double>&
     throw Error::misuse(fmt::format("{} centres cannot tell how the axis is tilted", rows.size()),
                         "find the centre in slices of at least two different rows");
   }
-  const double slope = median(slopes);
+  const double slope = median_of(slopes);
   for (size_t i = 0; i < rows.size(); ++i) starts.push_back(centres[i] - slope * rows[i]);
-  return {median(starts), slope};
+  return {median_of(starts), slope};
 }
 
 }  // namespace lucivox
