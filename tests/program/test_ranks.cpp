@@ -1,5 +1,8 @@
 #include <exception>
+#include <optional>
 #include <thread>
+
+#include <unistd.h>
 
 #define USE_C10D_GLOO
 #include <fmt/format.h>
@@ -24,9 +27,23 @@
 namespace lucivox {
 namespace {
 
-// Runs body(ranks) in a thread for every rank of a Gloo group; gives what each one threw.
-std::vector<std::string> as_ranks(int size, const std::function<void(const Ranks&)>& body) {
+// Boards that ranks of this process share.
+std::vector<SharedBoard> shared_boards(int size) {
+  const std::string name = fmt::format("lucivox-test-{}", ::getpid());
+  std::vector<SharedBoard> boards;
+  boards.push_back(SharedBoard::create(name, 0, size));
+  for (int rank = 1; rank < size; ++rank) boards.push_back(SharedBoard::open(name, rank, size));
+  SharedBoard::forget(name);
+  return boards;
+}
+
+// Runs body(ranks) in a thread for every rank of a Gloo group, with a board as on one machine or without as
+// on several; gives what each one threw.
+std::vector<std::string> as_ranks(int size, const std::function<void(const Ranks&)>& body,
+                                  bool board = true) {
   const auto store = c10::make_intrusive<c10d::HashStore>();
+  std::vector<SharedBoard> boards;
+  if (board) boards = shared_boards(size);
   std::vector<std::string> failures(static_cast<size_t>(size));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
@@ -35,7 +52,9 @@ std::vector<std::string> as_ranks(int size, const std::function<void(const Ranks
         const auto options = c10d::ProcessGroupGloo::Options::create(std::chrono::seconds(60));
         options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1"));
         const auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
-        body(Ranks(std::make_shared<Ranks::Group>(gloo, c10::Device(c10::kCPU))));
+        std::optional<SharedBoard> mine;
+        if (board) mine.emplace(std::move(boards[static_cast<size_t>(rank)]));
+        body(Ranks(std::make_shared<Ranks::Group>(gloo, c10::Device(c10::kCPU), std::move(mine))));
       } catch (const std::exception& error) {
         failures[static_cast<size_t>(rank)] = error.what();
       }
@@ -178,10 +197,13 @@ TEST(Ranks, ShareStatisticsAndGradientsOfFusedLayers) {
   };
   const double rounding = difference(gradients({}, low.flip(0), full.flip(0)));
   ASSERT_LT(rounding, 1e-2) << "too much to tell anything";
-  for (const int size : {2, 3}) {
-    expect_no_failures(as_ranks(size, [&](const Ranks& ranks) {
-      EXPECT_LT(difference(gradients(ranks, low, full)), rounding) << size;
-    }));
+  for (const auto& [size, board] : {std::pair{2, true}, std::pair{3, true}, std::pair{2, false}}) {
+    expect_no_failures(as_ranks(
+        size,
+        [&, of = size](const Ranks& ranks) {
+          EXPECT_LT(difference(gradients(ranks, low, full)), rounding) << of;
+        },
+        board));
   }
 }
 
@@ -214,6 +236,25 @@ TEST(Ranks, StageEachAShareAndAllGetTheSameSlices) {
   }));
 }
 
+// Numbers for the board, and too many for it.
+TEST(Ranks, AllGetTheSameSum) {
+  for (const bool board : {true, false}) {
+    for (const int64_t count : {int64_t{3}, static_cast<int64_t>(SharedBoard::kBytes)}) {
+      expect_no_failures(as_ranks(
+          3,
+          [&](const Ranks& ranks) {
+            const at::Tensor values = torch::arange(count, at::kDouble) + static_cast<double>(ranks.rank());
+            for (int round = 0; round < 3; ++round) {
+              const at::Tensor sum = values.clone();
+              ranks.sum(sum);
+              EXPECT_TRUE(at::equal(sum, 3 * torch::arange(count, at::kDouble) + 3));
+            }
+          },
+          board));
+    }
+  }
+}
+
 TEST(Ranks, EveryoneHearsOfADisagreement) {
   const auto failures = as_ranks(3, [](const Ranks& ranks) {
     require_agreement(ranks, "the training data", ranks.rank() == 2 ? "9 slices" : "12 slices");
@@ -223,11 +264,16 @@ TEST(Ranks, EveryoneHearsOfADisagreement) {
 }
 
 TEST(Ranks, LossOfOneIsAnErrorForTheOthers) {
-  const auto failures = as_ranks(2, [](const Ranks& ranks) {
-    if (ranks.rank() == 1) throw Error("fell over");
-    ranks.sum(torch::ones({3}));
-  });
-  EXPECT_NE(failures[0].find("rank 0 lost another one"), std::string::npos) << failures[0];
+  for (const bool board : {true, false}) {
+    const auto failures = as_ranks(
+        2,
+        [](const Ranks& ranks) {
+          if (ranks.rank() == 1) throw Error("fell over");
+          ranks.sum(torch::ones({3}));
+        },
+        board);
+    EXPECT_NE(failures[0].find("rank 0 lost another one"), std::string::npos) << failures[0];
+  }
 }
 
 TEST(Ranks, BatchMustBeSharable) {

@@ -1,7 +1,11 @@
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <random>
+#include <system_error>
 
 #define USE_C10D_GLOO
 #include <fmt/format.h>
@@ -71,6 +75,36 @@ c10::intrusive_ptr<c10d::Backend> gloo(const c10::intrusive_ptr<c10d::Store>& st
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.size, options);
 }
 
+// Which processes can see each other: those with the same numbers for processes. On another machine there may
+// be the same number, but not the board.
+std::string neighbourhood() {
+  std::error_code unknown;
+  return std::filesystem::read_symlink("/proc/self/ns/pid", unknown).string();
+}
+
+// The board of all ranks when they are on one machine, else nothing.
+std::optional<SharedBoard> board_of(const Ranks& ranks) {
+  const auto rank = static_cast<int>(ranks.rank()), size = static_cast<int>(ranks.size());
+  std::optional<SharedBoard> board;
+  const auto attempt = [&](const auto& make) {
+    try {
+      board.emplace(make());
+    } catch (const std::system_error&) {
+      board.reset();  // messages do as well
+    }
+  };
+  std::random_device entropy;
+  const std::string mine = fmt::format("lucivox-{:08x}{:08x}", entropy(), entropy());
+  if (ranks.leads()) attempt([&] { return SharedBoard::create(mine, rank, size); });
+  const std::string name = ranks.gather(mine)[0];
+  if (!ranks.leads()) attempt([&] { return SharedBoard::open(name, rank, size); });
+  const std::vector<std::string> seen = ranks.gather(board ? neighbourhood() : "");
+  if (ranks.leads()) SharedBoard::forget(name);
+  const bool together = std::all_of(seen.begin(), seen.end(),
+                                    [&](const std::string& one) { return !one.empty() && one == seen[0]; });
+  return together ? std::move(board) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<RankPlace> rank_place() {
@@ -94,8 +128,13 @@ Ranks join_ranks(const RankPlace& place, c10::Device device) {
     options.numWorkers = static_cast<size_t>(place.size);
     options.timeout = kMeeting;
     const auto store = c10::make_intrusive<c10d::TCPStore>(place.host, options);
-    const auto group = device.is_cpu() ? gloo(store, place) : nccl(store, place.rank, place.size, kPatience);
-    return Ranks(std::make_shared<Ranks::Group>(group, device));
+    if (!device.is_cpu()) {
+      const auto group = nccl(store, place.rank, place.size, kPatience);
+      return Ranks(std::make_shared<Ranks::Group>(group, device));
+    }
+    const auto group = gloo(store, place);
+    const Ranks by_messages(std::make_shared<Ranks::Group>(group, device));
+    return Ranks(std::make_shared<Ranks::Group>(group, device, board_of(by_messages)));
   } catch (const std::exception& error) {
     const std::string text = error.what();
     throw Error(fmt::format("rank {} of {} did not find the others at {} port {} ({})", place.rank,

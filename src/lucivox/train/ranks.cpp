@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
@@ -23,6 +24,16 @@ void with_others(int64_t rank, const Talk& talk) {
   }
 }
 
+// Summed by each rank itself, in their order, so that all get the same bits.
+void sum_on(SharedBoard& board, const at::Tensor& values) {
+  const auto all = board.exchange({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+  std::vector<at::Tensor> told;
+  for (const auto& bytes : all)
+    told.push_back(at::from_blob(const_cast<std::byte*>(bytes.data()), values.sizes(), values.options()));
+  values.copy_(told[0]);
+  for (size_t rank = 1; rank < told.size(); ++rank) values.add_(told[rank]);
+}
+
 }  // namespace
 
 int64_t Ranks::rank() const {
@@ -31,6 +42,15 @@ int64_t Ranks::rank() const {
 
 int64_t Ranks::size() const {
   return group_ ? group_->backend().getSize() : 1;
+}
+
+void Ranks::sum(const at::Tensor& values) const {
+  SharedBoard* board = group_ ? group_->board() : nullptr;
+  if (board != nullptr && values.nbytes() <= SharedBoard::kBytes) {
+    with_others(rank(), [&] { sum_on(*board, values); });
+  } else {
+    sum_later(values)();
+  }
 }
 
 std::function<void()> Ranks::sum_later(const at::Tensor& values) const {

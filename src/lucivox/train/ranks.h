@@ -26,7 +26,7 @@ class Ranks {
 
   // Sums over ranks, in place; every rank gets the same bits. Tensors are contiguous, on the network's
   // device.
-  void sum(const at::Tensor& values) const { sum_later(values)(); }
+  void sum(const at::Tensor& values) const;
   // The same, while other work goes on; what it returns waits for the end.
   std::function<void()> sum_later(const at::Tensor& values) const;
   // From one rank to all others, in place.
