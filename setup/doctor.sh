@@ -39,6 +39,7 @@ gpus() {
   nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null || echo "none that answers"
 }
 
+# shellcheck source=/dev/null
 row "system" "$(. /etc/os-release && echo "$PRETTY_NAME"), $(uname -m)"
 row "processor" "$(cpu_model), $(nproc) cores"
 row "instructions" "$(cpu_features)"

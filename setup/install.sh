@@ -88,16 +88,20 @@ install_dependencies() {
 
 # The Python environment of what the benchmarks compare with. A virtual environment knows its own path, so it is
 # made in place; without the stamp it is not whole and is made again.
-install_peers() {
-  made_from build/peers setup/peers.txt && return
+install_environment() { # FOLDER LIST GIGABYTES WHAT
+  local folder=$1 list=$2
+  made_from "$folder" "$list" && return
   mkdir -p build
-  require_space 8 "the peers' Python environment"
-  step "installing the benchmarks' peers into build/peers"
-  rm -rf build/peers
-  logged "python3 -m venv" /usr/bin/python3 -m venv build/peers
-  mkdir build/peers/tmp
-  TMPDIR="$PWD/build/peers/tmp" logged "pip install" \
-    build/peers/bin/python -m pip install --disable-pip-version-check --only-binary=:all: -r setup/peers.txt
-  rm -rf build/peers/tmp
-  checksum setup/peers.txt >build/peers/.made-from
+  require_space "$3" "$4"
+  step "installing $4 into $folder"
+  rm -rf "$folder"
+  logged "python3 -m venv" /usr/bin/python3 -m venv "$folder"
+  mkdir "$folder/tmp"
+  TMPDIR="$PWD/$folder/tmp" logged "pip install" \
+    "$folder/bin/python" -m pip install --disable-pip-version-check --only-binary=:all: -r "$list"
+  rm -rf "$folder/tmp"
+  checksum "$list" >"$folder/.made-from"
 }
+
+install_peers() { install_environment build/peers setup/peers.txt 8 "the benchmarks' peers"; }
+install_tidy() { install_environment build/clang-tidy setup/tidy.txt 1 "clang-tidy"; }

@@ -1,7 +1,9 @@
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -93,6 +95,18 @@ TEST(SharedBoard, LastWordsAreHeard) {
   EXPECT_EQ(told(together.mine, 5)[1], 7);
   together.expect_success();
   EXPECT_THROW(told(together.mine, 5), std::runtime_error);
+}
+
+TEST(SharedBoard, WaitsForWhoComesLate) {
+  SharedBoard mine = SharedBoard::create(name(), 0, 2);
+  std::thread late([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    SharedBoard board = SharedBoard::open(name(), 1, 2);
+    told(board, 4);
+  });
+  EXPECT_EQ(told(mine, 3), (std::vector{3, 4}));
+  late.join();
+  SharedBoard::forget(name());
 }
 
 TEST(SharedBoard, TellsWhoWasKilled) {

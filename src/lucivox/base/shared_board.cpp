@@ -40,8 +40,10 @@ void wake_all(const std::atomic<uint32_t>& number) {
   ::syscall(SYS_futex, &number, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }
 
-// Also one that its parent has not asked about yet: "PID (name) Z ...".
+// Also one that its parent has not asked about yet: "PID (name) Z ...". One that has not come yet has no
+// number.
 bool has_ended(pid_t process) {
+  if (process == 0) return false;
   std::ifstream file(fmt::format("/proc/{}/stat", process));
   std::string line;
   std::getline(file, line);

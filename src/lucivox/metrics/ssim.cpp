@@ -16,7 +16,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 at::Tensor gaussian(int64_t size, double sigma, const at::TensorOptions& type) {
-  const at::Tensor x = torch::arange(size, type.dtype(at::kDouble)) - static_cast<double>(size / 2);
+  const int64_t middle = size / 2;
+  const at::Tensor x = torch::arange(size, type.dtype(at::kDouble)) - middle;
   const at::Tensor weights = torch::exp(x.square() / (-2 * sigma * sigma));
   return (weights / weights.sum()).to(type);
 }

@@ -184,7 +184,8 @@ class Forward {
                      {bias.const_data_ptr<float>(), static_cast<float>(slope), origin.const_data_ptr<float>(),
                       sums[0].mutable_data_ptr<double>(), sums[1].mutable_data_ptr<double>()},
                      pixels(y));
-    keep_moments(layer.output(), origin, sums / static_cast<double>(y.numel() / y.size(3)));
+    const int64_t count = y.numel() / y.size(3);
+    keep_moments(layer.output(), origin, sums / count);
   }
 
   void keep_moments(NodeId id, const at::Tensor& origin, const at::Tensor& mean_of) {

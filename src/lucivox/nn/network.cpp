@@ -100,7 +100,7 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   }
   std::vector<at::Tensor> values(graph_.nodes().size());
   NodeId done_to = 0;
-  if (trains_on_cpu(x, mode)) {
+  if (layers_ && trains_on_cpu(x, mode)) {
     done_to = layers_->body.output();
     values[static_cast<size_t>(done_to)] = run_layers(*layers_, {state_, first_weight_}, x, mode, shared_);
   } else {
@@ -161,7 +161,7 @@ bool Network::trains_on_cpu(const at::Tensor& x, Mode mode) const {
   const auto fits = [](const at::Tensor& tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
   };
-  return layers_ && trains && !compute_type_ && fits(x) && fits(weight);
+  return trains && !compute_type_ && fits(x) && fits(weight);
 }
 
 // The output of a convolution that nothing else reads takes the activation in place: no gradient needs what

@@ -91,8 +91,8 @@ class Unpickler {
   }
   template <typename T>
   T number() {
-    T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    T value{};
+    take(sizeof value).copy(reinterpret_cast<char*>(&value), sizeof value);
     return value;
   }
   std::string line() {

@@ -41,7 +41,8 @@ at::Tensor shared_batch_norm(const at::Tensor& x, const at::Tensor& weight, cons
                              double momentum, double eps, const SharedStatistics& shared) {
   const auto per_channel = [](const at::Tensor& values) { return values.view({1, -1, 1, 1}); };
   const at::Tensor values = x.to(weight.scalar_type());
-  const auto count = static_cast<double>(x.numel() / x.size(1) * shared.ranks);
+  const int64_t of_each = x.numel() / x.size(1);
+  const auto count = static_cast<double>(of_each * shared.ranks);
   const auto mean_of = [&](const at::Tensor& map) {
     return SumOverRanks::apply(map.sum(at::IntArrayRef{0, 2, 3}), shared) / count;
   };

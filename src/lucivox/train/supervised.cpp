@@ -24,16 +24,21 @@ constexpr double kWon = 0.02;
 // So near to the loss of one that gives all images one number.
 constexpr double kBlind = 1e-3;
 
+Network discriminator_for(const TrainOptions& options, c10::Device device) {
+  Network network(tomogan_discriminator(options.crop), derive_seed(options.seed, kDiscriminatorSeed));
+  network.to(device);
+  return network;
+}
+
 // Learns to tell clean slices from enhanced ones, on batches of its own.
 class Discriminator final : public Opponent {
  public:
   Discriminator(Loader& loader, const TrainOptions& options, c10::Device device)
       : loader_(loader),
         updates_(options.loss.discriminator_updates),
-        network_(tomogan_discriminator(options.crop), derive_seed(options.seed, kDiscriminatorSeed)) {
-    network_.to(device);
-    judge_.emplace(network_.as_constants());
-    compute_in(options.precision, *judge_);
+        network_(discriminator_for(options, device)),
+        judge_(network_.as_constants()) {
+    compute_in(options.precision, judge_);
   }
 
   Network& network() override { return network_; }
@@ -56,7 +61,7 @@ class Discriminator final : public Opponent {
 
   // How well an enhanced batch passes for a clean one, differentiable in it alone.
   at::Tensor judgement_of(const at::Tensor& enhanced) {
-    return generator_loss(judge_->forward(enhanced, Mode::Evaluation));
+    return generator_loss(judge_.forward(enhanced, Mode::Evaluation));
   }
 
   std::optional<std::string> warning(double mean_loss) const override {
@@ -77,7 +82,7 @@ class Discriminator final : public Opponent {
   Loader& loader_;
   const int64_t updates_;
   Network network_;
-  std::optional<Network> judge_;
+  Network judge_;
 };
 
 class Supervised final : public TrainingTask {

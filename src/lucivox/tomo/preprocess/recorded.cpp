@@ -24,7 +24,7 @@ at::Tensor without_rings(const at::Tensor& sino_SVU, RingRemoval method) {
 }
 
 at::Tensor transmission(const Recorded& recorded) {
-  const at::Tensor raw = normalise(recorded.projections, recorded.flats, recorded.darks);
+  at::Tensor raw = normalise(recorded.projections, recorded.flats, recorded.darks);
   if (recorded.flats.size(0) == 0) return raw;
   return repair(raw, dead_pixels(recorded.flats, recorded.darks));
 }
