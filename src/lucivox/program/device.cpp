@@ -60,7 +60,7 @@ at::TensorOptions device_options(const std::string& device) {
 }
 
 std::string device_of_rank(const std::string& device, int local) {
-  const auto gpus = static_cast<int>(torch::cuda::device_count());
+  const c10::DeviceIndex gpus = torch::cuda::device_count();
   // Slurm may show each rank its own GPU alone
   return device == "cuda" && gpus > 0 ? fmt::format("cuda:{}", local % gpus) : device;
 }

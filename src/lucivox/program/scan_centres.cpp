@@ -39,8 +39,10 @@ std::optional<std::vector<double>> numbers(const std::string& text) {
 std::vector<double> evenly_spread(Rows rows) {
   const int64_t count = std::min(rows.count, kAskedRows);
   std::vector<double> asked;
-  for (int64_t i = 0; i < count; ++i)
-    asked.push_back(static_cast<double>(rows.begin + (2 * i + 1) * rows.count / (2 * count)));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t row = rows.begin + (2 * i + 1) * rows.count / (2 * count);
+    asked.push_back(static_cast<double>(row));
+  }
   return asked;
 }
 

@@ -149,7 +149,7 @@ bool run_point(TrainingJob job, const fs::path& before, const Console& console, 
 Json result_of(const Point& point, const fs::path& run) {
   const Json summary = Json::parse(read_file(summary_file(run)));
   const Json& train = point.configuration.at("train");
-  const Json pruning = summary.at("pruning");
+  const Json& pruning = summary.at("pruning");
   const auto epochs = train.at("epochs").get<int64_t>();
   const auto dense = pruning.value("dense_epochs", epochs);
   Json result = {{"run", point.name},

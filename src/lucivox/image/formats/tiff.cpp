@@ -166,7 +166,7 @@ void describe_spacing(const std::map<std::string, std::string>& entries, TiffHea
   header.spacing_mm[1] = pixel_mm(header.y_resolution, header, unit_mm).value_or(header.spacing_mm[0]);
   const auto spacing = entries.find("spacing");
   if (unit_mm && spacing != entries.end())
-    header.spacing_mm[2] = *unit_mm * std::abs(std::atof(spacing->second.c_str()));
+    header.spacing_mm[2] = *unit_mm * std::abs(std::strtod(spacing->second.c_str(), nullptr));
   if (!(header.spacing_mm[2] > 0)) header.spacing_mm[2] = 1;
 }
 
@@ -183,7 +183,9 @@ TiffHeader read_header(TIFF* tiff) {
 // ImageJ writes stacks of more than 4 GB as one page with all slices behind it.
 void require_pages(const fs::path& file, const std::map<std::string, std::string>& entries, size_t pages) {
   const auto images = entries.find("images");
-  if (images == entries.end() || std::atoll(images->second.c_str()) <= static_cast<long long>(pages)) return;
+  if (images == entries.end() ||
+      std::strtoll(images->second.c_str(), nullptr, 10) <= static_cast<long long>(pages))
+    return;
   if (pages > 1) throw damaged(file, fmt::format("it has {} pages of {} images", pages, images->second));
   throw Error(fmt::format("{} holds {} images behind one page, which only ImageJ can read", file.string(),
                           images->second),

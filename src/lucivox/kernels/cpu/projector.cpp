@@ -237,8 +237,8 @@ std::vector<Bundle> bundles_of(const RayScan& scan, bool by_columns, int64_t sum
                                int64_t end) {
   const int64_t lines = by_columns ? scan.columns : scan.rows;
   const auto first = -static_cast<float>(lines - 1) / 2;
-  const auto last =
-      first + static_cast<float>((lines + kLines - 1) / kLines * kLines - 1);  // strips are whole
+  const int64_t in_strips = (lines + kLines - 1) / kLines * kLines;  // which are whole
+  const auto last = first + static_cast<float>(in_strips - 1);
   const auto in_order = [=](const BundledRay& a, const BundledRay& b) {
     return a.middle + first * a.slope <= b.middle + first * b.slope &&
            a.middle + last * a.slope <= b.middle + last * b.slope;

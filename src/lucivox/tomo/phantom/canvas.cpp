@@ -14,7 +14,8 @@ double Noise::operator()(Point p, double cell_mm) const {
   const double u = (0.8 * p.x + 0.6 * p.y) / cell_mm + 1e3, v = (0.8 * p.y - 0.6 * p.x) / cell_mm + 1e3;
   const auto column = static_cast<int>(u), row = static_cast<int>(v);
   const auto at = [&](int r, int c) {
-    return static_cast<double>(lattice_[static_cast<size_t>((r & (kSide - 1)) * kSide + (c & (kSide - 1)))]);
+    const int place = (r & (kSide - 1)) * kSide + (c & (kSide - 1));
+    return static_cast<double>(lattice_[static_cast<size_t>(place)]);
   };
   const double s = smooth_step(0, 1, u - column), t = smooth_step(0, 1, v - row);
   const double above = at(row, column) + s * (at(row, column + 1) - at(row, column));

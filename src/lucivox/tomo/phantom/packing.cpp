@@ -19,7 +19,8 @@ class Cells {
       : half_(cylinder.radius_mm), period_(cylinder.period_mm) {
     across_ = std::max(1, static_cast<int>(half_ / largest_radius_mm));
     levels_ = std::max(1, static_cast<int>(period_ / (2 * largest_radius_mm)));
-    cells_.resize(static_cast<size_t>(across_ * across_ * levels_));
+    const int cells = across_ * across_ * levels_;
+    cells_.resize(static_cast<size_t>(cells));
   }
 
   void add(const Sphere& sphere) {
@@ -51,7 +52,10 @@ class Cells {
     return {at((p.x / half_ + 1) / 2, across_), at((p.y / half_ + 1) / 2, across_),
             at(p.z / period_, levels_)};
   }
-  size_t index(int x, int y, int z) const { return static_cast<size_t>((z * across_ + y) * across_ + x); }
+  size_t index(int x, int y, int z) const {
+    const int place = (z * across_ + y) * across_ + x;
+    return static_cast<size_t>(place);
+  }
 
   bool meet(const Sphere& a, const Sphere& b, double overlap) const {
     const double apart = a.radius + b.radius - overlap * std::min(a.radius, b.radius);

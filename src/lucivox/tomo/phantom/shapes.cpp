@@ -57,7 +57,7 @@ Outline::Outline(Point centre, const std::function<double(double)>& radius_at) :
 }
 
 Outline::Sample Outline::sample(double x, double y) const {
-  const double place = turn(x, y) * (kSamples / 4);
+  const double place = turn(x, y) * (kSamples / 4.0);
   const auto i = std::min(static_cast<size_t>(place), static_cast<size_t>(kSamples - 1));
   const double part = place - static_cast<double>(i);
   const Sample &a = samples_[i], &b = samples_[i + 1];

@@ -13,7 +13,8 @@ VolumeNoise::VolumeNoise(uint64_t seed) {
 
 float VolumeNoise::lattice(int x, int y, int z) const {
   constexpr int mask = kSide - 1;
-  return lattice_[static_cast<size_t>(((z & mask) * kSide + (y & mask)) * kSide + (x & mask))];
+  const int place = ((z & mask) * kSide + (y & mask)) * kSide + (x & mask);
+  return lattice_[static_cast<size_t>(place)];
 }
 
 double VolumeNoise::operator()(const Point3& p, double cell_mm) const {
