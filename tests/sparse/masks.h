@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include <ATen/ATen.h>
+
 #include <lucivox/nn/graph.h>
 #include <lucivox/sparse/mask.h>
 

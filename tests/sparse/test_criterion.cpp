@@ -85,7 +85,8 @@ TEST(CornersMask, TakesBlocksAtBothCorners) {
 
 TEST(CornersMask, IsAsNearToTheAmountAsPairsGetAndSymmetric) {
   for (const int64_t kernel : {3, 5, 7}) {
-    for (double amount = 0; amount < 1; amount += 0.1) {
+    for (int tenths = 0; tenths < 10; ++tenths) {
+      const double amount = 0.1 * tenths;
       const at::Tensor mask = mask_of_layer(torch::randn({1, 1, kernel, kernel}), "corners", amount)[0][0];
       EXPECT_LE(std::abs(static_cast<double>(pruned(mask)) - amount * static_cast<double>(kernel * kernel)),
                 1 + 1e-9)

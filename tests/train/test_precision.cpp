@@ -55,7 +55,7 @@ TEST(Precision, RefusesWhatTheDeviceCannot) {
 }
 
 TEST(LossScale, IsTakenOffAgain) {
-  LossScale scale(c10::Device(c10::kCPU));
+  LossScale scale{c10::Device(c10::kCPU)};
   std::vector<at::Tensor> gradients{scale.scaled(torch::tensor({0.25F, -3.0F}))};
   scale.unscale(gradients);
   EXPECT_TRUE(at::equal(gradients[0], torch::tensor({0.25F, -3.0F})));
@@ -63,7 +63,7 @@ TEST(LossScale, IsTakenOffAgain) {
 }
 
 TEST(LossScale, IsHalvedByAnOverflowAndDoubledByManyGoodSteps) {
-  LossScale scale(c10::Device(c10::kCPU));
+  LossScale scale{c10::Device(c10::kCPU)};
   const auto step = [&](float gradient) {
     std::vector<at::Tensor> gradients{torch::tensor({gradient})};
     scale.unscale(gradients);
@@ -80,7 +80,7 @@ TEST(LossScale, IsHalvedByAnOverflowAndDoubledByManyGoodSteps) {
 }
 
 TEST(LossScale, SurvivesACheckpoint) {
-  LossScale before(c10::Device(c10::kCPU)), after(c10::Device(c10::kCPU));
+  LossScale before{c10::Device(c10::kCPU)}, after{c10::Device(c10::kCPU)};
   std::vector<at::Tensor> gradients{torch::tensor({INFINITY})};
   before.unscale(gradients);
   before.update();

@@ -22,7 +22,7 @@ CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, 
 }
 
 void print(const Context& context, const Json& json, const std::string& text) {
-  std::cout << (context.json ? json.dump(2) : text) << std::endl;
+  std::cout << (context.json ? json.dump(2) : text) << '\n' << std::flush;
 }
 
 }  // namespace lucivox
