@@ -18,8 +18,6 @@ EXACT_BOUND = 1e-8
 # as in ddnet-train.py: kinks of ReLUs and maxima, and Winograd's sums
 GRADIENT_FACTOR = 6
 WHOLE_BOUND = 1e-5
-
-
 VGG19 = (2, 2, 4, 4, 4)  # convolutions in each block
 
 

@@ -86,8 +86,8 @@ install_dependencies() {
   install_wheels
 }
 
-# The Python environment of what the benchmarks compare with. A virtual environment knows its own path, so it is
-# made in place; without the stamp it is not whole and is made again.
+# A Python environment of what a list names. It knows its own path, so it is made in place; without the stamp it is
+# not whole and is made again.
 install_environment() { # FOLDER LIST GIGABYTES WHAT
   local folder=$1 list=$2
   made_from "$folder" "$list" && return
