@@ -110,7 +110,11 @@ TEST(SharedBoard, WaitsForWhoComesLate) {
 }
 
 TEST(SharedBoard, TellsWhoWasKilled) {
-  Together together(2, [](SharedBoard&, int) { return ::pause(); });
+  Together together(2, [](SharedBoard& board, int) {
+    told(board, 1);
+    return ::pause();
+  });
+  told(together.mine, 1);  // killed before it had come, it would only be late
   ::kill(together.others[0], SIGKILL);
   try {
     told(together.mine, 1);
