@@ -24,6 +24,9 @@ constexpr int64_t kTiles = 12;
 // Pixels that a direct convolution computes at once, out of a first-level cache.
 constexpr int64_t kRun = 48;
 
+// As many tiles as wide layers keep, and as many outputs as they compute of these at once.
+constexpr int64_t kWideTiles = 96, kWideColumns = 32;
+
 inline bool winograd(const Filters& f) {
   return suits_winograd(f.kernel, f.stride, f.in, f.out);
 }
@@ -115,8 +118,14 @@ void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int
   }
 }
 
-// Blocks [first, last) of kTiles tiles; the rows of `points` are [64][in]. All points of a panel go through a
-// second-level cache before the next panel's.
+// How many rows the matrix of a point takes: one is spare, so that different points lie in different sets of
+// a cache.
+int64_t rows_of_point(int64_t in) {
+  return in + 1;
+}
+
+// Blocks [first, last) of kTiles tiles. All points of a panel go through a second-level cache before the next
+// panel's.
 template <int Taps, typename Outputs>
 void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm,
                      const Panels<const float>& points, int64_t out, int64_t first, int64_t last,
@@ -132,8 +141,8 @@ void winograd_blocks(const Pixels<const float>& x, const Normalisation& norm,
       transform_inputs<decltype(reader), Taps>(x, norm, tile, count, v);
       points.each([&](int64_t begin, int64_t columns) {
         for (int64_t p = 0; p < kPoints; ++p)
-          multiply({v.row(p, 0), in, in, 1, 0}, count, points.at(p * in, begin), columns, m.row(p, 0),
-                   widest);
+          multiply({v.row(p, 0), in, in, 1, 0}, count, points.at(p * rows_of_point(in), begin), columns,
+                   m.row(p, 0), widest);
         transform_outputs<Taps>(m, x, begin, std::min(begin + columns, out), tile, count, outputs_of);
       });
     }
@@ -193,7 +202,7 @@ void direct_blocks(const Pixels<const float>& x, const Normalisation& norm, cons
 }
 
 int64_t rows_of_weights(const Filters& f, const Pass& pass) {
-  return (winograd(f) ? kPoints : pass.down.taps * pass.across.taps) * f.in;
+  return winograd(f) ? kPoints * rows_of_point(f.in) : pass.down.taps * pass.across.taps * f.in;
 }
 
 // How many floats the weights of a pass take as blocks read them.
@@ -201,18 +210,19 @@ int64_t arranged_floats(const Filters& f, const Pass& pass) {
   return rows_of_weights(f, pass) * whole_vectors(f.out);
 }
 
-// Input channel i of the weights, in their panels.
-void arrange_weights(const Filters& f, const Pass& pass, int64_t i, float* arranged) {
+// Input channel i of the weights, outputs from `begin` to `end`, in panels of the latter.
+void arrange_weights(const Filters& f, const Pass& pass, int64_t i, int64_t begin, int64_t end,
+                     float* arranged) {
   const Axis &down = pass.down, &across = pass.across;
-  const Panels<float> to{arranged, rows_of_weights(f, pass), whole_vectors(f.out)};
-  over_vectors(f.out, [&](int64_t o, auto width) {
+  const Panels<float> to{arranged, rows_of_weights(f, pass), whole_vectors(end - begin)};
+  over_vectors(end - begin, [&](int64_t o, auto width) {
     const auto tap = [&](int64_t y, int64_t x) {
-      return load(f.weight + ((y * f.kernel + x) * f.in + i) * f.out + o, width);
+      return load(f.weight + ((y * f.kernel + x) * f.in + i) * f.out + begin + o, width);
     };
     if (winograd(f)) {
       with_taps(f.kernel, [&](auto taps) {
         both_sides<taps(), kIn>(to_points<taps()>, tap, [&](int64_t y, int64_t x, Vector value) {
-          hn::StoreU(value, Floats(), to.at((y * kIn + x) * f.in + i, o));
+          hn::StoreU(value, Floats(), to.at((y * kIn + x) * rows_of_point(f.in) + i, o));
         });
       });
     } else {
@@ -223,6 +233,56 @@ void arrange_weights(const Filters& f, const Pass& pass, int64_t i, float* arran
         }
       }
     }
+  });
+}
+
+// Winograd's algorithm where the matrices of the weights are larger than those of the image: these wait, many
+// tiles at a time, and those of a few outputs are made, meet all of them, and go.
+template <int Taps, typename Outputs>
+void wide_winograd(const Pixels<const float>& x, const Normalisation& norm, const Filters& f,
+                   const Pass& pass, const Outputs& outputs_of) {
+  const int64_t in = f.in, tiles = tile_count(x, kOutputs<Taps>), row = rows_of_point(in);
+  const PointMatrices v{thread_scratch<Scratch::Shared>(PointMatrices::floats(kWideTiles, in)), kWideTiles, in};
+  for (int64_t first = 0; first < tiles; first += kWideTiles) {
+    const int64_t count = std::min(kWideTiles, tiles - first);
+    parallel_for(0, count, [&](int64_t tile) {
+      with_reader(norm, [&](auto reader) {
+        transform_inputs<decltype(reader), Taps>(x, norm, first + tile, 1, v.from(tile));
+      });
+    });
+    parallel_for(0, (f.out + kWideColumns - 1) / kWideColumns, [&](int64_t group) {
+      const int64_t begin = group * kWideColumns, end = std::min(begin + kWideColumns, f.out),
+                    columns = whole_vectors(end - begin), u_floats = rows_of_weights(f, pass) * columns;
+      float* scratch = thread_scratch<Scratch::Blocks>(static_cast<size_t>(u_floats) +
+                                                       PointMatrices::floats(count, columns));
+      for (int64_t i = 0; i < in; ++i) arrange_weights(f, pass, i, begin, end, scratch);
+      const Panels<const float> u{scratch, rows_of_weights(f, pass), columns};
+      const PointMatrices m{scratch + u_floats, count, columns};
+      for (int64_t p = 0; p < kPoints; ++p) {
+        u.each([&](int64_t c, int64_t width) {
+          multiply({v.row(p, 0), in, in, 1, 0}, count, u.at(p * row, c), width, m.row(p, 0) + c, columns);
+        });
+      }
+      transform_outputs<Taps>(m, x, begin, end, first, count, outputs_of);
+    });
+  }
+}
+
+void respond_wide(const Pixels<const float>& x, const Normalisation& norm, const Filters& f, const Pass& pass,
+                  const Response& response, const Pixels<float>& y, double* sums) {
+  with_taps(f.kernel, [&](auto taps) {
+    wide_winograd<taps()>(x, norm, f, pass, [&](int64_t c, auto width) {
+      return RespondingChannels<decltype(width)>(response, y, sums, c, width);
+    });
+  });
+}
+
+void propagate_wide(const Pixels<const float>& dy, const Filters& f, const Pass& pass,
+                    const InputGradient& gradient, const Pixels<float>& dx) {
+  with_taps(f.kernel, [&](auto taps) {
+    wide_winograd<taps()>(dy, {}, f, pass, [&](int64_t c, auto width) {
+      return GradientChannels<decltype(width)>(gradient, dx, c, width);
+    });
   });
 }
 
@@ -268,12 +328,22 @@ HWY_EXPORT(arrange_weights);
 HWY_EXPORT(block_count);
 HWY_EXPORT(respond);
 HWY_EXPORT(propagate);
+HWY_EXPORT(respond_wide);
+HWY_EXPORT(propagate_wide);
 
 namespace {
 
 // Shares of the blocks, each with its own sums; more than any machine's threads deserve here, so that shares
 // stay even.
 constexpr int64_t kShares = 64;
+
+// From here on the matrices that Winograd's algorithm makes of the weights, 16 MB and more, are far larger than
+// what it makes of a block of tiles.
+constexpr int64_t kWideWeights = 1 << 16;
+
+bool is_wide(const Filters& f) {
+  return suits_winograd(f.kernel, f.stride, f.in, f.out) && f.in * f.out >= kWideWeights;
+}
 
 // The weights as the blocks of a pass read them.
 class Arranged {
@@ -283,7 +353,7 @@ class Arranged {
     if (floats == 0) return;  // a phase that no tap reaches
     weights_ = hwy::AllocateAligned<float>(static_cast<size_t>(floats));
     parallel_for(0, f.in, [&](int64_t i) {
-      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, weights_.get());
+      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, 0, f.out, weights_.get());
     });
     filters_.weight = weights_.get();
   }
@@ -317,15 +387,19 @@ void convolution(const Pixels<const float>& input, const Normalisation& norm, co
   const Pixels<float> y = image_for(filters, output);
   const Pass pass{strided_axis(filters.kernel, filters.stride, x.rows),
                   strided_axis(filters.kernel, filters.stride, x.columns)};
-  const Arranged weights(filters, pass);
   const auto out = static_cast<size_t>(filters.out);
   std::vector<double> partial(kShares * 2 * out);
-  over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, filters, pass),
-              [&](int64_t share, int64_t first, int64_t last) {
-                HWY_DYNAMIC_DISPATCH(respond)
-                (x, norm, weights.filters(), pass, response, y, first, last,
-                 partial.data() + static_cast<size_t>(share) * 2 * out);
-              });
+  if (is_wide(filters)) {
+    HWY_DYNAMIC_DISPATCH(respond_wide)(x, norm, filters, pass, response, y, partial.data());
+  } else {
+    const Arranged weights(filters, pass);
+    over_shares(HWY_DYNAMIC_DISPATCH(block_count)(x, filters, pass),
+                [&](int64_t share, int64_t first, int64_t last) {
+                  HWY_DYNAMIC_DISPATCH(respond)
+                  (x, norm, weights.filters(), pass, response, y, first, last,
+                   partial.data() + static_cast<size_t>(share) * 2 * out);
+                });
+  }
   std::fill_n(response.sums, out, 0.0);
   std::fill_n(response.squares, out, 0.0);
   for (size_t share = 0; share < static_cast<size_t>(kShares); ++share) {
@@ -341,6 +415,10 @@ void convolution_gradient(const Pixels<const float>& output_gradient, const Filt
   const Pixels<const float> dy = image_for(filters, output_gradient);
   const Pixels<float> dx = image_for(filters, input_gradient);
   for (const Pass& pass : phases(filters.kernel, filters.stride, dx.rows, dx.columns)) {
+    if (is_wide(filters)) {
+      HWY_DYNAMIC_DISPATCH(propagate_wide)(dy, filters, pass, gradient, dx);
+      continue;
+    }
     const Arranged weights(filters, pass);
     over_shares(HWY_DYNAMIC_DISPATCH(block_count)(dy, filters, pass),
                 [&](int64_t, int64_t first, int64_t last) {

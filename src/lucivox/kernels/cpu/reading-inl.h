@@ -104,6 +104,7 @@ struct PointMatrices {
   static constexpr int64_t kPad = 16;
   int64_t point_stride() const { return tiles * columns + kPad; }
   float* row(int64_t point, int64_t tile) const { return data + point * point_stride() + tile * columns; }
+  PointMatrices from(int64_t tile) const { return {row(0, tile), tiles, columns}; }
   static size_t floats(int64_t tiles, int64_t columns) {
     return static_cast<size_t>(kPoints * (tiles * columns + kPad));
   }

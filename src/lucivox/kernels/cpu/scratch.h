@@ -6,8 +6,8 @@
 
 namespace lucivox::cpu {
 
-// What a thread works in at one time.
-enum class Scratch { Blocks, Sums };
+// What a thread works in at one time: alone, or together with those it shares its work among.
+enum class Scratch { Blocks, Shared };
 
 // Working memory of the calling thread, kept from call to call: fresh pages would cost as much as the work.
 // Holds at least `floats`; what it held before may be anything.

@@ -211,7 +211,7 @@ void weight_gradient(const Pixels<const float>& image, const Normalisation& norm
                 shares = std::clamp<int64_t>(std::max(kSumsOfShares / sums_of_share, blocks / kBlocksOfShare),
                                              1, std::min(kShares, blocks));
   const auto count = static_cast<size_t>(sums_of_share);
-  float* sums = thread_scratch<Scratch::Sums>(static_cast<size_t>(shares) * count);
+  float* sums = thread_scratch<Scratch::Shared>(static_cast<size_t>(shares) * count);
   parallel_for(0, shares * slices, [&](int64_t task) {
     const int64_t share = task / slices, first = task % slices * slice,
                   channels = std::min(slice, in - first);
