@@ -10,7 +10,7 @@ namespace lucivox {
 
 // A graph seen as layers, each a batch norm, a convolution and a leaky ReLU in one, with all outputs that are
 // joined lying beside each other in one buffer from the beginning: nothing is ever copied to be concatenated,
-// and the layers of a dense block write into one buffer. This is how networks are trained on CPUs. What dense
+// and the layers of a dense block write into one buffer. This is how networks run on CPUs. What dense
 // layers make of the last image lies behind that body.
 
 // Where a node's output lies: channels [first, first + channels) of a buffer.

@@ -76,11 +76,19 @@ struct Record {
 
 // ---- forward
 
+NodeId input_of(const Step& step) {
+  return std::visit([](const auto& one) { return one.input; }, step);
+}
+
 class Forward {
  public:
-  Forward(const Layers& layers, const NodeWeights& weights, Mode mode, const SharedStatistics& shared)
-      : weights_(weights), moments_(layers.buffer_channels.size()) {
+  // Without `keeps`, every buffer goes when all have read it, and no record is left.
+  Forward(const Layers& layers, const NodeWeights& weights, Mode mode, const SharedStatistics& shared,
+          bool keeps)
+      : weights_(weights), keeps_(keeps), moments_(layers.buffer_channels.size()) {
     record_ = {&layers, mode, shared, {}, {}, {}};
+    last_reader_.resize(layers.buffer_channels.size());
+    for (size_t s = 0; s < layers.steps.size(); ++s) last_reader_[buffer_at(input_of(layers.steps[s]))] = s;
     record_.buffers.resize(layers.buffer_channels.size());
     record_.statistics.resize(layers.steps.size());
     record_.winners.resize(layers.steps.size());
@@ -92,6 +100,7 @@ class Forward {
     take_moments(0);
     for (size_t s = 0; s < steps().size(); ++s) {
       std::visit([&](const auto& step) { run(s, step); }, steps()[s]);
+      if (!keeps_) forget_what_was_read(s);
     }
     return as_nchw(slice_of(record_.layers->body.output())).clone(at::MemoryFormat::Contiguous);
   }
@@ -101,13 +110,21 @@ class Forward {
  private:
   const std::vector<Step>& steps() const { return record_.layers->steps; }
   const Place& place(NodeId id) const { return record_.layers->places[static_cast<size_t>(id)]; }
-  at::Tensor& buffer(NodeId id) { return record_.buffers[static_cast<size_t>(place(id).buffer)]; }
+  size_t buffer_at(NodeId id) const { return static_cast<size_t>(place(id).buffer); }
+  at::Tensor& buffer(NodeId id) { return record_.buffers[buffer_at(id)]; }
   at::Tensor slice_of(NodeId id) { return slice(buffer(id), place(id)); }
+
+  void forget_what_was_read(size_t s) {
+    record_.winners[s].reset();
+    const NodeId read = input_of(steps()[s]);
+    if (last_reader_[buffer_at(read)] == s && buffer_at(read) != buffer_at(record_.layers->body.output()))
+      buffer(read).reset();
+  }
 
   // The slice that a node of that size writes; the first one of a buffer makes the buffer.
   at::Tensor output_slice(NodeId id, int64_t images, int64_t rows, int64_t columns) {
     if (!buffer(id).defined()) {
-      const auto at = static_cast<size_t>(place(id).buffer);
+      const size_t at = buffer_at(id);
       const int64_t channels = record_.layers->buffer_channels[at];
       buffer(id) = at::empty({images, rows, columns, channels}, at::kFloat);
       moments_[at] = at::empty({2, channels}, at::kDouble);
@@ -117,7 +134,7 @@ class Forward {
 
   // [2, channels]: mean and variance of each channel of a node's output.
   at::Tensor moments(NodeId id) {
-    return moments_[static_cast<size_t>(place(id).buffer)].narrow(1, place(id).first, place(id).channels);
+    return moments_[buffer_at(id)].narrow(1, place(id).first, place(id).channels);
   }
 
   void take_moments(NodeId id) {
@@ -210,7 +227,9 @@ class Forward {
   }
 
   const NodeWeights& weights_;
+  const bool keeps_;
   Record record_;
+  std::vector<size_t> last_reader_;  // of each buffer
   std::vector<at::Tensor> moments_;  // of each buffer, float64 [2, channels]: mean, variance
 };
 
@@ -494,16 +513,17 @@ class LayersBackward final : public torch::autograd::Node {
 
 at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at::Tensor& x, Mode mode,
                       const SharedStatistics& shared) {
-  Forward forward(layers, weights, mode, shared);
+  variable_list inputs{x};
+  const size_t of_body = layers.body.weights().size();
+  for (size_t i = 0; i < of_body; ++i) inputs.push_back(weights.state[i].second);
+  const bool trains = torch::autograd::compute_requires_grad(inputs);
+  Forward forward(layers, weights, mode, shared, trains);
   at::Tensor y;
   {
     const torch::NoGradGuard no_grad;
     y = forward.run(x);
   }
-  variable_list inputs{x};
-  const size_t of_body = layers.body.weights().size();
-  for (size_t i = 0; i < of_body; ++i) inputs.push_back(weights.state[i].second);
-  if (torch::autograd::compute_requires_grad(inputs)) {
+  if (trains) {
     const auto node = std::shared_ptr<LayersBackward>(
         new LayersBackward(torch::autograd::collect_next_edges(inputs), std::move(forward).record(), weights),
         torch::autograd::deleteNode);

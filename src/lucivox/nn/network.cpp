@@ -100,7 +100,7 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   }
   std::vector<at::Tensor> values(graph_.nodes().size());
   NodeId done_to = 0;
-  if (layers_ && trains_on_cpu(x, mode)) {
+  if (layers_ && runs_by_layers(x)) {
     done_to = layers_->body.output();
     values[static_cast<size_t>(done_to)] = run_layers(*layers_, {state_, first_weight_}, x, mode, shared_);
   } else {
@@ -154,14 +154,11 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
   return at::cat(inputs, 1);
 }
 
-// Inference frees every output as soon as it has been read, which layers do not.
-bool Network::trains_on_cpu(const at::Tensor& x, Mode mode) const {
-  const bool trains = mode == Mode::Training || at::GradMode::is_enabled();
-  const at::Tensor& weight = state_.front().second;
+bool Network::runs_by_layers(const at::Tensor& x) const {
   const auto fits = [](const at::Tensor& tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
   };
-  return trains && !compute_type_ && fits(x) && fits(weight);
+  return !compute_type_ && fits(x) && fits(state_.front().second);
 }
 
 // The output of a convolution that nothing else reads takes the activation in place: no gradient needs what

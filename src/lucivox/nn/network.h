@@ -21,7 +21,7 @@ enum class Mode {
 };
 
 // A graph with its weights, differentiable in Training and Evaluation alike (wrap inference in a
-// NoGradGuard). In float32 on the CPU it is trained layer by layer on our kernels (layers_run.h) where it is
+// NoGradGuard). In float32 on the CPU it runs layer by layer on our kernels (layers_run.h) where it is
 // made of layers; else libtorch runs it node by node. Activations are kept channels-last, where CPUs and
 // tensor cores are faster. Not thread-safe while training: Mode::Training updates the running statistics.
 class Network {
@@ -67,7 +67,7 @@ class Network {
                  Mode mode) const;
 
   bool overwrites(const Node& activation) const;
-  bool trains_on_cpu(const at::Tensor& x, Mode mode) const;
+  bool runs_by_layers(const at::Tensor& x) const;
 
   Graph graph_;
   std::optional<Layers> layers_;              // nothing: the graph is not of that kind

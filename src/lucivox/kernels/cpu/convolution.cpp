@@ -120,7 +120,7 @@ void transform_outputs(const PointMatrices& m, const Pixels<const float>& x, int
 
 // How many rows the matrix of a point takes: one is spare, so that different points lie in different sets of
 // a cache.
-int64_t rows_of_point(int64_t in) {
+inline int64_t rows_of_point(int64_t in) {
   return in + 1;
 }
 
