@@ -29,7 +29,7 @@ class Side:
         self.name, self.ranks, self.options, self.folder = name, ranks, options, folder
         self.runs = 0
 
-    def run(self, _):
+    def turn(self):
         """Seconds of the epochs after the first."""
         self.runs += 1
         run = self.folder / f"{self.name}-{self.runs}"
@@ -67,7 +67,7 @@ def main():
         sides = {"ours": Side("together", RANKS, bench.options, folder),
                  "threads": Side("alone", 1, bench.options, folder)}
         for side in sides.values():
-            side.run("check")
+            side.turn()
         found = agreements(*sides.values())
         harness.require_agreement(found)
         times = harness.alternate(sides, bench.options.warmup, bench.options.rounds)

@@ -26,6 +26,7 @@ import machine
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCATTER = 1.25  # between the rounds' ratios, above which a quiet machine would not come
 PAUSE_S = 0.05  # between turns, until the threads of the side that just worked sleep
+TURN_S = 1.0  # of steps in a turn, at least: as in training, most follow another of their own side
 
 
 @dataclasses.dataclass
@@ -77,6 +78,13 @@ class Worker:
             self.process.stdin.write(command + "\n")
             self.process.stdin.flush()
         return float(self._answer("ok"))
+
+    def turn(self):
+        """Steps for TURN_S; returns the median of their seconds."""
+        seconds = []
+        while sum(seconds) < TURN_S:
+            seconds.append(self.run("step"))
+        return statistics.median(seconds)
 
     def peak_memory_mb(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -219,7 +227,7 @@ def alternate(sides, warmup, rounds, resting=False):
             time.sleep(PAUSE_S)
             if resting:
                 worker.run("wake")
-            seconds = worker.run("step") / worker.units
+            seconds = worker.turn() / worker.units
             if resting:
                 worker.run("rest")
             if turn >= warmup:
