@@ -10,6 +10,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/rand.h>
+#include <ATen/ops/randn_like.h>
 
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/safetensors.h>
@@ -75,7 +76,7 @@ class Training {
   // The dense side keeps its network whole and holds masks; ours is shrunk, its gradients put back in their
   // places.
   void check() {
-    Network pruned(ddnet(), kSeed);
+    Network pruned = moved();
     const Masks masks = masks_of(pruned, kStructured);
     apply_masks(masks, pruned);
     const Shrinking removed = removable_channels(pruned);
@@ -91,6 +92,17 @@ class Training {
   void step() { timed_->step(); }
 
  private:
+  // Biases and batch norms begin at 0 and 1, where what reads them wrongly would not show.
+  static Network moved() {
+    Network network(ddnet(), kSeed);
+    at::manual_seed(kSeed);
+    const at::NoGradGuard no_grad;
+    for (const auto& [name, weight] : network.parameters()) {
+      if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
+    }
+    return network;
+  }
+
   // As training goes on after pruning: smaller where channels went, else whole with its masks held.
   Side timed_side() const {
     Network network(ddnet(), kSeed);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -30,8 +31,8 @@ class TakenPort {
   TakenPort() {
     socklen_t length = sizeof address_;
     address_.sin_family = AF_INET;
-    ::bind(socket_, reinterpret_cast<sockaddr*>(&address_), length);
-    ::listen(socket_, 1);
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address_), length) != 0 || ::listen(socket_, 1) != 0)
+      throw std::runtime_error("no port is free");
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address_), &length);
   }
   ~TakenPort() { ::close(socket_); }

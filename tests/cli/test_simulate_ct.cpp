@@ -1,4 +1,8 @@
 // What a user of `lucivox simulate ct` does.
+#include <chrono>
+#include <csignal>
+#include <thread>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
@@ -95,6 +99,16 @@ TEST_F(SimulateCommand, RefusesWhatNoScannerDoes) {
     EXPECT_EQ(outcome.code, 2) << option << " " << value;
     EXPECT_FALSE(fs::exists(data())) << option << " " << value;
   }
+}
+
+// What is there is whole, and the exit code says who ended it.
+TEST_F(SimulateCommand, StopsWhenInterrupted) {
+  const pid_t process =
+      start_command({"simulate", "ct", data().string(), "--slices", "100000", "--size", "64"});
+  while (!fs::exists(data() / "LQ/slice_0000.tif")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ::kill(process, SIGINT);
+  EXPECT_EQ(wait_for(process), 130);
+  EXPECT_EQ(slice("LQ", 0).sizes(), (at::IntArrayRef{64, 64}));
 }
 
 TEST_F(SimulateCommand, RefusesAFolderThatIsThere) {

@@ -62,9 +62,9 @@ struct Numbers {
 };
 
 // A sum of n random terms is rounded by about sqrt(n / 2) 3e-8: 1e-6 for a direct one of 2,000. Winograd's
-// transforms, of either size, magnify what sums over channels lose at the points 20 times: that is the product
-// of the norms of their rows, whose squares are 19 (5x5) and 21 (3x3) along each side. Below 131 channels what
-// the transforms lose themselves counts as well.
+// transforms, of either size, magnify what sums over channels lose at the points 20 times: that is the
+// product of the norms of their rows, whose squares are 19 (5x5) and 21 (3x3) along each side. Below 131
+// channels what the transforms lose themselves counts as well.
 double bound(const Case& c) {
   if (!cpu::suits_winograd(c.kernel, c.stride, c.in, c.out)) return 1e-6;
   return 20 * 3e-8 * std::sqrt(static_cast<double>(std::max({c.in, c.out, int64_t{131}})) / 2);

@@ -42,8 +42,8 @@ double correlation_across(const at::Tensor& section, int64_t pixels, int64_t axi
 }
 
 // Pores and cells look alike from all sides, so that the next sections resemble one as it resembles itself
-// a pixel or three aside: means of three samples, which differ by 0.01 and 0.05. Beds and plies stand upright,
-// within 0.4 of it: sections change more across than along.
+// a pixel or three aside: means of three samples, which differ by 0.01 and 0.05. Beds and plies stand
+// upright, within 0.4 of it: sections change more across than along.
 TEST(SamplePhantom, ChangesAlongTheAxisAsItDoesAcross) {
   constexpr int64_t size = 512;
   for (const SampleKind kind : kAll) {

@@ -1,4 +1,5 @@
 // TomoGAN's networks, losses and their gradients against PyTorch's (tests/golden/make_tomogan.py).
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
@@ -77,7 +78,7 @@ void expect_gradients(const std::string& of, const Network& network) {
   for (const auto& [name, weight] : network.parameters()) {
     const at::Tensor gradient = weight.grad().flatten();
     const at::Tensor mine = torch::stack({gradient.norm(), gradient.dot(scrambled(gradient.numel(), 5))});
-    EXPECT_LT(relative_difference(mine, golden(of + "." + name)), 1e-5) << name;
+    EXPECT_LT(relative_difference(mine, golden(fmt::format("{}.{}", of, name))), 1e-5) << name;
   }
 }
 

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/safetensors.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
@@ -337,6 +340,46 @@ TEST(Trainer, RefusesDamagedCheckpoints) {
     write_file(path, bytes.substr(0, length));
     EXPECT_THROW(setting.run(network, short_training(), "run", Start::Resume), Error) << length;
   }
+}
+
+// The message of what `body` throws.
+std::string refusal(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Trainer, TellsWhatACheckpointWasTrainedWith) {
+  Setting setting;
+  Network network = small_network();
+  TrainOptions options = short_training();
+  setting.run(network, options, "run", Start::Fresh);
+  options.sparsity.pruning.criterion = "random";
+  const std::string told = refusal([&] { setting.run(network, options, "run", Start::Resume); });
+  EXPECT_NE(told.find("sparsity.criterion = \"filters-l1\", not \"random\""), std::string::npos) << told;
+}
+
+TEST(Trainer, RefusesMasksOfAnotherNetwork) {
+  Setting setting;
+  Network network = small_network();
+  TrainOptions options = short_training();
+  options.sparsity.pruning.criterion = "magnitude";
+  setting.run(network, options, "run", Start::Fresh);
+  const auto path = setting.folder / "run/checkpoints/last.safetensors";
+  TensorFile file = read_safetensors(path);
+  const auto mask = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                 [](const auto& entry) { return entry.first == "mask.conv1.weight"; });
+  ASSERT_NE(mask, file.tensors.end());
+  mask->second = torch::ones({3, 1, 7, 7});
+  write_safetensors(path, file);
+  Network resumed = small_network();
+  const std::string told = refusal([&] { setting.run(resumed, options, "run", Start::Resume); });
+  EXPECT_NE(told.find("last.safetensors: the mask of 'conv1.weight' belongs to another network"),
+            std::string::npos)
+      << told;
 }
 
 TEST(Trainer, StopsWhenTheLossIsNoNumber) {

@@ -79,7 +79,7 @@ int main(int count, char** arguments) {
   try {
     return run(count, arguments);
   } catch (const lucivox::Error& error) {
-    return report(error.what(), error.hint(), error.exit_code());
+    return report(error.what(), error.hint(), stop_requested ? lucivox::kStopped : error.exit_code());
   } catch (const std::bad_alloc&) {
     return report("out of memory", lucivox::kOutOfMemoryHint, 1);
   } catch (const c10::OutOfMemoryError& error) {

@@ -57,7 +57,7 @@ void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const
         return values;
       },
       [&](int64_t i, const at::Tensor& values) { sink.write(tile(i).output, values); }, stop);
-  if (written < std::ssize(all)) throw Error("stopped before the end; nothing was written");
+  if (written < std::ssize(all)) throw Error("stopped before the end", "nothing was written; start it again");
 }
 
 }  // namespace lucivox

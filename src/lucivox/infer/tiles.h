@@ -32,8 +32,8 @@ std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tilin
 using TileFunction = std::function<at::Tensor(const at::Tensor& input, const Tile& tile)>;
 
 // Runs `compute` on every tile of the source and writes the results to the sink, the next tile being read
-// and the last one written while one is computed (base/pipeline.h). The sink is not committed. Throws what source, sink
-// and `compute` throw, and Error when stopped.
+// and the last one written while one is computed (base/pipeline.h). The sink is not committed. Throws what
+// source, sink and `compute` throw, and Error when stopped.
 void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
                const Console& console, const StopToken& stop);
 

@@ -18,8 +18,9 @@ struct NodeWeights {
 // Runs a graph's body layer by layer on our kernels (kernels/cpu/convolution.h) and gives its output,
 // differentiable in x and in those weights that require it: all of it is one step of autograd. x is
 // [N, C, H, W], it and the weights float32 on the CPU. Only the outputs of layers are kept for the backward
-// pass, and without one none that was read. In Mode::Training batch norms normalise by the batch's statistics, each computed once where it is
-// made and shared by all that read it (Ioffe and Szegedy, 2015), and update the running ones.
+// pass, and without one none that was read. In Mode::Training batch norms normalise by the batch's
+// statistics, each computed once where it is made and shared by all that read it (Ioffe and Szegedy, 2015),
+// and update the running ones.
 at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at::Tensor& x, Mode mode,
                       const SharedStatistics& shared);
 

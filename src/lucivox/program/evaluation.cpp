@@ -70,7 +70,7 @@ Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& w
     }
     const int64_t slices = image->info().shape[0];
     for (int64_t z = 0; z < slices; ++z) {
-      if (stop.stop_requested()) throw Error("stopped before the end");
+      if (stop.stop_requested()) throw Error("stopped before the end", "start it again");
       const auto [mine, theirs] = slices_at(*image, *truth, z);
       all.push_back(quality(mine, theirs, window));
       const std::string name = path_a.filename().string();

@@ -233,7 +233,7 @@ void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreS
   Progress progress(console, "centre sweep", std::ssize(centres), "candidates");
   std::vector<at::Tensor> images;
   for (const double centre : centres) {
-    if (stop.stop_requested()) throw Error("stopped before the end; nothing was written");
+    if (stop.stop_requested()) throw Error("stopped before the end", "nothing was written; start it again");
     images.push_back(fbp(sino,
                          {.angles_rad = info.angles_rad,
                           .detectors = info.columns,

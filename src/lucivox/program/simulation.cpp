@@ -68,7 +68,10 @@ void write_pairs(const fs::path& folder, const Slices& slices, const Console& co
   }
   Progress progress(console, "scanning " + folder.filename().string(), slices.count, "slices");
   for (int64_t first = 0; first < slices.count; first += slices.together) {
-    if (stop.stop_requested()) throw Error("stopped before the end", "the slices made so far are whole");
+    if (stop.stop_requested())
+      throw Error(
+          "stopped before the end",
+          fmt::format("the slices made so far are whole; to begin anew, remove {} first", folder.string()));
     const Pairs made = slices.make(first, std::min(slices.together, slices.count - first));
     for (int64_t i = 0; i < made.truth.size(0); ++i) {
       const std::string name = fmt::format("slice_{:04}.tif", first + i);

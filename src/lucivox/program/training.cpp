@@ -16,6 +16,7 @@
 #include <lucivox/program/training.h>
 #include <lucivox/program/training_configuration.h>
 #include <lucivox/program/training_data.h>
+#include <lucivox/sparse/criterion.h>
 #include <lucivox/train/loader.h>
 #include <lucivox/train/supervised.h>
 
@@ -212,6 +213,13 @@ void require_same_everywhere(const Ranks& ranks, const TrainingConfiguration& co
   require_agreement(ranks, "the validation data", validation == nullptr ? "none" : fingerprint(*validation));
 }
 
+// Whether every layer can be pruned so, told before dense epochs are spent. Over all layers at once it is the
+// trained weights that decide.
+void require_prunable(const Network& network, const TrainOptions& options) {
+  const PruningOptions& pruning = options.sparsity.pruning;
+  if (pruning.criterion != "magnitude-global") pruning_masks(network, pruning, options.seed);
+}
+
 // A run that was killed before its first checkpoint is resumed at its beginning.
 bool begins_anew(const TrainingJob& job) {
   return job.start == Start::Resume && RunFolder::is_run(job.run) &&
@@ -259,6 +267,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               job.name,
               {},
               version()};
+  require_prunable(model.network, configuration.train);
   model.network.to(device_options(job.device));
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
   if (job.ranks.size() > 1) console.note(fmt::format("training in {} ranks", job.ranks.size()));

@@ -19,12 +19,15 @@ Json decisive(const TrainOptions& options) {
   return json;
 }
 
-void require_same_options(const Json& before, const Json& now, const std::string& path) {
+void require_same_options(const Json& before, const Json& now, const std::string& path,
+                          const std::string& of = {}) {
   for (const auto& [key, value] : now.items()) {
     const Json old = before.value(key, Json());
-    if (old != value) {
+    if (old.is_object() && value.is_object()) {
+      require_same_options(old, value, path, of + key + ".");
+    } else if (old != value) {
       throw Error::misuse(
-          fmt::format("{} was trained with {} = {}, not {}", path, key, old.dump(), value.dump()),
+          fmt::format("{} was trained with {}{} = {}, not {}", path, of, key, old.dump(), value.dump()),
           "resume with the run's own configuration (only epochs may change), or start a new run");
     }
   }
@@ -44,6 +47,16 @@ NamedTensors take(const NamedTensors& all, const std::string& prefix) {
 
 void put_scale(NamedTensors& all, const std::string& prefix, const Learner& learner) {
   if (const auto& scale = learner.step.scale()) put(all, prefix + kScalePrefix, scale->state());
+}
+
+// Runs `body`, whose errors do not say which file they are about.
+template <typename Body>
+auto of_file(const std::string& path, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", path, error.what()), error.hint());
+  }
 }
 
 void load(const NamedTensors& all, const std::string& prefix, Learner& learner) {
@@ -150,13 +163,16 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, 
           "the training data are not those that this run began with",
           fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), data));
     }
-    load(file.tensors, "", learner);
-    if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
-    Checkpoint checkpoint{position_from(about.at("position")), about.at("losses").get<std::vector<double>>(),
-                          switch_from(about.at("switched")), take(file.tensors, kMaskPrefix),
-                          removed_from(about.at("removed"), learner.network.graph())};
-    require_masks_fit(checkpoint.masks, learner.network);
-    return checkpoint;
+    return of_file(path.string(), [&] {
+      Checkpoint checkpoint{position_from(about.at("position")),
+                            about.at("losses").get<std::vector<double>>(), switch_from(about.at("switched")),
+                            take(file.tensors, kMaskPrefix),
+                            removed_from(about.at("removed"), learner.network.graph())};
+      require_masks_fit(checkpoint.masks, learner.network);
+      load(file.tensors, "", learner);
+      if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
+      return checkpoint;
+    });
   } catch (const nlohmann::json::exception& error) {
     throw damaged(path.string(), error);
   }

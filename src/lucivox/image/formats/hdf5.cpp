@@ -141,8 +141,8 @@ class Hdf5Source : public ImageSource {
     const Id in_memory(H5Screate_simple(static_cast<int>(3 - skipped), size.data() + skipped, nullptr));
     const bool read = H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, begin.data() + skipped, nullptr,
                                           size.data() + skipped, nullptr) >= 0 &&
-                      H5Dread(open_.data_set.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT,
-                              values.mutable_data_ptr<float>()) >= 0;
+                      H5Dread(open_.data_set.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(),
+                              H5P_DEFAULT, values.mutable_data_ptr<float>()) >= 0;
     if (!read) throw damaged(file_, fmt::format("the voxels of {} are truncated or damaged", name_));
     return values;
   }

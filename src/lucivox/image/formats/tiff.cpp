@@ -201,7 +201,7 @@ class TiffSource : public ImageSource {
     pages_ = read_pages(tiff_.get(), file_);
     require_pages(file_, entries, pages_.size());
     info_.shape = {static_cast<int64_t>(pages_.size()), pages_.front().height, pages_.front().width};
-    info_.scalar = *scalar_of(pages_.front());
+    info_.scalar = scalar_of(pages_.front()).value();
     info_.slope = described_calibration(entries).slope;
     info_.intercept = described_calibration(entries).intercept;
     const auto value_unit = entries.find("vunit");

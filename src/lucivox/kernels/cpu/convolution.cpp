@@ -242,7 +242,8 @@ template <int Taps, typename Outputs>
 void wide_winograd(const Pixels<const float>& x, const Normalisation& norm, const Filters& f,
                    const Pass& pass, const Outputs& outputs_of) {
   const int64_t in = f.in, tiles = tile_count(x, kOutputs<Taps>), row = rows_of_point(in);
-  const PointMatrices v{thread_scratch<Scratch::Shared>(PointMatrices::floats(kWideTiles, in)), kWideTiles, in};
+  const PointMatrices v{thread_scratch<Scratch::Shared>(PointMatrices::floats(kWideTiles, in)), kWideTiles,
+                        in};
   for (int64_t first = 0; first < tiles; first += kWideTiles) {
     const int64_t count = std::min(kWideTiles, tiles - first);
     parallel_for(0, count, [&](int64_t tile) {
@@ -337,8 +338,8 @@ namespace {
 // stay even.
 constexpr int64_t kShares = 64;
 
-// From here on the matrices that Winograd's algorithm makes of the weights, 16 MB and more, are far larger than
-// what it makes of a block of tiles.
+// From here on the matrices that Winograd's algorithm makes of the weights, 16 MB and more, are far larger
+// than what it makes of a block of tiles.
 constexpr int64_t kWideWeights = 1 << 16;
 
 bool is_wide(const Filters& f) {

@@ -99,7 +99,7 @@ HWY_INLINE void sums_over_points(const Vector* m, Vector* y) {
 
 // Each point's value divided by the product of the point's differences from the others.
 HWY_INLINE void divide_by_differences(const Vector* from, Vector* to) {
-  constexpr float kFactor[] = {-2.0F / 9, 1.0F / 90, 32.0F / 45};
+  static constexpr float kFactor[] = {-2.0F / 9, 1.0F / 90, 32.0F / 45};
   to[0] = from[0];
   over_pairs([&](float, int plus, int minus) {
     const auto factor = hn::Set(Floats(), kFactor[plus / 2]);
