@@ -21,8 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Layers that are trained together end a fraction of a millisecond apart; waking up takes as long.
-constexpr std::chrono::microseconds kAwake{1000};
+// Layers that are trained together end a few milliseconds apart where cores are shared with others, and a
+// sleeper is late for the next one too. Whoever is awake gives way to all that can run.
+constexpr std::chrono::microseconds kAwake{10000};
 constexpr std::chrono::milliseconds kLook{100};  // whether the other one is still there
 constexpr std::chrono::minutes kPatience{5};
 
