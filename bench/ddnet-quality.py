@@ -21,7 +21,7 @@ CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2
             "corners", "2:4")
 SLICES, HELD_OUT, SIZE = 64, 8, 128
 TRAINING = ("train.batch=4", "train.crop=64", "train.learning_rate=2e-3", "train.decay=0.94", "train.augment=true")
-SPARSE_LEARNING_RATE = 1e-3  # a pruned network has to move again
+SPARSE_LEARNING_RATE = 2e-3  # a pruned network begins anew
 
 
 def lucivox(options, *arguments):
@@ -42,8 +42,8 @@ def train(options, criterion, seed):
     if not (run / "summary.json").exists():
         settings = [f"data.train={options.work / 'train'}", f"data.validation={options.work / 'held-out'}",
                     f"train.epochs={options.epochs}", f"train.seed={seed}", *TRAINING,
-                    # once the pruned network has found statistics of its own
-                    f"train.freeze_norms_after={3 * options.epochs // 4}"]
+                    # once the pruned network has found statistics of its own; only then it converges
+                    f"train.freeze_norms_after={3 * options.epochs // 5}"]
         if criterion != "dense":
             settings += [f"train.sparsity.criterion={criterion}", "train.sparsity.amount=0.5",
                          f"train.sparsity.dense_epochs={dense_epochs(options)}",
