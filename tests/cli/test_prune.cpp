@@ -11,11 +11,20 @@
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/tomogan.h>
 
 namespace fs = std::filesystem;
 
 namespace lucivox {
 namespace {
+
+double convolution_weights(const Graph& graph) {
+  double weights = 0;
+  for (const WeightSpec& spec : graph.weights()) {
+    if (spec.shape.size() == 4) weights += static_cast<double>(c10::multiply_integers(spec.shape));
+  }
+  return weights;
+}
 
 class PruneCommand : public ::testing::Test {
  protected:
@@ -61,6 +70,26 @@ class PruneCommand : public ::testing::Test {
 
   TemporaryFolder folder_;
 };
+
+// Any network of the project: the generator of TomoGAN, too.
+TEST_F(PruneCommand, TakesTomogan) {
+  save_model(path("tomogan"), {Network(tomogan(), 1), {}, "t", {}, "0"});
+  const Outcome sparse = prune("tomogan", "sparse", {"--criterion", "magnitude", "--json"});
+  ASSERT_EQ(sparse.code, 0) << sparse.error;
+  const Json json = Json::parse(sparse.out);
+  double kept = 0, total = 0;
+  for (const Json& layer : json.at("layers")) {
+    kept += layer.at("kept").get<double>();
+    total += layer.at("total").get<double>();
+  }
+  EXPECT_EQ(total, convolution_weights(tomogan()));
+  EXPECT_NEAR(kept / total, 0.5, 1e-4);
+  const Outcome small = prune("tomogan", "small", {"--criterion", "filters-l1", "--shrink", "--json"});
+  ASSERT_EQ(small.code, 0) << small.error;
+  const int64_t left = load_model(path("small")).network.graph().parameter_count();
+  EXPECT_EQ(Json::parse(small.out).at("after").at("parameters"), left);
+  EXPECT_LT(static_cast<double>(left), 0.7 * total) << "half, but for what skips protect";
+}
 
 TEST_F(PruneCommand, TellsAndWritesWhatIsLeft) {
   for (const char* criterion : {"random", "magnitude", "magnitude-global", "filters-l1", "filters-l2",

@@ -1,6 +1,7 @@
 // What a user of `lucivox train ddnet` does: train, be interrupted, resume.
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <thread>
 
 #include <fmt/format.h>
@@ -13,6 +14,8 @@
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/safetensors.h>
+#include <lucivox/nn/shrinking.h>
 #include <lucivox/train/run_folder.h>
 
 namespace fs = std::filesystem;
@@ -85,6 +88,27 @@ TEST_F(TrainCommand, LeavesAModelMetricsPicturesAndAReport) {
   }
   const Outcome info = run_command({"info", "--json", (folder_ / "run/model.safetensors").string()});
   EXPECT_EQ(Json::parse(info.out).at("layers"), 45) << info.error;
+}
+
+// What was pruned is exactly zero in the model that users get, at its own place.
+TEST_F(TrainCommand, KeepsPrunedWeightsOutOfTheModel) {
+  ASSERT_EQ(
+      run_command(train("run", {"--set", "train.sparsity.criterion=magnitude", "--set", "train.epochs=4"}))
+          .code,
+      0);
+  const Model model = load_model(folder_ / "run/model.safetensors");
+  const NamedTensors state = model.network.state();
+  // filters of which nothing is left are taken out
+  const NamedTensors whole = model.removed ? expand(*model.removed, state) : state;
+  const std::map<std::string, at::Tensor> weights(whole.begin(), whole.end());
+  int masks = 0;
+  for (const auto& [name, mask] : read_safetensors(folder_ / "run/checkpoints/last.safetensors").tensors) {
+    if (!name.starts_with("mask.")) continue;
+    ++masks;
+    EXPECT_FALSE(((weights.at(name.substr(5)) != 0) & (mask == 0)).any().item<bool>()) << name;
+    EXPECT_NEAR(mask.mean().item<double>(), 0.5, 0.5 / static_cast<double>(mask.numel())) << name;
+  }
+  EXPECT_EQ(masks, 45);
 }
 
 // N epochs straight are k epochs, kill -9, resume: the same bits.
