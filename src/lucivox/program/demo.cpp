@@ -88,7 +88,7 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");
-  enhance_files(model, data / "held-out" / "LQ", options.run / "enhanced", console, stop);
+  enhance_files(model, data / "held-out" / "LQ", options.run / "enhanced", Console{true}, stop);
   require_better(*summary.quality);
   require_quantitative(summary.json.at("constant_regions"));
   return summary;
