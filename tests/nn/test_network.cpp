@@ -5,6 +5,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/network.h>
+#include <lucivox/nn/vgg.h>
 
 namespace lucivox {
 namespace {
@@ -90,6 +91,20 @@ TEST(Network, RefusesSizesThatDoNotComeUpAgain) {
   Network network(ddnet({.growth = 2}), 1);
   EXPECT_THROW(network.forward(torch::zeros({1, 1, 24, 32}), Mode::Evaluation), Error);
   EXPECT_THROW(network.forward(torch::zeros({1, 2, 32, 32}), Mode::Evaluation), Error);
+}
+
+// Where nothing comes up again any size will do: a pooling leaves out the last row or column, as libtorch's.
+TEST(Network, PoolsOddSizesOfVgg) {
+  torch::manual_seed(1);
+  Network block(vgg_blocks(16)[0], 1);
+  const at::Tensor x = torch::randn({1, 3, 17, 15});
+  const auto convolved = [&](const at::Tensor& of, const std::string& name) {
+    return at::relu(
+        at::conv2d(of, block.weight(name + ".weight"), block.weight(name + ".bias"), at::IntArrayRef{1}, 1));
+  };
+  const at::Tensor truth = at::max_pool2d(convolved(convolved(x, "features.0"), "features.2"), {2, 2});
+  ASSERT_EQ(truth.sizes(), (at::IntArrayRef{1, 64, 8, 7}));
+  EXPECT_LT(relative_difference(block.forward(x, Mode::Evaluation), truth), 1e-5);
 }
 
 TEST(Network, RefusesWeightsOfAnother) {

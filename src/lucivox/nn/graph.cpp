@@ -209,6 +209,10 @@ int64_t Graph::layer_count() const {
 }
 
 int64_t Graph::size_multiple() const {
+  const bool comes_up = std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+    return std::holds_alternative<Upsample>(node.operation);
+  });
+  if (!comes_up) return 1;
   return static_cast<int64_t>(*std::max_element(reductions_.begin(), reductions_.end()));
 }
 
