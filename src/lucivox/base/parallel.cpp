@@ -17,7 +17,7 @@ int threads() {
 void parallel_for(int64_t begin, int64_t end, const std::function<void(int64_t)>& body) {
   std::exception_ptr first;
   std::mutex mutex;
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (end - begin > 1)
   for (int64_t i = begin; i < end; ++i) {
     try {
       body(i);

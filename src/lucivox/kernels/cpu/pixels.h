@@ -19,6 +19,10 @@ struct Pixels {
   }
 };
 
+inline Pixels<const float> as_const(const Pixels<float>& image) {
+  return {image.data, image.images, image.rows, image.columns, image.channels, image.stride};
+}
+
 // A 1x1 kernel knows no rows: one long row gives the longest runs.
 template <typename Float>
 Pixels<Float> in_one_row(const Pixels<Float>& image) {

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/kernels/cpu/pixels.h>
+#include <lucivox/kernels/cpu/resample.h>
+#include <lucivox/nn/layers.h>
+#include <lucivox/nn/network.h>
+
+namespace lucivox {
+
+// What the two passes of layers_run.h share.
+
+// The channels of a buffer, [N, H, W, channels] and contiguous, that a node's output takes.
+inline cpu::Pixels<float> pixels_at(const at::Tensor& buffer, const Place& place) {
+  return {buffer.mutable_data_ptr<float>() + place.first,
+          buffer.size(0),
+          buffer.size(1),
+          buffer.size(2),
+          place.channels,
+          buffer.size(3)};
+}
+inline cpu::Grids grids_of(const Upsample& up) {
+  return up.align_corners ? cpu::Grids::AlignedCorners : cpu::Grids::HalfPixels;
+}
+inline cpu::Pooling pooling_of(const MaxPool& pool) {
+  return {pool.kernel, pool.stride, pool.padding};
+}
+
+// Mean and 1 / standard deviation of each channel by which a layer normalised.
+struct Statistics {
+  std::vector<double> mean, r;
+};
+
+// What the backward pass needs of the forward one.
+struct LayersRecord {
+  const Layers* layers;
+  Mode mode;
+  SharedStatistics shared;
+  std::vector<at::Tensor> buffers;     // [N, H, W, channels], contiguous
+  std::vector<Statistics> statistics;  // of each step; empty where nothing is normalised
+  std::vector<at::Tensor> winners;     // of each step that is a max-pool: which input was the largest
+
+  const Place& place(NodeId id) const { return layers->places[static_cast<size_t>(id)]; }
+  size_t buffer_at(NodeId id) const { return static_cast<size_t>(place(id).buffer); }
+  cpu::Pixels<const float> activations(NodeId id) const {
+    return cpu::as_const(pixels_at(buffers[buffer_at(id)], place(id)));
+  }
+
+  template <typename Kind>
+  const Kind& operation(NodeId id) const {
+    return std::get<Kind>(layers->body.node(id).operation);
+  }
+  const Convolution& convolution(const Layer& layer) const {
+    return operation<Convolution>(layer.convolution);
+  }
+  float slope(const Layer& layer) const {
+    return layer.activation ? static_cast<float>(operation<LeakyRelu>(*layer.activation).slope) : 1.0F;
+  }
+};
+
+}  // namespace lucivox
