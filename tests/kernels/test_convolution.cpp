@@ -46,7 +46,7 @@ struct Numbers {
   explicit Numbers(const Case& c)
       : x(slice_of_nan(torch::randn({c.images, c.rows, c.columns, c.in}))),
         dy(slice_of_nan(torch::randn({c.images, c.y_rows(), c.y_columns(), c.out}))),
-        filters(torch::randn({c.kernel, c.kernel, c.in, c.out})),
+        weight(torch::randn({c.out, c.in, c.kernel, c.kernel})),
         bias(torch::randn({c.out})),
         mean(torch::randn({c.in})),
         scale(torch::rand({c.in}) + 0.5),
@@ -56,9 +56,9 @@ struct Numbers {
     return {mean.const_data_ptr<float>(), scale.const_data_ptr<float>(), shift.const_data_ptr<float>()};
   }
   at::Tensor normalised64() const { return as_nchw64((x.to(at::kDouble) - mean) * scale + shift); }
-  at::Tensor weight64() const { return filters.to(at::kDouble).permute({3, 2, 0, 1}); }
+  at::Tensor weight64() const { return weight.to(at::kDouble); }
 
-  at::Tensor x, dy, filters, bias, mean, scale, shift;
+  at::Tensor x, dy, weight, bias, mean, scale, shift;
 };
 
 // A sum of n random terms is rounded by about sqrt(n / 2) 3e-8: 1e-6 for a direct one of 2,000. Winograd's
@@ -91,7 +91,7 @@ struct Answer {
 Answer respond(const Case& c, const Numbers& n, float slope, const at::Tensor& origin, bool normalised) {
   Answer answer{slice_of_nan(torch::zeros(n.dy.sizes())), torch::empty({2, c.out}, at::kDouble)};
   cpu::convolution(const_pixels(n.x), normalised ? n.norm() : cpu::Normalisation{},
-                   {n.filters.const_data_ptr<float>(), c.in, c.out, c.kernel, c.stride},
+                   cpu::filters_of(n.weight.const_data_ptr<float>(), c.in, c.out, c.kernel, c.stride),
                    {n.bias.const_data_ptr<float>(), slope, origin.const_data_ptr<float>(),
                     answer.sums[0].mutable_data_ptr<double>(), answer.sums[1].mutable_data_ptr<double>()},
                    pixels(answer.y));
@@ -130,9 +130,8 @@ struct Terms {
 };
 
 void propagate(const Case& c, const Numbers& n, const Terms& t, const at::Tensor& dx) {
-  const at::Tensor turned = n.filters.flip({0, 1}).transpose(2, 3).contiguous();
   cpu::convolution_gradient(
-      const_pixels(n.dy), {turned.const_data_ptr<float>(), c.out, c.in, c.kernel, c.stride},
+      const_pixels(n.dy), cpu::filters_of(n.weight.const_data_ptr<float>(), c.in, c.out, c.kernel, c.stride),
       {n.mean.const_data_ptr<float>(),
        t.from_dn.const_data_ptr<float>(),
        t.from_x.const_data_ptr<float>(),
@@ -185,7 +184,7 @@ TEST(Convolution, WeightGradientIsThatOfFloat64AtEveryVectorLength) {
       const at::Tensor weight = torch::zeros({c.out, c.in, c.kernel, c.kernel}, at::kDouble).requires_grad_();
       const at::Tensor x = normalised ? n.normalised64() : as_nchw64(n.x);
       at::conv2d(x, weight, {}, c.stride, c.kernel / 2).backward(as_nchw64(n.dy));
-      const at::Tensor dw = torch::empty_like(n.filters);
+      const at::Tensor dw = torch::empty({c.kernel, c.kernel, c.in, c.out});
       cpu::weight_gradient(const_pixels(n.x), normalised ? n.norm() : cpu::Normalisation{},
                            const_pixels(n.dy), c.kernel, c.stride, dw.mutable_data_ptr<float>());
       EXPECT_LT(relative_difference(dw.permute({3, 2, 0, 1}), weight.grad()), bound(c));
@@ -217,7 +216,7 @@ TEST(Convolution, DoesNotDependOnTheNumberOfThreads) {
       set_threads(count);
       const auto i = static_cast<size_t>(count - 1);
       answers[i] = respond(c, n, 0.01F, n.bias, true);
-      gradients[i] = torch::empty_like(n.filters);
+      gradients[i] = torch::empty({c.kernel, c.kernel, c.in, c.out});
       cpu::weight_gradient(const_pixels(n.x), n.norm(), const_pixels(n.dy), c.kernel, c.stride,
                            gradients[i].mutable_data_ptr<float>());
     }

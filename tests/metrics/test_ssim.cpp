@@ -79,27 +79,42 @@ TEST(MsSsim, GradientIsThatOfFiniteDifferences) {
   }
 }
 
-// float32 runs on a kernel of ours, float64 on libtorch's convolutions: one definition at every vector
-// length, on sides that whole vectors do not divide and that are narrower than the window.
-TEST(MsSsim, IsOneDefinitionInBothPrecisions) {
+// float32 runs on a kernel of ours, float64 on libtorch's operations: one definition at every vector length,
+// on sides that whole vectors do not divide and that are narrower than the window.
+template <typename Similarity>
+void expect_one_definition(const Similarity& similarity) {
   torch::manual_seed(4);
   for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{16, 37}, {61, 16}, {48, 50}}) {
     const at::Tensor truth = torch::rand({2, 1, rows, columns}, at::kDouble),
                      image = truth + 0.05 * torch::rand_like(truth);
-    const at::Tensor x64 = image.clone().requires_grad_();
-    const at::Tensor expected = ms_ssim(x64, truth).sum();
+    const at::Tensor x64 = image.clone().requires_grad_(), y64 = truth.clone().requires_grad_(),
+                     of_images = torch::tensor({1.0, 0.3}, at::kDouble);  // each image's weight in a loss
+    const at::Tensor expected = (of_images * similarity(x64, y64)).sum();
     expected.backward();
     for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
       hwy::SetSupportedTargetsForTest(target);
-      const at::Tensor x32 = image.to(at::kFloat).requires_grad_();
-      const at::Tensor value = ms_ssim(x32, truth.to(at::kFloat)).sum();
+      const at::Tensor x32 = image.to(at::kFloat).requires_grad_(),
+                       y32 = truth.to(at::kFloat).requires_grad_();
+      const at::Tensor value = (of_images.to(at::kFloat) * similarity(x32, y32)).sum();
       value.backward();
       // variances are differences of squares: float32's 6e-8 of 1 over a variance of 1e-2
       EXPECT_NEAR(value.item<double>(), expected.item<double>(), 2e-5) << hwy::TargetName(target);
       EXPECT_LT(relative_difference(x32.grad(), x64.grad()), 2e-4) << hwy::TargetName(target);
+      EXPECT_LT(relative_difference(y32.grad(), y64.grad()), 2e-4) << hwy::TargetName(target);
     }
     hwy::SetSupportedTargetsForTest(0);
   }
+}
+
+TEST(Ssim, IsOneDefinitionInBothPrecisions) {
+  expect_one_definition([](const at::Tensor& a, const at::Tensor& b) { return ssim(a, b); });
+  expect_one_definition([](const at::Tensor& a, const at::Tensor& b) {
+    return ssim(a, b, {.window = 7, .sigma = 2, .data_range = 3});
+  });
+}
+
+TEST(MsSsim, IsOneDefinitionInBothPrecisions) {
+  expect_one_definition([](const at::Tensor& a, const at::Tensor& b) { return ms_ssim(a, b); });
 }
 
 // Where images are opposites the common definition has no gradient left; the "simple" one does.

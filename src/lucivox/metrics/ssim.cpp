@@ -6,7 +6,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/kernels/cpu/window_mean.h>
+#include <lucivox/kernels/cpu/similarity.h>
 #include <lucivox/metrics/ssim.h>
 
 namespace lucivox {
@@ -26,39 +26,74 @@ std::span<const float> values(const at::Tensor& weights) {
   return {weights.const_data_ptr<float>(), static_cast<size_t>(weights.numel())};
 }
 
-// oneDNN treats a window over one channel as a convolution with next to nothing to do for its vectors.
-class CpuWindowMean : public torch::autograd::Function<CpuWindowMean> {
+struct Windows {
+  at::Tensor vertical, horizontal;  // weights
+};
+
+Windows windows_for(const at::Tensor& x, const SsimOptions& options) {
+  return {gaussian(std::min(options.window, x.size(2)), options.sigma, x.options()),
+          gaussian(std::min(options.window, x.size(3)), options.sigma, x.options())};
+}
+
+// SSIM's constants, K1 and K2 times the range, squared.
+double c1(const SsimOptions& options) {
+  return std::pow(0.01 * options.data_range, 2);
+}
+double c2(const SsimOptions& options) {
+  return std::pow(0.03 * options.data_range, 2);
+}
+
+enum class Kind { Structure, LuminanceAndStructure };
+
+// On CPUs in float32 by a kernel of ours: libtorch would write and read a map a dozen times, and oneDNN
+// treats a window over one channel as a convolution with next to nothing to do for its vectors.
+class CpuSimilarity : public torch::autograd::Function<CpuSimilarity> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& images, const at::Tensor& vertical,
-                            const at::Tensor& horizontal) {
-    ctx->save_for_backward({vertical, horizontal});
-    const at::Tensor x = images.contiguous();
-    const cpu::WindowedImages size{x.size(0), x.size(2), x.size(3)};
-    at::Tensor means =
-        at::empty({size.images, 1, size.rows - vertical.numel() + 1, size.columns - horizontal.numel() + 1});
-    cpu::window_mean(size, values(vertical), values(horizontal), x.const_data_ptr<float>(),
-                     means.mutable_data_ptr<float>());
-    return means;
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& image, const at::Tensor& other, Kind kind,
+                            const SsimOptions& options) {
+    const at::Tensor a = image.contiguous(), b = other.contiguous();
+    const Windows windows = windows_for(a, options);
+    const at::Tensor means = at::empty({4, a.size(0), a.size(2) - windows.vertical.numel() + 1,
+                                        a.size(3) - windows.horizontal.numel() + 1}),
+                     similarity = at::empty({a.size(0)}, at::kDouble);
+    cpu::similarity(size_of(a), terms(windows, kind, options), a.const_data_ptr<float>(),
+                    b.const_data_ptr<float>(), means.mutable_data_ptr<float>(),
+                    similarity.mutable_data_ptr<double>());
+    ctx->save_for_backward({a, b, means});
+    ctx->saved_data["kind"] = static_cast<int64_t>(kind);
+    ctx->saved_data["window"] = options.window;
+    ctx->saved_data["sigma"] = options.sigma;
+    ctx->saved_data["range"] = options.data_range;
+    return similarity.to(at::kFloat);
   }
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor &vertical = saved[0], &horizontal = saved[1], dy = gradients[0].contiguous();
-    const cpu::WindowedImages size{dy.size(0), dy.size(2) + vertical.numel() - 1,
-                                   dy.size(3) + horizontal.numel() - 1};
-    at::Tensor dx = at::empty({size.images, 1, size.rows, size.columns});
-    cpu::window_mean_adjoint(size, values(vertical), values(horizontal), dy.const_data_ptr<float>(),
-                             dx.mutable_data_ptr<float>());
-    return {dx, {}, {}};
+    const at::Tensor &a = saved[0], &b = saved[1], weight = gradients[0].to(at::kDouble).contiguous();
+    const SsimOptions options{ctx->saved_data["window"].toInt(), ctx->saved_data["sigma"].toDouble(),
+                              ctx->saved_data["range"].toDouble()};
+    const Windows windows = windows_for(a, options);
+    const at::Tensor da = at::empty_like(a), db = at::empty_like(b);
+    cpu::similarity_gradient(
+        size_of(a), terms(windows, static_cast<Kind>(ctx->saved_data["kind"].toInt()), options),
+        a.const_data_ptr<float>(), b.const_data_ptr<float>(), saved[2].const_data_ptr<float>(),
+        weight.const_data_ptr<double>(), da.mutable_data_ptr<float>(), db.mutable_data_ptr<float>());
+    return {da, db, {}, {}};
+  }
+
+ private:
+  static cpu::SimilarImages size_of(const at::Tensor& x) { return {x.size(0), x.size(2), x.size(3)}; }
+  static cpu::Similarity terms(const Windows& windows, Kind kind, const SsimOptions& options) {
+    return {values(windows.vertical), values(windows.horizontal), static_cast<float>(c1(options)),
+            static_cast<float>(c2(options)), kind == Kind::LuminanceAndStructure};
   }
 };
 
 // Weighted means of every window that fits: [N, 1, H, W] -> [N, 1, H - h + 1, W - w + 1].
 at::Tensor window_mean(const at::Tensor& x, const SsimOptions& options) {
-  const at::Tensor vertical = gaussian(std::min(options.window, x.size(2)), options.sigma, x.options()),
-                   horizontal = gaussian(std::min(options.window, x.size(3)), options.sigma, x.options());
-  if (x.is_cpu() && x.scalar_type() == at::kFloat) return CpuWindowMean::apply(x, vertical, horizontal);
-  return at::conv2d(at::conv2d(x, vertical.view({1, 1, -1, 1})), horizontal.view({1, 1, 1, -1}));
+  const Windows windows = windows_for(x, options);
+  return at::conv2d(at::conv2d(x, windows.vertical.view({1, 1, -1, 1})),
+                    windows.horizontal.view({1, 1, 1, -1}));
 }
 
 // Of every window: squares and product of the two means, sum of the variances, covariance; maps [N, 1, h, w].
@@ -77,15 +112,19 @@ WindowMoments window_moments(const at::Tensor& a, const at::Tensor& b, const Ssi
 
 // The two factors of SSIM.
 at::Tensor luminance(const WindowMoments& m, const SsimOptions& options) {
-  const double c1 = std::pow(0.01 * options.data_range, 2);
-  return (2 * m.mean_ab + c1) / (m.mean_aa + m.mean_bb + c1);
+  return (2 * m.mean_ab + c1(options)) / (m.mean_aa + m.mean_bb + c1(options));
 }
 at::Tensor structure(const WindowMoments& m, const SsimOptions& options) {
-  const double c2 = std::pow(0.03 * options.data_range, 2);
-  return (2 * m.covariance + c2) / (m.variances + c2);
+  return (2 * m.covariance + c2(options)) / (m.variances + c2(options));
 }
 
-at::Tensor image_mean(const at::Tensor& map) {
+// [N]: each image's mean over all windows.
+at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, Kind kind, const SsimOptions& options) {
+  const auto fits = [](const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
+  if (fits(a) && fits(b)) return CpuSimilarity::apply(a, b, kind, options);
+  const WindowMoments m = window_moments(a, b, options);
+  const at::Tensor factors = structure(m, options);
+  const at::Tensor map = kind == Kind::Structure ? factors : luminance(m, options) * factors;
   return map.mean({1, 2, 3});
 }
 
@@ -105,8 +144,7 @@ void require_pair(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor ssim(const at::Tensor& a, const at::Tensor& b, const SsimOptions& options) {
   require_pair(a, b);
-  const WindowMoments m = window_moments(a, b, options);
-  return image_mean(luminance(m, options) * structure(m, options));
+  return similarity(a, b, Kind::LuminanceAndStructure, options);
 }
 
 at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions& options) {
@@ -123,9 +161,8 @@ at::Tensor ms_ssim(const at::Tensor& a, const at::Tensor& b, const MsSsimOptions
   at::Tensor x = a, y = b, product;
   for (size_t scale = 0; scale < scales; ++scale) {
     const bool coarsest = scale + 1 == scales;
-    const WindowMoments m = window_moments(x, y, options.ssim);
-    const at::Tensor factors = structure(m, options.ssim);
-    const at::Tensor value = image_mean(coarsest ? luminance(m, options.ssim) * factors : factors);
+    const at::Tensor value =
+        similarity(x, y, coarsest ? Kind::LuminanceAndStructure : Kind::Structure, options.ssim);
     const at::Tensor factor = normalised(value).pow(options.weights[scale]);
     product = product.defined() ? product * factor : factor;
     if (!coarsest) {

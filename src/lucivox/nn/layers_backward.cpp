@@ -5,12 +5,12 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 
+#include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/activation.h>
 #include <lucivox/kernels/cpu/convolution.h>
 #include <lucivox/kernels/cpu/resample.h>
 #include <lucivox/kernels/cpu/weight_gradient.h>
 #include <lucivox/nn/layers_backward.h>
-#include <lucivox/nn/layers_filters.h>
 
 namespace lucivox {
 namespace {
@@ -164,51 +164,67 @@ class Backward {
     give(layer.convolution, 1, as_tensor(taps.data() + k * k / 2 * conv.out, conv.out));
 
     const at::Tensor dw = at::empty({k, k, conv.in, conv.out}, at::kFloat);
+    cpu::Normalisation norm{};
+    std::vector<float> r;
     if (layer.norm) {
       const Statistics& of = record_.statistics[s];
-      std::vector<float> r(of.r.begin(), of.r.end());
+      r.assign(of.r.begin(), of.r.end());
       terms.mean.assign(of.mean.begin(), of.mean.end());
-      cpu::weight_gradient(x, {terms.mean.data(), r.data(), terms.shift.data()}, dy, k, conv.stride,
-                           dw.mutable_data_ptr<float>());
-      through_norm(layer, of, x.count(), taps, dw, terms);
-    } else {
-      cpu::weight_gradient(x, {}, dy, k, conv.stride, dw.mutable_data_ptr<float>());
+      norm = {terms.mean.data(), r.data(), terms.shift.data()};
     }
-    give(layer.convolution, 0, weight_of(dw, conv));
+    cpu::weight_gradient(x, norm, dy, k, conv.stride, dw.mutable_data_ptr<float>());
+    const std::vector<double> sums = give_weights(layer, taps, dw);
+    if (layer.norm) terms_of_norm(layer, record_.statistics[s], x.count(), sums, terms);
   }
 
   // The layer is linear in its normalised input n = weight xhat + bias, so all that batch norm's backward
-  // pass sums over pixels follows from the gradients of the filters for xhat and for an input of ones (inside
-  // the image), dw_xhat and taps:
-  //   sum(dn xhat) = <W, dw_xhat>,   sum(dn) = <W, taps>,   dW = weight dw_xhat + bias taps.
-  // `dw` comes as dw_xhat and leaves as dW. With M pixels, of all ranks:
-  //   dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M);
-  // in evaluation the statistics are constants and only the first term is left.
-  void through_norm(const Layer& layer, const Statistics& of, int64_t pixels, const std::vector<double>& taps,
-                    const at::Tensor& dw, InputTerms& terms) {
-    const auto in = dw.size(2), out = dw.size(3);
-    const auto channels = static_cast<size_t>(in);
-    const at::Tensor filters = filters_of(weights_.of(layer.convolution, 0), record_.convolution(layer));
-    const float *weight = weights_.values(*layer.norm, 0), *bias = weights_.values(*layer.norm, 1),
-                *w = filters.const_data_ptr<float>();
-    std::vector<double> sums(2 * channels);  // of dn xhat, of dn
-    float* d = dw.mutable_data_ptr<float>();
-    for (int64_t row = 0; row < filters.numel() / out; ++row, w += out, d += out) {
-      const auto i = static_cast<size_t>(row % in);
-      const double* of_tap = taps.data() + row / in * out;
-      for (int64_t o = 0; o < out; ++o) {
-        sums[i] += static_cast<double>(w[o]) * static_cast<double>(d[o]);
-        sums[channels + i] += static_cast<double>(w[o]) * of_tap[o];
-        d[o] = weight[i] * d[o] + bias[i] * static_cast<float>(of_tap[o]);
+  // pass sums over pixels follows from the gradients of the filters for xhat, dw [k, k, in, out], and for an
+  // input of ones (inside the image), taps [k, k, out]:
+  //   sum(dn xhat) = <W, dw>,   sum(dn) = <W, taps>,   dW = weight dw + bias taps.
+  // Gives dW, and the sums of each channel, [2, in].
+  std::vector<double> give_weights(const Layer& layer, const std::vector<double>& taps,
+                                   const at::Tensor& dw) {
+    const at::Tensor& weight = weights_.of(layer.convolution, 0);
+    const cpu::Filters filters =
+        filters_of(weights_.values(layer.convolution, 0), record_.convolution(layer));
+    const at::Tensor gradient = at::empty(weight.sizes(), at::kFloat);
+    const float* from = dw.const_data_ptr<float>();
+    float* to = gradient.mutable_data_ptr<float>() + (filters.weight - weight.const_data_ptr<float>());
+    const float *scale = layer.norm ? weights_.values(*layer.norm, 0) : nullptr,
+                *shift = layer.norm ? weights_.values(*layer.norm, 1) : nullptr;
+    std::vector<double> sums(static_cast<size_t>(2 * filters.in));
+    parallel_for(0, filters.in, [&](int64_t i) {
+      double dn_xhat = 0, dn = 0;
+      for (int64_t tap = 0; tap < filters.kernel * filters.kernel; ++tap) {
+        for (int64_t o = 0; o < filters.out; ++o) {
+          const int64_t at = filters.at(tap, i, o);
+          const float d = from[(tap * filters.in + i) * filters.out + o];
+          const double w = static_cast<double>(filters.weight[at]),
+                       of_tap = taps[static_cast<size_t>(tap * filters.out + o)];
+          dn_xhat += w * static_cast<double>(d);
+          dn += w * of_tap;
+          to[at] = scale == nullptr ? d : scale[i] * d + shift[i] * static_cast<float>(of_tap);
+        }
       }
-    }
-    give(*layer.norm, 0, as_tensor(sums.data(), in));
-    give(*layer.norm, 1, as_tensor(sums.data() + in, in));
+      sums[static_cast<size_t>(i)] = dn_xhat;
+      sums[static_cast<size_t>(filters.in + i)] = dn;
+    });
+    give(layer.convolution, 0, gradient);
+    return sums;
+  }
 
+  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the
+  // statistics are constants and only the first term is left.
+  void terms_of_norm(const Layer& layer, const Statistics& of, int64_t pixels, std::vector<double> sums,
+                     InputTerms& terms) {
+    const auto channels = of.mean.size();
+    give(*layer.norm, 0, as_tensor(sums.data(), std::ssize(of.mean)));
+    give(*layer.norm, 1, as_tensor(sums.data() + channels, std::ssize(of.mean)));
     const bool constant = record_.mode == Mode::Evaluation;
     if (!constant && record_.shared.ranks > 1)
       record_.shared.sum(at::from_blob(sums.data(), {std::ssize(sums)}, at::kDouble));
     const double share = constant ? 0 : -1 / static_cast<double>(pixels * record_.shared.ranks);
+    const float* weight = weights_.values(*layer.norm, 0);
     for (size_t c = 0; c < channels; ++c) {
       const double scale = of.r[c] * static_cast<double>(weight[c]);
       terms.from_dn[c] = static_cast<float>(scale);
@@ -218,11 +234,10 @@ class Backward {
   }
 
   void propagate(const Layer& layer, const InputTerms& terms) {
-    const Convolution& conv = record_.convolution(layer);
-    const at::Tensor filters = turned_filters_of(weights_.of(layer.convolution, 0), conv);
+    const cpu::Filters filters =
+        filters_of(weights_.values(layer.convolution, 0), record_.convolution(layer));
     const auto contribution = outputs_.contribute(layer.input);
-    cpu::convolution_gradient(cpu::as_const(outputs_.of(layer.output())),
-                              {filters.const_data_ptr<float>(), conv.out, conv.in, conv.kernel, conv.stride},
+    cpu::convolution_gradient(cpu::as_const(outputs_.of(layer.output())), filters,
                               {terms.mean.data(), terms.from_dn.data(), terms.from_x.data(),
                                terms.shift.data(), arrival(layer.input, contribution)},
                               outputs_.of(layer.input));

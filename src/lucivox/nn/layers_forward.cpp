@@ -7,7 +7,6 @@
 #include <lucivox/kernels/cpu/convolution.h>
 #include <lucivox/kernels/cpu/moments.h>
 #include <lucivox/kernels/cpu/resample.h>
-#include <lucivox/nn/layers_filters.h>
 #include <lucivox/nn/layers_forward.h>
 
 namespace lucivox {
@@ -132,15 +131,14 @@ class Forward {
   void run(size_t s, const Layer& layer) {
     const Convolution& conv = record_.convolution(layer);
     const cpu::Pixels<const float> x = record_.activations(layer.input);
-    const at::Tensor filters = filters_of(weights_.of(layer.convolution, 0), conv);
+    const cpu::Filters filters = filters_of(weights_.values(layer.convolution, 0), conv);
     const ChannelNormalisation norm = normalisation(s, layer);
     const float* bias = weights_.values(layer.convolution, 1);
     const std::vector<float> origin = origin_of(layer, filters, norm);
     const auto strided = [&](int64_t side) { return (side - 1) / conv.stride + 1; };
     const cpu::Pixels<float> y = output(layer.output(), x.images, strided(x.rows), strided(x.columns));
     std::vector<double> sums(origin.size()), squares(origin.size());
-    cpu::convolution(x, norm.view(),
-                     {filters.const_data_ptr<float>(), conv.in, conv.out, conv.kernel, conv.stride},
+    cpu::convolution(x, norm.view(), filters,
                      {bias, record_.slope(layer), origin.data(), sums.data(), squares.data()}, y);
     double *mean = means(layer.output()), *variance = variances(layer.output());
     const auto count = static_cast<double>(y.count());
@@ -153,19 +151,25 @@ class Forward {
   }
 
   // What a layer makes of its mean input, which is near the mean of what it makes.
-  std::vector<float> origin_of(const Layer& layer, const at::Tensor& filters,
+  std::vector<float> origin_of(const Layer& layer, const cpu::Filters& filters,
                                const ChannelNormalisation& norm) const {
-    const auto in = filters.size(2), out = filters.size(3);
-    const float *bias = weights_.values(layer.convolution, 1), *w = filters.const_data_ptr<float>();
-    std::vector<float> origin(bias, bias + out);
+    const float* bias = weights_.values(layer.convolution, 1);
+    std::vector<float> origin(bias, bias + filters.out);
     if (norm.shift != nullptr) {
-      for (int64_t row = 0; row < filters.numel() / out; ++row) {
-        const float input = norm.shift[row % in];
-        for (int64_t o = 0; o < out; ++o) origin[static_cast<size_t>(o)] += input * w[row * out + o];
+      for (int64_t i = 0; i < filters.in; ++i) {
+        for (int64_t o = 0; o < filters.out; ++o)
+          origin[static_cast<size_t>(o)] += norm.shift[i] * sum_over_taps(filters, i, o);
       }
     }
     for (float& value : origin) value = value > 0 ? value : record_.slope(layer) * value;
     return origin;
+  }
+
+  static float sum_over_taps(const cpu::Filters& filters, int64_t i, int64_t o) {
+    float sum = 0;
+    for (int64_t tap = 0; tap < filters.kernel * filters.kernel; ++tap)
+      sum += filters.weight[filters.at(tap, i, o)];
+    return sum;
   }
 
   ChannelNormalisation normalisation(size_t s, const Layer& layer) {

@@ -5,9 +5,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <lucivox/kernels/cpu/convolution.h>
 #include <lucivox/kernels/cpu/pixels.h>
 #include <lucivox/kernels/cpu/resample.h>
 #include <lucivox/nn/layers.h>
+#include <lucivox/nn/layers_run.h>
 #include <lucivox/nn/network.h>
 
 namespace lucivox {
@@ -22,6 +24,12 @@ inline cpu::Pixels<float> pixels_at(const at::Tensor& buffer, const Place& place
           buffer.size(2),
           place.channels,
           buffer.size(3)};
+}
+// Weights [out, in, k, k], or [in, out, k, k] of a transposed convolution, which at stride 1 is the ordinary
+// one with its kernel turned.
+inline cpu::Filters filters_of(const float* weight, const Convolution& conv) {
+  return conv.transposed ? cpu::filters_of(weight, conv.out, conv.in, conv.kernel, conv.stride).turned()
+                         : cpu::filters_of(weight, conv.in, conv.out, conv.kernel, conv.stride);
 }
 inline cpu::Grids grids_of(const Upsample& up) {
   return up.align_corners ? cpu::Grids::AlignedCorners : cpu::Grids::HalfPixels;

@@ -13,7 +13,10 @@ struct NodeWeights {
   const at::Tensor& of(NodeId node, size_t i) const {
     return state[first[static_cast<size_t>(node)] + i].second;
   }
-  const float* values(NodeId node, size_t i) const { return of(node, i).const_data_ptr<float>(); }
+  const float* values(NodeId node, size_t i) const {
+    TORCH_INTERNAL_ASSERT(of(node, i).is_contiguous());
+    return of(node, i).const_data_ptr<float>();
+  }
 };
 
 // Runs a graph's body layer by layer on our kernels (kernels/cpu/convolution.h) and gives its output,

@@ -210,6 +210,13 @@ int64_t arranged_floats(const Filters& f, const Pass& pass) {
   return rows_of_weights(f, pass) * whole_vectors(f.out);
 }
 
+template <typename Width>
+HWY_INLINE Vector load_strided(const float* from, int64_t step, Width width) {
+  HWY_ALIGN float lanes[hn::MaxLanes(Floats())] = {};
+  for (int64_t i = 0; i < lanes_of(width); ++i) lanes[i] = from[i * step];
+  return hn::Load(Floats(), lanes);
+}
+
 // Input channel i of the weights, outputs from `begin` to `end`, in panels of the latter.
 void arrange_weights(const Filters& f, const Pass& pass, int64_t i, int64_t begin, int64_t end,
                      float* arranged) {
@@ -217,7 +224,7 @@ void arrange_weights(const Filters& f, const Pass& pass, int64_t i, int64_t begi
   const Panels<float> to{arranged, rows_of_weights(f, pass), whole_vectors(end - begin)};
   over_vectors(end - begin, [&](int64_t o, auto width) {
     const auto tap = [&](int64_t y, int64_t x) {
-      return load(f.weight + ((y * f.kernel + x) * f.in + i) * f.out + begin + o, width);
+      return load_strided(f.weight + f.at(y * f.kernel + x, i, begin + o), f.out_step, width);
     };
     if (winograd(f)) {
       with_taps(f.kernel, [&](auto taps) {
@@ -411,8 +418,9 @@ void convolution(const Pixels<const float>& input, const Normalisation& norm, co
   }
 }
 
-void convolution_gradient(const Pixels<const float>& output_gradient, const Filters& filters,
+void convolution_gradient(const Pixels<const float>& output_gradient, const Filters& forward,
                           const InputGradient& gradient, const Pixels<float>& input_gradient) {
+  const Filters filters = forward.turned();
   const Pixels<const float> dy = image_for(filters, output_gradient);
   const Pixels<float> dx = image_for(filters, input_gradient);
   for (const Pass& pass : phases(filters.kernel, filters.stride, dx.rows, dx.columns)) {
