@@ -92,11 +92,13 @@ crop = 32
 
 TEST_F(RanksCommand, TrainTogether) {
   ASSERT_EQ(run_command(train("alone")).code, 0);
-  const Outcome outcome = run_command(train("together", {"--ranks", "2"}));
+  const Outcome outcome = run_command(train_arguments(folder_.path(), "together", 4, {"--ranks", "2"}));
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_TRUE(fs::exists(folder_ / "together/model.safetensors"));
   EXPECT_TRUE(fs::exists(folder_ / "together/report.html"));
-  EXPECT_EQ(Json::parse(read_file(folder_ / "together/summary.json")).at("ranks"), 2);
+  const Json summary = Json::parse(read_file(folder_ / "together/summary.json"));
+  EXPECT_EQ(summary.at("ranks"), 2);
+  EXPECT_EQ(summary.at("threads"), 2) << "each has its share of the 4";
   const std::vector<double> one = losses("alone"), two = losses("together");
   ASSERT_EQ(one.size(), two.size());
   EXPECT_NEAR(two[0], one[0], 1e-5 * one[0]);

@@ -329,6 +329,8 @@ TEST(RankPlace, IsToldBySlurm) {
     ASSERT_TRUE(place.has_value());
     EXPECT_EQ(place->host, first);
     EXPECT_EQ(place->port, 20041);
+    const Variables told(std::vector<std::pair<std::string, std::string>>{{"MASTER_PORT", "2950"}});
+    EXPECT_EQ(rank_place()->port, 2950);
   }
 }
 

@@ -31,6 +31,18 @@ TEST(Staging, DoesAsAsked) {
   EXPECT_EQ(plan_staging("device", kGb, kGpu, none).staging, Staging::Device);
 }
 
+// Two ranks on one machine with a GPU each, a third on another machine with little memory.
+TEST(Staging, IsPlannedAlikeByAllRanks) {
+  const FreeMemory plenty{20 * kGb, 100 * kGb}, little{30 * kGb, 40 * kGb};
+  const FreeMemory apart =
+      share_of_each({{"a", "cuda:0", plenty}, {"a", "cuda:1", plenty}, {"b", "cuda:0", little}});
+  EXPECT_EQ(apart.device, 20 * kGb);
+  EXPECT_EQ(apart.host, 40 * kGb);
+  const FreeMemory together = share_of_each({{"a", "cuda:0", plenty}, {"a", "cuda:0", plenty}});
+  EXPECT_EQ(together.device, 10 * kGb);
+  EXPECT_EQ(together.host, 50 * kGb);
+}
+
 TEST(Staging, RefusesWhatDoesNotExist) {
   EXPECT_THROW(plan_staging("pinned", kGb, kCpu, {kGb, kGb}), Error);
   EXPECT_THROW(plan_staging("cloud", kGb, kCpu, {kGb, kGb}), Error);

@@ -10,7 +10,8 @@ CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, 
   CLI::App* command = app.add_subcommand(name, what);
   command->add_flag("--quiet", context.console.quiet, "no progress bars and notes");
   command->add_option("--threads", context.threads, "threads to compute with; all cores unless told")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, 1024))
+      ->take_last();  // ranks are started with their share behind it
   if (flags.json) command->add_flag("--json", context.json, "results as JSON");
   if (flags.device)
     command->add_option("--device", context.device, "cpu, cuda or cuda:N")->capture_default_str();

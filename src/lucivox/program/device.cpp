@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -29,7 +30,7 @@ std::vector<std::string> vector_instructions() {
   std::vector<std::string> seen;
   std::istringstream flags(cpu_info("flags") + " " + cpu_info("Features"));
   for (std::string flag; flags >> flag;) {
-    for (const char* known : {"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve"}) {
+    for (const char* known : {"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve", "bf16"}) {
       if (flag == known) seen.push_back(flag);
     }
   }
@@ -69,6 +70,13 @@ std::string gpu_out_of_memory(const std::string& what) {
   const std::string last = "is free.";
   const size_t end = what.find(last);
   return end == std::string::npos ? what.substr(0, what.find('\n')) : what.substr(0, end + last.size() - 1);
+}
+
+bool has_half_precision() {
+  const std::vector<std::string> seen = vector_instructions();
+  return std::any_of(seen.begin(), seen.end(), [](const std::string& one) {
+    return one == "avx512_bf16" || one == "amx_bf16" || one == "bf16";
+  });
 }
 
 void use_threads(int count) {

@@ -18,6 +18,9 @@ std::string device_of_rank(const std::string& device, int local);
 // What libtorch says when a GPU's memory is used up, cut to what was asked and what there is.
 std::string gpu_out_of_memory(const std::string& what);
 
+// Whether this processor computes in half precision, and does not only round to it.
+bool has_half_precision();
+
 // Threads of our loops and of libtorch's.
 void use_threads(int count);
 

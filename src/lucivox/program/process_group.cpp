@@ -47,11 +47,16 @@ std::string first_host(const std::string& list) {
   return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1);
 }
 
-RankPlace by_torchrun() {
+int master_port() {
   constexpr int last_port = 65535;
-  RankPlace place{number("RANK"), number("WORLD_SIZE"), 0, {}, number("MASTER_PORT")};
-  if (place.port > last_port)
-    throw Error::misuse(fmt::format("MASTER_PORT = {} is no port", place.port), "ports end at 65535");
+  const int port = number("MASTER_PORT");
+  if (port > last_port)
+    throw Error::misuse(fmt::format("MASTER_PORT = {} is no port", port), "ports end at 65535");
+  return port;
+}
+
+RankPlace by_torchrun() {
+  RankPlace place{number("RANK"), number("WORLD_SIZE"), 0, {}, master_port()};
   place.local = variable("LOCAL_RANK") ? number("LOCAL_RANK") : place.rank;
   place.host = variable("MASTER_ADDR").value_or("127.0.0.1");
   return place;
@@ -59,9 +64,9 @@ RankPlace by_torchrun() {
 
 RankPlace by_slurm() {
   constexpr int first_port = 20000, ports = 20000;
-  const int job = number("SLURM_JOB_ID");
+  const int port = variable("MASTER_PORT") ? master_port() : first_port + number("SLURM_JOB_ID") % ports;
   return {number("SLURM_PROCID"), number("SLURM_STEP_NUM_TASKS"), number("SLURM_LOCALID"),
-          first_host(variable("SLURM_STEP_NODELIST").value_or("127.0.0.1")), first_port + job % ports};
+          first_host(variable("SLURM_STEP_NODELIST").value_or("127.0.0.1")), port};
 }
 
 bool here(const std::string& host) {

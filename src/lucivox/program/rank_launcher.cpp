@@ -49,10 +49,11 @@ std::vector<std::string> own_arguments() {
 
 pid_t start(int rank, int ranks, int port) {
   std::vector<std::string> arguments = own_arguments();
+  const int each = std::max(1, threads() / ranks);
+  arguments.insert(arguments.end(), {"--threads", std::to_string(each)});
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  const int each = std::max(1, threads() / ranks);
   const std::vector<std::pair<const char*, int>> variables{{"RANK", rank},
                                                            {"WORLD_SIZE", ranks},
                                                            {"LOCAL_RANK", rank},

@@ -1,5 +1,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
+#include <c10/core/DeviceGuard.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -220,6 +221,12 @@ void require_prunable(const Network& network, const TrainOptions& options) {
   if (pruning.criterion != "magnitude-global") pruning_masks(network, pruning, options.seed);
 }
 
+void tell_of_slow_precision(const std::string& precision, c10::Device device, const Console& console) {
+  if (device.is_cpu() && precision != "fp32" && !has_half_precision())
+    console.note(fmt::format("{} only rounds here: this processor computes in fp32, which alone is faster",
+                             precision));
+}
+
 // A run that was killed before its first checkpoint is resumed at its beginning.
 bool begins_anew(const TrainingJob& job) {
   return job.start == Start::Resume && RunFolder::is_run(job.run) &&
@@ -268,7 +275,10 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               {},
               version()};
   require_prunable(model.network, configuration.train);
-  model.network.to(device_options(job.device));
+  const c10::Device device = device_options(job.device).device();
+  const c10::DeviceGuard here(device);
+  model.network.to(device);
+  tell_of_slow_precision(configuration.train.precision, device, console);
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
   if (job.ranks.size() > 1) console.note(fmt::format("training in {} ranks", job.ranks.size()));
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,

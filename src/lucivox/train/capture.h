@@ -9,7 +9,7 @@ namespace lucivox {
 
 // Work on tensors that keep their places and shapes, which a GPU repeats from a recording of its kernels: a
 // step of DDNet launches thousands, and at small batches the CPU that launches them is slower than the GPU
-// that runs them (Chaturvedi et al., section 3.3).
+// that runs them (Chaturvedi et al., section 3.3). All of it on the current device.
 class Capture {
  public:
   // Whether this build and this device can.
@@ -19,7 +19,7 @@ class Capture {
   static void warm_up(const std::function<void()>& work);
 
   // Records the work without running it. It must not read values back from the device. Throws Error when it
-  // cannot be recorded.
+  // cannot be recorded, and libtorch's own error when there is no memory for it.
   explicit Capture(const std::function<void()>& work);
   ~Capture();
   Capture(Capture&&) noexcept;

@@ -1,4 +1,7 @@
+#include <map>
+
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <fmt/format.h>
@@ -9,10 +12,18 @@
 namespace lucivox {
 namespace {
 
+// The same one for warming up and for capturing: libraries keep a workspace for each stream.
+c10::cuda::CUDAStream own_stream() {
+  static std::map<c10::DeviceIndex, c10::cuda::CUDAStream> streams;
+  const c10::DeviceIndex device = c10::cuda::current_device();
+  const auto found = streams.find(device);
+  if (found != streams.end()) return found->second;
+  return streams.emplace(device, c10::cuda::getStreamFromPool(false, device)).first->second;
+}
+
 // Runs work on a stream of its own, in order with what was asked for before and will be asked for after.
 void on_own_stream(const std::function<void()>& work) {
-  const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream();
-  static const c10::cuda::CUDAStream own = c10::cuda::getStreamFromPool();
+  const c10::cuda::CUDAStream outside = c10::cuda::getCurrentCUDAStream(), own = own_stream();
   C10_CUDA_CHECK(cudaStreamSynchronize(outside));
   {
     const c10::cuda::CUDAStreamGuard guard(own);
@@ -36,12 +47,16 @@ void Capture::warm_up(const std::function<void()>& work) {
 }
 
 Capture::Capture(const std::function<void()>& work) : recording_(std::make_unique<Recording>()) {
+  // a recording has memory of its own: what the steps before it left behind would stand beside it
+  c10::cuda::CUDACachingAllocator::emptyCache();
   try {
     on_own_stream([&] {
       recording_->graph.capture_begin();
       work();
       recording_->graph.capture_end();
     });
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
   } catch (const c10::Error& error) {
     throw Error(fmt::format("the training step could not be captured ({})", error.what_without_backtrace()),
                 "set train.capture = false");

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include <c10/core/DeviceGuard.h>
 #include <fmt/format.h>
 #include <torch/torch.h>
 
@@ -29,14 +30,16 @@ std::vector<std::array<int64_t, 2>> shapes_of(const PairedSlices& pairs) {
 class ResidentLoader final : public Loader {
  public:
   ResidentLoader(const LoaderSetting& setting, Staging staging, const Console& console)
-      : setting_(setting), sampling_(shapes_of(setting.pairs), setting.options, setting.multiple) {
+      : setting_(setting),
+        pinned_(staging == Staging::Pinned),
+        sampling_(shapes_of(setting.pairs), setting.options, setting.multiple) {
     for (int64_t i = 0; i < setting.pairs.count(); ++i) {
       const auto [rows, columns] = setting.pairs.shape(i);
       begins_.push_back(pixels_);
       pixels_ += rows * columns;
     }
     begins_.push_back(pixels_);
-    at::TensorOptions where = at::TensorOptions().dtype(at::kFloat).pinned_memory(staging == Staging::Pinned);
+    at::TensorOptions where = at::TensorOptions().dtype(at::kFloat).pinned_memory(pinned_);
     if (staging == Staging::Device) where = where.device(setting.device);
     slices_ = at::empty({2, pixels_}, where);
     stage(console);
@@ -58,10 +61,12 @@ class ResidentLoader final : public Loader {
  private:
   // What the low (0) or the full dose (1) has at these pixels, where it is computed with.
   at::Tensor gather(int64_t dose, const at::Tensor& pixels) {
-    const at::Tensor values = slices_[dose].index_select(0, pixels.flatten()).view(pixels.sizes());
+    // pinned again, or the GPU would wait for a copy by way of pageable memory
+    at::Tensor values = at::empty({pixels.numel()}, slices_.options().pinned_memory(pinned_));
+    at::index_select_out(values, slices_[dose], 0, pixels.flatten());
     auto& path = slices_.device() == setting_.device ? moved_.device_to_device : moved_.host_to_device;
     path += static_cast<int64_t>(values.nbytes());
-    return values.to(setting_.device, true);
+    return values.view(pixels.sizes()).to(setting_.device, true);
   }
 
   void stage(const Console& console) {
@@ -122,6 +127,7 @@ class ResidentLoader final : public Loader {
   }
 
   LoaderSetting setting_;
+  const bool pinned_;
   Sampling sampling_;
   std::vector<int64_t> begins_;  // of every slice, and the end
   int64_t pixels_ = 0;
@@ -163,6 +169,7 @@ class StreamingLoader final : public Loader {
   static constexpr int64_t kAhead = 4;  // steps
 
   Batch read(const std::vector<Sample>& samples) const {
+    const c10::DeviceGuard here(setting_.device);  // whose pinned memory this thread asks for
     std::vector<at::Tensor> low, full;
     for (const Sample& sample : samples) {
       const Batch pair = read_whole(setting_.pairs, sample.slice, setting_.depth, setting_.intensity);
@@ -187,8 +194,8 @@ std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, const Console&
   double bytes = 0;
   for (const auto& [rows, columns] : shapes_of(setting.pairs))
     bytes += 2 * sizeof(float) * static_cast<double>(rows * columns);
-  const StagingPlan plan =
-      plan_staging(setting.options.staging, bytes, setting.device, free_memory(setting.device));
+  const StagingPlan plan = plan_staging(setting.options.staging, bytes, setting.device,
+                                        free_for_each(setting.device, setting.ranks));
   console.note(fmt::format("slices wait in: {} ({})", name_of(plan.staging), plan.reason));
   if (plan.staging == Staging::Streaming) return std::make_unique<StreamingLoader>(setting);
   return std::make_unique<ResidentLoader>(setting, plan.staging, console);

@@ -12,6 +12,9 @@
 namespace lucivox {
 namespace {
 
+// What host memory sends by way of a GPU, which may have no room for all of it: 64 MB in float32.
+constexpr int64_t kPiece = int64_t{1} << 24;
+
 // Runs what talks to the other ranks.
 template <typename Talk>
 void with_others(int64_t rank, const Talk& talk) {
@@ -63,10 +66,18 @@ std::function<void()> Ranks::sum_later(const at::Tensor& values) const {
 
 void Ranks::broadcast(const at::Tensor& values, int64_t from) const {
   if (!group_ || values.numel() == 0) return;
-  std::vector<at::Tensor> all{values};
   c10d::BroadcastOptions options;
   options.rootRank = from;
-  with_others(rank(), [&] { group_->backend().broadcast(all, options)->wait(); });
+  const auto talk = [&](const at::Tensor& of_device) {
+    std::vector<at::Tensor> all{of_device};
+    with_others(rank(), [&] { group_->backend().broadcast(all, options)->wait(); });
+  };
+  if (values.device() == group_->device()) return talk(values);
+  for (const at::Tensor& piece : values.flatten().split(kPiece)) {
+    const at::Tensor passing = piece.to(group_->device());
+    talk(passing);
+    if (rank() != from) piece.copy_(passing);
+  }
 }
 
 std::vector<std::string> Ranks::gather(const std::string& text) const {

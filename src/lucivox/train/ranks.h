@@ -29,7 +29,7 @@ class Ranks {
   void sum(const at::Tensor& values) const;
   // The same, while other work goes on; what it returns waits for the end.
   std::function<void()> sum_later(const at::Tensor& values) const;
-  // From one rank to all others, in place.
+  // From one rank to all others, in place; tensors may lie in host memory, too.
   void broadcast(const at::Tensor& values, int64_t from) const;
   // What every rank says, in their order.
   std::vector<std::string> gather(const std::string& text) const;

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <c10/core/Device.h>
 
 #include <lucivox/train/memory_use.h>
+#include <lucivox/train/ranks.h>
 
 namespace lucivox {
 
@@ -22,6 +24,17 @@ enum class Staging {
 inline constexpr char kStagingNames[] = "auto, device, pinned, memory or streaming";
 void require_staging(const std::string& name);
 std::string name_of(Staging staging);
+
+// What is free where a rank is.
+struct RankMemory {
+  std::string machine, device;  // a CPU's is the machine's
+  FreeMemory free;
+};
+// What each may count on, so that all plan alike: ranks that share a memory share what is free there, and
+// the least counts.
+FreeMemory share_of_each(const std::vector<RankMemory>& all);
+// That of these ranks.
+FreeMemory free_for_each(c10::Device device, const Ranks& ranks);
 
 struct StagingPlan {
   Staging staging;

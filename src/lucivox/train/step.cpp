@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <c10/core/DeviceGuard.h>
 #include <torch/torch.h>
 
 #include <lucivox/train/step.h>
@@ -39,6 +40,7 @@ void TrainingStep::renew() {
 }
 
 double TrainingStep::run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate) {
+  const c10::DeviceGuard here(network_.device());
   adam_.set_learning_rate(learning_rate);
   captures_steps_ ? repeat(batch, mode) : compute(batch, mode);
   return loss_.item<double>();
