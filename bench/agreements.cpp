@@ -35,8 +35,8 @@ double relative_error(const at::Tensor& a, const at::Tensor& truth) {
   return size > 0 ? difference / size : difference;
 }
 
-std::vector<Agreement> compare(const std::string& what, const Outcome& mine, const Outcome& truth,
-                               double output_bound, double gradient_bound) {
+Findings compare(const std::string& what, const Outcome& mine, const Outcome& truth, double output_bound,
+                 double gradient_bound) {
   std::vector<Agreement> found{{what, worst(mine.outputs, truth.outputs, relative_error), output_bound}};
   if (truth.gradients.empty()) return found;
   double largest = 0;

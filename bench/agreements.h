@@ -14,6 +14,7 @@ struct Agreement {
   std::string what;
   double error, bound;
 };
+using Findings = std::vector<Agreement>;
 
 // |a - truth| / |truth| over all elements, in float64; where the truth is 0, |a|.
 double relative_error(const at::Tensor& a, const at::Tensor& truth);
@@ -25,7 +26,7 @@ struct Outcome {
 };
 
 // Of all outputs and of all gradients the worst.
-std::vector<Agreement> compare(const std::string& what, const Outcome& mine, const Outcome& truth,
-                               double output_bound, double gradient_bound);
+Findings compare(const std::string& what, const Outcome& mine, const Outcome& truth, double output_bound,
+                 double gradient_bound);
 
 }  // namespace lucivox::bench

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agreements.h"
+#include "gpu_training.h"
 #include "two_four.h"
 #include "worker.h"
 #include <ATen/core/grad_mode.h>
@@ -15,20 +16,17 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/upsample_bilinear2d.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/vgg.h>
+#include <lucivox/sparse/criterion.h>
 #include <lucivox/sparse/shrink.h>
-#include <lucivox/train/adam.h>
-#include <lucivox/train/loader.h>
-#include <lucivox/train/loss.h>
 #include <lucivox/train/precision.h>
-#include <lucivox/train/step.h>
-#include <lucivox/train/supervised.h>
 #ifdef LUCIVOX_BENCH_CUDA
 #include "projectors_cuda.h"
 #endif
@@ -37,7 +35,6 @@ namespace lucivox::bench {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-constexpr Console kQuiet{true};
 constexpr int64_t kBatch = 2, kSize = 176;  // MS-SSIM halves four times and needs 11 pixels then
 
 struct Bounds {
@@ -51,8 +48,6 @@ constexpr std::pair<const char*, Bounds> kEvaluation[] = {
 // with it: an untrained DDNet in PyTorch is 1e-5 to 2e-4 off its float64, its gradients are up to 3 %. So the
 // measure is libtorch's float32 on the CPU, operator by operator, and 5 times that is Winograd's share.
 constexpr double kTimesLibtorch = 5;
-
-using Findings = std::vector<Agreement>;
 
 void append(Findings& all, const Findings& more) {
   all.insert(all.end(), more.begin(), more.end());
@@ -78,12 +73,16 @@ std::vector<OperatorCase> operator_cases() {
     cases.push_back({"transposed convolution " + std::to_string(kernel),
                      [=](Graph& g, NodeId x) { g.transposed_convolution(x, "c", 16, kernel); }});
   }
+  cases.push_back({"convolution 3, stride 2", [](Graph& g, NodeId x) { g.convolution(x, "c", 16, 3, 2); }});
+  cases.push_back({"dense layer", [](Graph& g, NodeId x) { g.dense(x, "d", kSize, 5); }});
   const auto norm = [](Graph& g, NodeId x) { g.batch_norm(x, "n"); };
   cases.push_back({"batch norm, training", norm});
   cases.push_back({"batch norm, evaluation", norm, Mode::Evaluation});
   cases.push_back({"leaky ReLU", [](Graph& g, NodeId x) { g.leaky_relu(x); }});
   cases.push_back({"max pool", [](Graph& g, NodeId x) { g.max_pool(x, {}); }});
   cases.push_back({"upsample", [](Graph& g, NodeId x) { g.upsample(x, 2); }});
+  cases.push_back({"upsample between corners", [](Graph& g, NodeId x) { g.upsample(x, 2, false); }});
+  cases.push_back({"max pool 2x2", [](Graph& g, NodeId x) { g.max_pool(x, {2, 2, 0}); }});
   cases.push_back({"concat", [](Graph& g, NodeId x) { g.concat({x, g.leaky_relu(x)}); }});
   return cases;
 }
@@ -175,6 +174,24 @@ Findings operators(c10::Device device) {
 
 // --- networks
 
+// A value that rounding puts on the other side of a ReLU's kink changes a gradient by far more than the
+// rounding.
+constexpr double kKinks = 1e-2;
+
+Findings other_networks(c10::Device device) {
+  Findings found;
+  for (const auto& [name, graph] : {std::pair("TomoGAN's generator", tomogan()),
+                                    std::pair("TomoGAN's discriminator", tomogan_discriminator(kSize)),
+                                    std::pair("VGG-19's first block", vgg_blocks(19)[0])}) {
+    Network network(graph, kSeed);
+    move_biases(network);
+    const NetworkCase trained{network.graph(), network.state(), Mode::Training, pictures};
+    append(found, compare_networks(fmt::format("{}, fp32", name), trained, on(device, "fp32"),
+                                   {training_bounds(trained).output, kKinks}));
+  }
+  return found;
+}
+
 Findings networks(c10::Device device) {
   Network dense(ddnet(), kSeed);
   move_biases(dense);
@@ -194,111 +211,7 @@ Findings networks(c10::Device device) {
                                      on(device, precision), bounds));
     }
   }
-  return found;
-}
-
-// --- training
-
-Outcome loss_of(const at::Tensor& output, const at::Tensor& target) {
-  const at::Tensor x = output.detach().clone().requires_grad_();
-  const Loss loss = image_loss(x, target, {});
-  loss.total.backward();
-  return {{{"total", loss.total}, {"mse", loss.mse}, {"ms_ssim", loss.ms_ssim}}, {{"output", x.grad()}}};
-}
-
-Findings losses(c10::Device device) {
-  at::manual_seed(kSeed);
-  const at::Tensor target = at::rand({kBatch, 1, kSize, kSize}, exact());
-  const at::Tensor output = target + 0.1 * at::randn_like(target);
-  const auto mine = [&](const at::Tensor& x) { return x.to(device, at::kFloat); };
-  // SSIM's variances are differences of squares: float32 loses two digits in them
-  return compare("loss", loss_of(mine(output), mine(target)), loss_of(output, target), 1e-4, 1e-4);
-}
-
-NamedTensors adam_after(Network& network) {
-  Adam adam(network);
-  at::manual_seed(kSeed);
-  for (int step = 0; step < 5; ++step) {
-    for (const auto& [name, weight] : network.parameters())
-      weight.mutable_grad() = at::randn(weight.sizes()).to(weight);
-    adam.set_learning_rate(1e-3);
-    adam.step();
-  }
-  return network.parameters();
-}
-
-Findings adam(c10::Device device) {
-  Network mine(ddnet(), kSeed), truth(ddnet(), kSeed);
-  mine.to(device);
-  truth.to(exact());
-  const NamedTensors weights = adam_after(mine);
-  return compare("Adam, 5 steps", {weights, {}}, {adam_after(truth), {}}, 1e-5, 0);
-}
-
-// Slices of noise in HU.
-std::unique_ptr<PairedSlices> noise_slices(int64_t count) {
-  at::manual_seed(kSeed);
-  std::vector<VolumePair> pairs;
-  for (int64_t i = 0; i < count; ++i) {
-    const auto opener = [hu = 300 * at::randn({1, kSize, kSize})] { return memory_source(hu, {}, "noise"); };
-    pairs.push_back({opener, opener});
-  }
-  return paired_slices(std::move(pairs));
-}
-
-Findings loaders(c10::Device device) {
-  TrainOptions options;
-  options.batch = kBatch;
-  options.crop = 64;
-  options.augment = true;
-  const auto pairs = noise_slices(4);
-  const auto loader = [&](c10::Device where) {
-    return open_loader({*pairs, {}, options, 16, where, {}}, kQuiet);
-  };
-  const auto mine = loader(device), truth = loader(at::kCPU);
-  Findings found;
-  for (int64_t step = 0; step < 2; ++step) {
-    const Batch a = mine->batch(1, step), b = truth->batch(1, step);
-    append(found, compare(fmt::format("batch {}", step + 1), {{{"low", a.low}, {"full", a.full}}, {}},
-                          {{{"low", b.low}, {"full", b.full}}, {}}, 1e-6, 0));
-  }
-  return found;
-}
-
-// Losses of the first steps of a pruned network's training.
-at::Tensor first_losses(c10::Device device, const std::string& precision, bool capture) {
-  TrainOptions options;
-  options.batch = kBatch;
-  options.precision = precision;
-  options.capture = capture;
-  const auto pairs = noise_slices(2 * kBatch);
-  Network network(ddnet(), kSeed);
-  network.to(device);
-  compute_in(precision, network);
-  const Masks masks = pruning_masks(network, {.criterion = "magnitude", .amount = 0.5}, kSeed);
-  apply_masks(masks, network);
-  const auto task = supervised(*pairs, nullptr, {}, options, network, kQuiet);
-  Adam adam(network);
-  const auto loss = [&](const std::vector<at::Tensor>& batch, Mode mode) {
-    return task->loss(network, batch, mode);
-  };
-  TrainingStep step(network, loss, adam, masks, options, Ranks());
-  const at::Tensor losses = at::zeros({8}, exact());
-  for (int64_t i = 0; i < losses.size(0); ++i)
-    losses[i] = step.run(task->batch(i / 2, i % 2), Mode::Training, options.learning_rate);
-  return losses;
-}
-
-// A captured step with mixed precision and masks held, which nothing but the capture tells from the one run
-// as it is; the atomic sums of a GPU's backward passes come in any order, and Adam's first steps turn that
-// into signs.
-Findings captures(c10::Device device) {
-  Findings found;
-  for (const char* precision : {"fp32", "fp16", "bf16"}) {
-    const at::Tensor captured = first_losses(device, precision, true),
-                     plain = first_losses(device, precision, false);
-    found.push_back({fmt::format("8 steps, captured, {}", precision), relative_error(captured, plain), 2e-2});
-  }
+  append(found, other_networks(device));
   return found;
 }
 
@@ -308,8 +221,7 @@ class Suite {
 
   void check() const {
     Findings found;
-    for (const auto& part : {operators, networks, losses, adam, loaders}) append(found, part(device_));
-    if (device_.is_cuda()) append(found, captures(device_));
+    for (const auto& part : {operators, networks, training_on}) append(found, part(device_));
 #ifdef LUCIVOX_BENCH_CUDA
     if (device_.is_cuda()) append(found, projectors_on(device_));
 #endif
