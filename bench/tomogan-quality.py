@@ -28,8 +28,8 @@ TRAINING = ("train.batch=4", "train.crop=96", "train.learning_rate=2e-4", "train
 KINDS = {"MSE": ("train.loss.adversarial=0",), "GAN": ("train.loss.adversarial=20",)}
 TESTS = ("glass", "shale")
 # What numbers do not say, looked at in the picture of this setting; look again when it changes.
-SEEN = """The discriminator brings back texture and the edges' steepness at the price of a little PSNR and SSIM. Neither training
-makes new detail true: trained on porous glass, both networks put small round pores into shale where there was only noise, and
+SEEN = """The discriminator brings back texture and makes edges a little steeper, at the price of some PSNR and SSIM and of a larger
+error of the gradients: not all that is sharper is where it belongs. Neither training makes new detail true: trained on porous glass, both networks put small round pores into shale where there was only noise, and
 smear its faint grains. A network for a material should have learnt from that material."""
 MARGIN = SIZE // 8  # pixels that lie outside the sample's circle are left out
 

@@ -99,5 +99,18 @@ TEST(ImportCommand, MakesAModelOfThePublicWeights) {
   EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().parameter_count(), 566'451);
 }
 
+TEST(ImportCommand, MakesAModelOfKerasGeneratorWeights) {
+  const TemporaryFolder folder;
+  const std::string model = (folder / "m.safetensors").string();
+  const Outcome outcome = run_command({"import", LUCIVOX_GOLDEN "/tomogan_keras.h5", model});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().architecture(), "tomogan");
+  write_image(folder / "noisy.tif", torch::rand({3, 24, 40}));
+  const Outcome enhanced =
+      run_command({"enhance", model, (folder / "noisy.tif").string(), (folder / "clean.tif").string()});
+  EXPECT_EQ(enhanced.code, 0) << enhanced.error;
+  EXPECT_EQ(read_image(folder / "clean.tif").sizes(), at::IntArrayRef({3, 24, 40}));
+}
+
 }  // namespace
 }  // namespace lucivox

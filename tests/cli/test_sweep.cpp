@@ -130,8 +130,9 @@ TEST_F(SweepCommand, ResumesWithTheRunThatWasUnderWay) {
 // 9 criteria of 10 to 90 %, but for 2:4, which is 50 %, and for what would leave one of these small layers
 // empty.
 TEST_F(SweepCommand, SparsityComparesCriteriaAndAmounts) {
-  const Outcome outcome = run_command(train(
-      "sweep", {"--sweep", "sparsity", "--set", "train.epochs=1", "--set", "train.sparsity.dense_epochs=0"}));
+  const std::vector<std::string> settings{"--sweep",        "sparsity", "--set",
+                                          "train.epochs=1", "--set",    "train.sparsity.dense_epochs=0"};
+  const Outcome outcome = run_command(train("sweep", settings));
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_NE(outcome.error.find("2-4-10 is left out"), std::string::npos) << outcome.error;
   std::map<std::string, std::vector<double>> amounts;
@@ -146,6 +147,15 @@ TEST_F(SweepCommand, SparsityComparesCriteriaAndAmounts) {
     if (criterion == "none") continue;
     EXPECT_NE(report.find(">" + criterion + "</text>"), std::string::npos) << criterion;
   }
+  // one that is killed goes on to the same
+  const pid_t process = start_command(train("killed", settings));
+  ASSERT_TRUE(appears("killed/filters-l1-50/summary.json", process)) << "it ended before it could be killed";
+  ::kill(process, SIGKILL);
+  wait_for(process);
+  const Outcome resumed = run_command({"train", "ddnet", "--sweep", "sparsity", "--resume", "--run",
+                                       (folder_ / "killed").string(), "--threads", "1"});
+  ASSERT_EQ(resumed.code, 0) << resumed.error;
+  EXPECT_EQ(runs("killed"), runs("sweep"));
 }
 
 TEST_F(SweepCommand, RefusesWhatItCannotCompare) {

@@ -8,6 +8,7 @@
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/train/run_folder.h>
 
 namespace fs = std::filesystem;
 
@@ -102,6 +103,14 @@ TEST_F(TomoganHdf5, TrainsAsThePublicCodeDoes) {
   EXPECT_EQ(training.at("crop"), 32);  // of 40 rows, as a multiple of 16
 }
 
+// The only data set is meant, whatever it is called.
+TEST_F(TomoganHdf5, NeedsNoNameForOneDataSet) {
+  write_image(folder_ / "clean.h5", torch::rand({3, 32, 32}));
+  write_image(folder_ / "noisy.h5:/noisy", torch::rand({3, 32, 32}));
+  const Outcome outcome = train_on("noisy.h5", "clean.h5");
+  EXPECT_EQ(outcome.code, 0) << outcome.error;
+}
+
 TEST_F(TomoganHdf5, RefusesWhatIsNoPair) {
   write_image(folder_ / "clean.h5", torch::rand({5, 40, 48}));
   write_image(folder_ / "small.h5", torch::rand({5, 40, 32}));
@@ -114,6 +123,26 @@ TEST_F(TomoganHdf5, RefusesWhatIsNoPair) {
     EXPECT_NE(outcome.error.find(named), std::string::npos) << outcome.error;
     EXPECT_FALSE(fs::exists(folder_ / "hdf5" / "run.json"));
   }
+}
+
+// By the features of VGG-19's first block, whose weights a user brings.
+TEST_F(TomoganCommand, LearnsByFeatures) {
+  const auto first_loss = [&](const std::string& run) {
+    return RunFolder::metrics_of(folder_ / run).front().at("loss").get<double>();
+  };
+  const std::vector<std::string> short_one{"train.epochs=1", "train.crop=32"};
+  ASSERT_EQ(train("plain", usual(short_one)).code, 0);
+  std::vector<std::string> settings = usual(short_one);
+  for (const char* setting :
+       {"network=vgg19", "weights=" LUCIVOX_GOLDEN "/vgg_block1.pth", "blocks=[2,0,0,0,0]"})
+    settings.push_back(fmt::format("train.loss.perceptual.{}", setting));
+  const Outcome outcome = train("features", settings);
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_GT(first_loss("features"), 1.01 * first_loss("plain"));
+  settings.back() = "train.loss.perceptual.blocks=[0,2,0,0,0]";
+  const Outcome refused = train("refused", settings);
+  EXPECT_TRUE(is_clear_error(refused)) << refused.error;
+  EXPECT_NE(refused.error.find("vgg_block1.pth"), std::string::npos) << refused.error;
 }
 
 TEST_F(TomoganCommand, RefusesWhatCannotBe) {

@@ -199,5 +199,21 @@ TEST_F(TrainCommand, TakesPairsOfVolumes) {
   EXPECT_TRUE(fs::exists(folder_ / "volumes/model.safetensors"));
 }
 
+// By the features of VGG-16's first block beside the paper's losses.
+TEST_F(TrainCommand, LearnsByFeatures) {
+  std::vector<std::string> more;
+  for (const char* setting :
+       {"epochs=1", "loss.perceptual.network=vgg16",
+        "loss.perceptual.weights=" LUCIVOX_GOLDEN "/vgg_block1.pth", "loss.perceptual.blocks=[0.5,0,0,0,0]",
+        "sparsity.criterion=none", "sparsity.dense_epochs=0"})
+    more.insert(more.end(), {"--set", fmt::format("train.{}", setting)});
+  const Outcome outcome = run_command(train("features", more));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json loss =
+      Json::parse(read_file(folder_ / "features" / "run.json")).at("configuration").at("train").at("loss");
+  EXPECT_EQ(loss.at("perceptual").at("network"), "vgg16");
+  EXPECT_TRUE(fs::exists(folder_ / "features" / "report.html"));
+}
+
 }  // namespace
 }  // namespace lucivox

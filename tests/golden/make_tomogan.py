@@ -1,4 +1,5 @@
-"""Writes tomogan.safetensors: what PyTorch computes for TomoGAN's generator, discriminator and losses.
+"""Writes tomogan.safetensors: what PyTorch computes for TomoGAN's generator, discriminator and losses; and
+vgg_block1.pth: weights of VGG's first block as torchvision names them.
 
     build/peers/bin/python tests/golden/make_tomogan.py
 
@@ -134,6 +135,15 @@ def ddnet_perceptual(vgg16, made, clean):
     return sum(weight * F.l1_loss(a[block], b[block]) for block, weight in DDNET_BLOCKS.items())
 
 
+def first_block_distance(vgg16, made, clean):
+    return F.l1_loss(vgg16(torchvision(made))[0], vgg16(torchvision(clean))[0])
+
+
+def save_first_block(vgg):
+    torch.save({f"features.{2 * i}.{part}": getattr(layer, part).detach().float()
+                for i, layer in enumerate(vgg.blocks[0]) for part in ("weight", "bias")}, HERE / "vgg_block1.pth")
+
+
 def summary(gradient):
     flat = gradient.flatten()
     return torch.stack((flat.norm(), flat @ scrambled(flat.numel(), 5)))
@@ -168,12 +178,14 @@ def main():
                                    torch.autograd.grad(loss, discriminator.parameters())):
         golden["discriminator." + name] = summary(gradient)
 
-    for name, perceptual, vgg in (("tomogan", tomogan_perceptual, vgg19), ("ddnet", ddnet_perceptual, vgg16)):
+    for name, perceptual, vgg in (("tomogan", tomogan_perceptual, vgg19), ("ddnet", ddnet_perceptual, vgg16),
+                                  ("block1", first_block_distance, vgg16)):
         output = made.detach().requires_grad_()
         value = perceptual(vgg, output, clean)
         golden[f"perceptual.{name}"] = value
         golden[f"perceptual.{name}.gradient"] = torch.autograd.grad(value, output)[0]
 
+    save_first_block(vgg16)
     save_file({name: tensor.detach().contiguous() for name, tensor in golden.items()}, HERE / "tomogan.safetensors")
 
 

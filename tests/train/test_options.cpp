@@ -28,6 +28,20 @@ TEST(TrainOptions, SurviveJson) {
   EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
 }
 
+// The public DDNet code weighs the blocks of VGG-16 and of VGG-19 differently; TomoGAN's has the last one.
+TEST(TrainOptions, BlocksOfAPerceptualLossAreThoseOfItsNetwork) {
+  const auto blocks = [](const Json& perceptual, const TrainOptions& defaults) {
+    const Json json{{"loss", {{"perceptual", perceptual}}}};
+    return train_options_from_json(json, defaults).loss.perceptual.blocks;
+  };
+  const Json vgg16{{"network", "vgg16"}}, vgg19{{"network", "vgg19"}};
+  EXPECT_EQ(blocks(vgg16, {}), (std::vector<double>{0.03, 0, 0.05, 0, 0}));
+  EXPECT_EQ(blocks(vgg19, {}), (std::vector<double>{0.04, 0, 0.04, 0, 0}));
+  EXPECT_EQ(blocks(vgg19, tomogan_training()), (std::vector<double>{0, 0, 0, 0, 2}));
+  const std::vector<double> own{0, 1, 0, 0, 0};
+  EXPECT_EQ(blocks({{"network", "vgg19"}, {"blocks", own}}, {}), own);
+}
+
 TEST(TrainOptions, UnknownKeysAreNamedWithTheNearest) {
   try {
     train_options_from_json({{"epoch", 3}});

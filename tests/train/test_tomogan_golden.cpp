@@ -162,6 +162,16 @@ INSTANTIATE_TEST_SUITE_P(, PerceptualGolden,
                                            Perceived{"ddnet", 16, PerceptualOptions()}),
                          [](const auto& instance) { return instance.param.name; });
 
+// A file of PyTorch's that holds no more than the blocks that are asked for.
+TEST(Perception, ReadsAPyTorchStateDict) {
+  Perception perception(
+      {.network = "vgg16", .weights = LUCIVOX_GOLDEN "/vgg_block1.pth", .blocks = {1, 0, 0, 0, 0}}, at::kCPU);
+  const at::Tensor clean = image({2, 1, kSide, kSide}, 4).to(at::kFloat);
+  EXPECT_LT(
+      relative_difference(perception.loss(golden("made").to(at::kFloat), clean), golden("perceptual.block1")),
+      1e-5);
+}
+
 TEST(Perception, WantsTheWeightsOfItsNetwork) {
   TemporaryFolder folder;
   PerceptualOptions options{

@@ -103,13 +103,17 @@ TrainOptions train_options_from_json(const Json& json, const TrainOptions& defau
   loss.read("levels", o.loss.levels);
   loss.read("adversarial", o.loss.adversarial);
   loss.read("discriminator_updates", o.loss.discriminator_updates);
-  ConfigTable perceptual(loss.table("perceptual"), "train.loss.perceptual");
+  const Json perception = loss.table("perceptual");
+  ConfigTable perceptual(perception, "train.loss.perceptual");
   perceptual.read("network", o.loss.perceptual.network);
   perceptual.read("weights", o.loss.perceptual.weights);
   perceptual.read("input", o.loss.perceptual.input);
   perceptual.read("distance", o.loss.perceptual.distance);
   perceptual.read("blocks", o.loss.perceptual.blocks);
   perceptual.finish();
+  const bool of_ddnet = !defaults.loss.perceptual.wanted();
+  if (of_ddnet && o.loss.perceptual.network == "vgg19" && !perception.contains("blocks"))
+    o.loss.perceptual.blocks = kBlocksOfVgg19;
   loss.finish();
   ConfigTable sparsity(table.table("sparsity"), "train.sparsity");
   sparsity.read("criterion", o.sparsity.pruning.criterion);

@@ -93,7 +93,8 @@ std::string choose(const fs::path& file, const std::vector<Found>& all, const st
     if (has(usual)) return usual;
   }
   if (names.empty())
-    throw Error(file.string() + " has no 2D or 3D data set", "check that it is an image file");
+    throw Error(file.string() + " has no 2D or 3D data set",
+                "slices are expected in a data set called images, or in one that is named: FILE.h5:/NAME");
   if (names.size() == 1) return names.front();
   throw Error::misuse(fmt::format("{} has several data sets: {}", file.string(), fmt::join(names, ", ")),
                       fmt::format("name one: {}:/{}", file.filename().string(), names.front()));
