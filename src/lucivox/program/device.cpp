@@ -30,7 +30,8 @@ std::vector<std::string> vector_instructions() {
   std::vector<std::string> seen;
   std::istringstream flags(cpu_info("flags") + " " + cpu_info("Features"));
   for (std::string flag; flags >> flag;) {
-    for (const char* known : {"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve", "bf16"}) {
+    for (const char* known :
+         {"avx2", "fma", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "sve", "bf16"}) {
       if (flag == known) seen.push_back(flag);
     }
   }
