@@ -31,26 +31,6 @@ struct ChannelNormalisation {
   }
 };
 
-// A 1x1 layer that reads its input as it is: no zeros around the image tell W (scale (x - mean) + shift) + b
-// from (W scale) x + (b + W (shift - scale mean)).
-struct PointLayer {
-  PointLayer(const cpu::Filters& filters, const float* b, const cpu::Normalisation& norm)
-      : weight(static_cast<size_t>(filters.in * filters.out)), bias(b, b + filters.out) {
-    for (int64_t o = 0; o < filters.out; ++o) {
-      double constant = 0;
-      for (int64_t i = 0; i < filters.in; ++i) {
-        const float w = filters.weight[filters.at(0, i, o)], scaled = w * norm.scale[i];
-        weight[static_cast<size_t>(o * filters.in + i)] = scaled;
-        constant += static_cast<double>(w) * static_cast<double>(norm.shift[i]) -
-                    static_cast<double>(scaled) * static_cast<double>(norm.mean[i]);
-      }
-      bias[static_cast<size_t>(o)] += static_cast<float>(constant);
-    }
-  }
-
-  std::vector<float> weight, bias;  // [out, in]
-};
-
 class Forward {
  public:
   Forward(const NodeWeights& weights, bool keeps, LayersRecord& record)
@@ -158,17 +138,8 @@ class Forward {
     const auto strided = [&](int64_t side) { return (side - 1) / conv.stride + 1; };
     const cpu::Pixels<float> y = output(layer.output(), x.images, strided(x.rows), strided(x.columns));
     std::vector<double> sums(origin.size()), squares(origin.size());
-    const auto respond = [&](const cpu::Normalisation& on_reading, const cpu::Filters& by,
-                             const float* from) {
-      cpu::convolution(x, on_reading, by,
-                       {from, record_.slope(layer), origin.data(), sums.data(), squares.data()}, y);
-    };
-    if (layer.norm && conv.kernel == 1) {
-      const PointLayer whole(filters, bias, norm.view());
-      respond({}, cpu::filters_of(whole.weight.data(), conv.in, conv.out, 1, conv.stride), whole.bias.data());
-    } else {
-      respond(norm.view(), filters, bias);
-    }
+    cpu::convolution(x, norm.view(), filters,
+                     {bias, record_.slope(layer), origin.data(), sums.data(), squares.data()}, y);
     double *mean = means(layer.output()), *variance = variances(layer.output());
     const auto count = static_cast<double>(y.count());
     for (size_t c = 0; c < origin.size(); ++c) {
