@@ -23,6 +23,7 @@ struct PerceptualOptions {
 
   bool wanted() const { return network != "none"; }
 };
+// What DDNet's training takes for VGG-19 when nothing is said (options.h).
 inline const std::vector<double> kBlocksOfVgg19{0.04, 0, 0.04, 0, 0};
 
 // Throws Error (misuse) for unknown names and weights that make no sense.
