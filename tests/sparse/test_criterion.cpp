@@ -12,12 +12,14 @@
 namespace lucivox {
 namespace {
 
-// One convolution whose weight is `values`.
+// A convolution whose weight is `values` before the one that makes the output, which no criterion judges.
 Network one_layer(const at::Tensor& values, bool transposed = false) {
   Graph g;
   const NodeId x = g.input(values.size(transposed ? 0 : 1));
   const int64_t out = values.size(transposed ? 1 : 0), kernel = values.size(2);
-  transposed ? g.transposed_convolution(x, "a", out, kernel) : g.convolution(x, "a", out, kernel);
+  g.convolution(
+      transposed ? g.transposed_convolution(x, "a", out, kernel) : g.convolution(x, "a", out, kernel), "last",
+      1, 1);
   Network network(g, 1);
   const torch::NoGradGuard no_grad;
   network.weight("a.weight").copy_(values);
@@ -32,7 +34,7 @@ TEST(RandomMasks, TakeExactlyTheAmountOfEveryLayer) {
   const Network network(ddnet({.growth = 4}), 1);
   for (const double amount : {0.0, 0.1, 0.5, 0.9}) {
     const Masks masks = pruning_masks(network, {"random", amount}, 7);
-    EXPECT_EQ(masks.size(), 45U) << "the weights of 45 layers, no biases, no norms";
+    EXPECT_EQ(masks.size(), 44U) << "the weights of 44 layers, no biases, no norms";
     for (const auto& [name, mask] : masks)
       EXPECT_EQ(pruned(mask), std::lround(amount * static_cast<double>(mask.numel()))) << name;
   }
@@ -62,7 +64,7 @@ TEST(MagnitudeMasks, TakeTheSmallestWhereTheyStand) {
 // a holds 4, 3, 2, 1 and b 8, 7, 1.5, 1: of 8 weights the 3 smallest are 1, 1 and 1.5.
 TEST(MagnitudeMasks, OverAllLayersTakeTheSmallestOfAll) {
   Graph g;
-  g.convolution(g.convolution(g.input(1), "a", 4, 1), "b", 1, 1);
+  g.convolution(g.convolution(g.convolution(g.input(1), "a", 4, 1), "b", 1, 1), "last", 1, 1);
   Network network(g, 1);
   const torch::NoGradGuard no_grad;
   network.weight("a.weight").copy_(torch::tensor({4.0F, 3.0F, 2.0F, -1.0F}).view({4, 1, 1, 1}));
@@ -128,8 +130,24 @@ TEST(TwoOfFourMask, LeavesOtherChannelNumbersAlone) {
 TEST(PruningMasks, TargetTheLayersAskedFor) {
   const Network network(ddnet({.growth = 4}), 1);
   EXPECT_EQ(pruning_masks(network, {"magnitude", 0.5, "convolution"}, 1).size(), 37U);
-  EXPECT_EQ(pruning_masks(network, {"magnitude", 0.5, "deconvolution"}, 1).size(), 8U);
+  EXPECT_EQ(pruning_masks(network, {"magnitude", 0.5, "deconvolution"}, 1).size(), 7U);
   EXPECT_TRUE(pruning_masks(network, {"none", 0.5}, 1).empty());
+}
+
+// Its filters may lose channels that others made, but it is never chosen from.
+TEST(PruningMasks, LeaveTheLayerThatMakesTheOutputAlone) {
+  Graph g;  // two convolutions make the output, c behind an activation
+  const NodeId a = g.convolution(g.input(1), "a", 4, 3);
+  g.leaky_relu(g.concat({g.convolution(a, "b", 4, 3), g.leaky_relu(g.convolution(a, "c", 4, 3))}));
+  const Network network(g, 1);
+  for (const std::string& criterion : pruning_criteria()) {
+    if (criterion == "none" || criterion.starts_with("filters")) continue;
+    const Masks masks = pruning_masks(network, {criterion, 0.5}, 1);
+    for (const char* last : {"b.weight", "c.weight"})
+      EXPECT_FALSE(mask_of(masks, last).defined()) << criterion << " " << last;
+  }
+  const Masks filters = pruning_masks(network, {"filters-l1", 0.5}, 1);
+  EXPECT_EQ(pruned(mask_of(filters, "c.weight")), 4 * 2 * 9) << "2 of the 4 channels that a made";
 }
 
 TEST(PruningMasks, RefuseImpossibleAmounts) {
@@ -145,7 +163,9 @@ TEST(PruningMasks, LeaveNoLayerEmpty) {
   const Network network(two_convolutions(), 1);
   EXPECT_THROW(pruning_masks(network, {"filters-l1", 0.9}, 1), Error) << "4 of 4 filters";
   EXPECT_THROW(pruning_masks(one_layer(torch::ones({1, 1, 1, 1})), {"random", 0.5}, 1), Error);
-  Network uneven(two_convolutions(), 1);
+  Graph g;
+  g.convolution(g.convolution(g.convolution(g.input(1), "a", 4, 3), "b", 1, 3), "last", 1, 1);
+  Network uneven(g, 1);
   const torch::NoGradGuard no_grad;
   uneven.weight("b.weight").fill_(1e-6);
   EXPECT_THROW(pruning_masks(uneven, {"magnitude-global", 0.5}, 1), Error) << "all of b";
@@ -171,7 +191,7 @@ TEST(PruningMasks, UnknownNamesListWhatThereIs) {
 TEST(LayerSparsity, CountsWeightsAndTheNormLost) {
   const Network network = one_layer(torch::tensor({3.0F, 4.0F}).view({1, 2, 1, 1}));
   const auto facts = layer_sparsity(network, pruning_masks(network, {"magnitude", 0.5}, 1));
-  ASSERT_EQ(facts.size(), 1U);
+  ASSERT_EQ(facts.size(), 2U);
   EXPECT_EQ(facts[0].name, "a");
   EXPECT_EQ(facts[0].shape, (std::vector<int64_t>{1, 2, 1, 1}));
   EXPECT_EQ(facts[0].kept, 1);

@@ -40,6 +40,30 @@ TrainOptions short_duel() {
   return options;
 }
 
+// Asks to stop while it makes the batch of a step.
+class StoppedTask : public TrainingTask {
+ public:
+  StoppedTask(std::unique_ptr<TrainingTask> task, int64_t step, std::atomic<bool>& flag)
+      : task_(std::move(task)), step_(step), flag_(flag) {}
+  int64_t steps_per_epoch() const override { return task_->steps_per_epoch(); }
+  std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
+    if (epoch * steps_per_epoch() + step == step_) flag_ = true;
+    return task_->batch(epoch, step);
+  }
+  at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) override {
+    return task_->loss(network, batch, mode);
+  }
+  std::optional<Validation> validate(Network& network) override { return task_->validate(network); }
+  Opponent* opponent() override { return task_->opponent(); }
+  std::string data() const override { return task_->data(); }
+  const Transfers& moved() const override { return task_->moved(); }
+
+ private:
+  std::unique_ptr<TrainingTask> task_;
+  int64_t step_;
+  std::atomic<bool>& flag_;
+};
+
 struct Duel {
   TemporaryFolder folder;
   std::unique_ptr<PairedSlices> training = noisy_discs(9, 32), validation = noisy_discs(3, 32);
@@ -50,6 +74,15 @@ struct Duel {
     RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
                                                  : RunFolder::resume(folder / name);
     return train(network, *task, options, run_folder, start, {true}, stop);
+  }
+  // Stops after step `step`, counted from 0 over epochs.
+  TrainResult run_until(int64_t step, Network& network, const TrainOptions& options,
+                        const std::string& name) {
+    std::atomic<bool> flag{false};
+    StoppedTask task(supervised(*training, validation.get(), kUnitRange, options, network, {true}), step,
+                     flag);
+    RunFolder run_folder = RunFolder::create(folder / name, to_json(options));
+    return train(network, task, options, run_folder, Start::Fresh, {true}, StopToken(flag));
   }
   // Weights and moments of both players.
   std::map<std::string, at::Tensor> checkpoint(const std::string& name) const {
@@ -80,6 +113,41 @@ TEST(Adversarial, ResumedTrainingIsTheSameBitForBit) {
   EXPECT_TRUE(a.contains("opponent.weight.conv1.0.weight"));
   EXPECT_TRUE(a.contains("opponent.adam.m.dense2.bias"));
   for (const auto& [name, value] : a) EXPECT_TRUE(at::equal(value, b.at(name))) << name;
+}
+
+TEST(Adversarial, GoesOnInTheMiddleOfAnEpochInAnyPrecision) {
+  for (const std::string precision : {"fp32", "bf16", "fp16"}) {
+    Duel setting;
+    TrainOptions options = short_duel();
+    options.precision = precision;
+    Network straight = generator(), stopped = generator(), anew = generator();
+    setting.run(straight, options, "straight", Start::Fresh);
+    const TrainResult part = setting.run_until(4, stopped, options, "parts");
+    EXPECT_FALSE(part.finished);
+    EXPECT_EQ(part.steps, 5);  // in the middle of the second epoch
+    setting.run(anew, options, "parts", Start::Resume);
+    const auto a = setting.checkpoint("straight"), b = setting.checkpoint("parts");
+    EXPECT_EQ(a.size(), b.size());
+    for (const auto& [name, value] : a) EXPECT_TRUE(at::equal(value, b.at(name))) << precision << " " << name;
+  }
+}
+
+// Half precision: both sides have a scale of their own, and what either skips is counted.
+TEST(Adversarial, OverflowsOfBothSidesAreCounted) {
+  Duel setting;
+  TrainOptions options = short_duel();
+  options.precision = "fp16";
+  Network network = generator();
+  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+  const auto kept = setting.checkpoint("run");
+  const auto mine = kept.at("scale.skipped").item<double>(),
+             opponents = kept.at("opponent.scale.skipped").item<double>();
+  EXPECT_GT(opponents, 0);
+  EXPECT_EQ(static_cast<double>(result.skipped), mine + opponents);
+  Json machine;
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run"))
+    if (line.at("kind") == "epoch") machine = line.at("machine");
+  EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
 }
 
 TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {

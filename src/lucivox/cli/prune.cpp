@@ -56,7 +56,7 @@ void add_prune(CLI::App& app, Context& context) {
                                ->add_option("--criterion", job.pruning.criterion,
                                             fmt::format("what goes: {}", fmt::join(pruning_criteria(), ", ")))
                                ->capture_default_str();
-  command->add_option("--amount", job.pruning.amount, "share of every layer that goes")
+  command->add_option("--amount", job.pruning.amount, "share of every layer but the last that goes")
       ->capture_default_str();
   command->add_option("--targets", job.pruning.targets, "convolution, deconvolution or both")
       ->capture_default_str();

@@ -147,7 +147,7 @@ std::optional<ReportTable> machine_table(const std::vector<Json>& metrics, const
                 {"moved on the device", bytes("device_to_device")},
                 {"steps captured", fmt::format("{} times", machine.at("captures").get<int64_t>())}};
   if (machine.contains("skipped_steps")) {
-    table.rows.push_back({"steps skipped by overflow", machine.at("skipped_steps").dump()});
+    table.rows.push_back({"updates skipped by overflow", machine.at("skipped_steps").dump()});
     table.rows.push_back({"last scale of the loss", machine.at("loss_scale").dump()});
   }
   return table;

@@ -13,6 +13,7 @@ struct ConvolutionWeight {
   std::string name;  // of the node; its weight is called name.weight
   Convolution convolution;
   at::Tensor weight;  // 4-d, without gradient, shares storage with the network
+  bool last;          // no other convolution lies between it and the network's output
 };
 
 // All of them, in the order they are computed.

@@ -18,7 +18,9 @@ struct Target {
   const char* name;
   bool convolutions, deconvolutions;
 
-  bool includes(const Convolution& conv) const { return conv.transposed ? deconvolutions : convolutions; }
+  bool includes(const ConvolutionWeight& layer) const {
+    return !layer.last && (layer.convolution.transposed ? deconvolutions : convolutions);
+  }
 };
 
 constexpr std::array<Target, 3> kTargets{{
@@ -29,7 +31,7 @@ constexpr std::array<Target, 3> kTargets{{
 
 std::vector<ConvolutionWeight> targeted(const Network& network, const Target& target) {
   std::vector<ConvolutionWeight> chosen = convolutions_of(network);
-  std::erase_if(chosen, [&](const ConvolutionWeight& layer) { return !target.includes(layer.convolution); });
+  std::erase_if(chosen, [&](const ConvolutionWeight& layer) { return !target.includes(layer); });
   return chosen;
 }
 
@@ -62,8 +64,8 @@ Masks magnitude_global(const Request& r) {
 }
 template <Structure structure, int norm>
 Masks structured(const Request& r) {
-  return structured_masks(r.network, r.amount, {structure, norm, [&r](const Convolution& conv) {
-                                                  return r.target.includes(conv);
+  return structured_masks(r.network, r.amount, {structure, norm, [&r](const ConvolutionWeight& layer) {
+                                                  return r.target.includes(layer);
                                                 }});
 }
 

@@ -16,10 +16,12 @@ namespace lucivox {
 //   channels-l1, -l2  whole input channels whose reading weights have the smallest norm (structured.h)
 //   corners           taps at the upper left and lower right corner of every kernel (patterns.h)
 //   2:4               in every 4 weights along the input channels the 2 of smallest |w| (patterns.h)
-// Among equals the first go. All but filters and channels prune weights alone, no biases.
+// Among equals the first go. All but filters and channels prune weights alone, no biases. The layer that
+// makes the output is never judged: it is tiny, and the largest of its weights are of one sign (in DDNet's
+// all 16 that "magnitude" kept of 32), so that what is left can only add up.
 struct PruningOptions {
   std::string criterion = "none";
-  double amount = 0.5;           // share to prune in every targeted layer, 0 .. 1 without 1
+  double amount = 0.5;           // share to prune in every targeted layer but the last, 0 .. 1 without 1
   std::string targets = "both";  // "convolution", "deconvolution" (transposed convolutions) or "both"
 };
 

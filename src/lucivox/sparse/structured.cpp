@@ -35,12 +35,12 @@ bool follow(const Graph& graph, const std::vector<std::vector<NodeId>>& consumer
 
 // The weights of one convolution that belong to each channel: [channels, weights a channel].
 struct Slices {
-  Convolution convolution;
+  ConvolutionWeight layer;
   at::Tensor weights;
 };
 
 Slices slices_along(const ConvolutionWeight& layer, int64_t dimension) {
-  return {layer.convolution, layer.weight.transpose(0, dimension).flatten(1)};
+  return {layer, layer.weight.transpose(0, dimension).flatten(1)};
 }
 
 // What the channels of `maker` are judged by.
@@ -58,7 +58,7 @@ std::vector<Slices> judged(const Network& network, const ConvolutionWeight& make
 
 bool all_targeted(const std::vector<Slices>& slices, const StructuredOptions& options) {
   return std::all_of(slices.begin(), slices.end(),
-                     [&](const Slices& one) { return options.targeted(one.convolution); });
+                     [&](const Slices& one) { return options.targeted(one.layer); });
 }
 
 // [channels] of 1 (kept) and 0.

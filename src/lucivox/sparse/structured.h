@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include <lucivox/sparse/convolutions.h>
 #include <lucivox/sparse/mask.h>
 
 namespace lucivox {
@@ -16,7 +17,7 @@ struct StructuredOptions {
   Structure structure = Structure::Filters;
   int norm = 1;  // 1 (sum of |w|) or 2 (Euclidean)
   // Whether the channels of a judged convolution may go.
-  std::function<bool(const Convolution&)> targeted = [](const Convolution&) { return true; };
+  std::function<bool(const ConvolutionWeight&)> targeted = [](const ConvolutionWeight&) { return true; };
 };
 
 // Structured sparsity (Chaturvedi et al., section 2.1): of every convolution whose channels are read by other

@@ -319,9 +319,17 @@ class Trainer {
                  {"captures", learner_.step.captures()}};
     if (const auto& scale = learner_.step.scale()) {
       line["loss_scale"] = scale->value();
-      line["skipped_steps"] = scale->skipped();
+      line["skipped_steps"] = skipped();
     }
     return line;
+  }
+
+  // Updates that half precision overflowed in, the opponent's included.
+  int64_t skipped() const {
+    const auto of = [](const Learner& learner) {
+      return learner.step.scale() ? learner.step.scale()->skipped() : 0;
+    };
+    return of(learner_) + (opponent_ ? of(*opponent_) : 0);
   }
 
   std::string epoch_summary(double loss) const {
@@ -342,7 +350,7 @@ class Trainer {
             .sparsity = sparsity_,
             .removed = state_.removed,
             .steps = done(),
-            .skipped = learner_.step.scale() ? learner_.step.scale()->skipped() : 0,
+            .skipped = skipped(),
             .seconds = seconds(),
             .peak_memory = peak_memory(network_.device()),
             .validation = validation_};

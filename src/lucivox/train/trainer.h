@@ -19,7 +19,7 @@ struct TrainResult {
   double sparsity = 0;               // the share of convolution weights that they set to zero
   std::optional<Shrinking> removed;  // what the network was trained without in the end
   int64_t steps = 0;
-  int64_t skipped = 0;                   // of these, because half precision overflowed
+  int64_t skipped = 0;                   // updates, because half precision overflowed
   double seconds = 0;                    // over all sittings
   double peak_memory = 0;                // bytes, of this sitting, on the device that trains (memory_use.h)
   std::optional<Validation> validation;  // after the last epoch
