@@ -104,8 +104,8 @@ def table(results, options):
         f"Made by `./run bench ddnet-quality` (commit {machine.commit(ROOT)}).", "",
         "The schedule was chosen by what it did on other seeds: after a fifth of the epochs all norms are frozen, and the "
         "weights to prune go in the next fifth, an epoch at a time (2:4 at once, there is no less of it); from where it "
-        "begins, the learning rate starts anew, in dense training, too. \"Pruned, left alone\" is the finished dense model after "
-        "`lucivox prune`.", "",
+        "begins, the learning rate starts anew, in dense training, too. \"Pruned, left alone\" is "
+        "the finished dense model after `lucivox prune`.", "",
         "| training | weights pruned | MS-SSIM | spread | PSNR, dB | pruned, left alone | holds |",
         "|---|---|---|---|---|---|---|", *rows, ""])
 
