@@ -102,10 +102,10 @@ def table(results, options):
         f"MS-SSIM of the low-dose slices is {low:.4f}. Spread is the largest minus the smallest over seeds. A "
         "criterion holds when its mean is not below that of dense training by more than dense training's spread. "
         f"Made by `./run bench ddnet-quality` (commit {machine.commit(ROOT)}).", "",
-        "The schedule was chosen by what it did on other seeds: after a fifth of the epochs all norms are frozen, and "
-        "the weights to prune go in the next fifth, an epoch at a time (2:4 at once, there is no less of it); from where "
-        "it begins, the learning rate starts anew, in dense training, too. \"Pruned, left alone\" is the finished dense "
-        "model after `lucivox prune`.", "",
+        "The schedule was chosen by what it did on other seeds: after a fifth of the epochs all norms are frozen, "
+        "and the weights to prune go in the next fifth, an epoch at a time (2:4 at once, there is no less of it); from "
+        "where it begins, the learning rate starts anew, in dense training, too. \"Pruned, left alone\" is the "
+        "finished dense model after `lucivox prune`.", "",
         "| training | weights pruned | MS-SSIM | spread | PSNR, dB | pruned, left alone | holds |",
         "|---|---|---|---|---|---|---|", *rows, ""])
 
