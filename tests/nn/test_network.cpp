@@ -119,5 +119,32 @@ TEST(Network, RefusesWeightsOfAnother) {
   EXPECT_THROW(network.load_state(broken), Error);
 }
 
+// libtorch's batch norm in training mode is what the statistics of the images at hand give; both ways of
+// running a network, and their gradients, must do that and leave the running ones alone.
+TEST(Network, BatchStatisticsNormaliseInEvaluationToo) {
+  torch::manual_seed(4);
+  Graph g;
+  g.leaky_relu(g.convolution(g.batch_norm(g.input(2), "norm", NormStatistics::Batch), "conv", 3, 3));
+  const at::Tensor x = 5 + 3 * torch::randn({2, 2, 8, 8}), probe = torch::randn({2, 3, 8, 8});
+  std::vector<at::Tensor> gradients;
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {  // by layers, by libtorch
+    Network network(g, 5);
+    network.to(at::TensorOptions().dtype(type));
+    const at::Tensor normalised =
+        at::batch_norm(x.to(type), network.weight("norm.weight").detach(),
+                       network.weight("norm.bias").detach(), {}, {}, true, 0, 1e-5, false);
+    const at::Tensor truth = at::leaky_relu(
+        at::conv2d(normalised, network.weight("conv.weight"), network.weight("conv.bias"), 1, 1), 0.01);
+    const at::Tensor output = network.forward(x.to(type), Mode::Evaluation);
+    EXPECT_LT((output - truth).abs().max().item<double>(), 1e-5);
+    EXPECT_TRUE((network.weight("norm.running_mean") == 0).all().item<bool>());
+    (output * probe.to(type)).sum().backward();
+    gradients.push_back(network.weight("conv.weight").grad().to(at::kDouble));
+    gradients.push_back(network.weight("norm.weight").grad().to(at::kDouble));
+  }
+  EXPECT_LT((gradients[0] - gradients[2]).abs().max().item<double>(), 1e-3);
+  EXPECT_LT((gradients[1] - gradients[3]).abs().max().item<double>(), 1e-3);
+}
+
 }  // namespace
 }  // namespace lucivox

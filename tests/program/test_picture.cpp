@@ -136,7 +136,7 @@ TEST(Triptych, ShowsImagesAboveAndDifferencesBelow) {
   };
   // a panel of 400 x 400 of each image's grey (colours of the bar may add a few)
   for (const at::Tensor& panel : {t.low_dose, t.enhanced, t.full_dose}) {
-    EXPECT_GE(count(grey(panel, t.window)[0][0].expand({3})), 400 * 400);
+    EXPECT_GE(count(grey(panel, t.windows[0])[0][0].expand({3})), 400 * 400);
   }
   EXPECT_GE(count(colour_of(100, 100)), 400 * 400);  // low dose - full dose
   EXPECT_GE(count(colour_of(10, 100)), 400 * 400);   // enhanced - full dose

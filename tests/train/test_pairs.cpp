@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -49,6 +51,48 @@ TEST(PairedSlices, FingerprintKnowsNamesAndSizes) {
   EXPECT_NE(fingerprint(*paired_slices({pair_of(b, b)})), one);
   EXPECT_NE(fingerprint(*paired_slices({pair_of(a, a, "other")})), one);
   EXPECT_NE(fingerprint(*paired_slices({pair_of(a, a), pair_of(a, a)})), one);
+}
+
+std::vector<double> values_of(PairedSlices& slices) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < slices.count(); ++i) values.push_back(slices.read(i).low[0][0].item<double>());
+  return values;
+}
+
+std::shared_ptr<PairedSlices> stack_of(int64_t slices) {
+  const at::Tensor volume =
+      torch::arange(slices, at::kFloat).view({-1, 1, 1}).expand({-1, 4, 4}).contiguous();
+  return paired_slices({pair_of(volume, volume)});
+}
+
+TEST(HoldOut, TakesEveryTenthSliceAndLeavesTheRest) {
+  const Division division = hold_out(stack_of(40), 1);
+  EXPECT_EQ(values_of(*division.validation), (std::vector<double>{5, 15, 25, 35}));
+  EXPECT_EQ(division.training->count(), 36);
+  const std::vector<double> rest = values_of(*division.training);
+  EXPECT_EQ(std::count(rest.begin(), rest.end(), 15), 0);
+}
+
+TEST(HoldOut, TakesAtLeastTwoAndNoneOfTooFew) {
+  EXPECT_EQ(hold_out(stack_of(6), 1).validation->count(), 2);
+  EXPECT_EQ(hold_out(stack_of(4), 1).validation, nullptr);
+  EXPECT_EQ(hold_out(stack_of(4), 1).training->count(), 4);
+}
+
+// What is read together stays together: the end of one stack, or whole ones of several.
+TEST(HoldOut, KeepsAdjacentSlicesTogether) {
+  const Division end = hold_out(stack_of(30), 3);
+  EXPECT_EQ(values_of(*end.validation), (std::vector<double>{27, 28, 29}));
+  EXPECT_EQ(end.validation->stack_of(1).count, 3);
+  EXPECT_EQ(end.training->stack_of(0).count, 27);
+  std::vector<VolumePair> patients;
+  for (int64_t patient = 0; patient < 5; ++patient) {
+    const at::Tensor volume = torch::full({3, 4, 4}, static_cast<double>(patient), at::kFloat);
+    patients.push_back(pair_of(volume, volume));
+  }
+  const Division whole = hold_out(paired_slices(patients), 1);
+  EXPECT_EQ(values_of(*whole.validation), (std::vector<double>{2, 2, 2}));
+  EXPECT_EQ(whole.training->stack_of(11).count, 3);
 }
 
 }  // namespace

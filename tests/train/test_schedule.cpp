@@ -148,5 +148,48 @@ TEST(LearningRateAt, GoesOnDecayingUnlessTheSparseEpochsHaveTheirOwn) {
   EXPECT_EQ(learning_rate_at(3, at, options), 0.04);
 }
 
+// Half a cosine is 1 at its beginning, 1/2 in the middle and 0 at its end.
+TEST(LearningRate, FollowsHalfACosine) {
+  TrainOptions options;
+  options.epochs = 100;
+  options.learning_rate = 1e-3;
+  EXPECT_LT(learning_rate_at(0, std::nullopt, options), 1e-4) << "warms up";
+  EXPECT_NEAR(learning_rate_at(50, std::nullopt, options), 0.5e-3, 1e-9);
+  EXPECT_NEAR(learning_rate_at(75, std::nullopt, options), 1e-3 * (1 - std::sqrt(0.5)) / 2, 1e-9);
+  EXPECT_NEAR(learning_rate_at(100, std::nullopt, options), 0, 1e-9);
+  double last = 1;
+  for (double epoch = 2; epoch <= 100; epoch += 0.25) {
+    EXPECT_LT(learning_rate_at(epoch, std::nullopt, options), last);
+    last = learning_rate_at(epoch, std::nullopt, options);
+  }
+}
+
+// Dense epochs whose network is pruned at a rate of its own end their cosine when they end.
+TEST(LearningRate, BeginsAnewWithSparseEpochsOfTheirOwnRate) {
+  TrainOptions options;
+  options.epochs = 60;
+  options.learning_rate = 2e-3;
+  options.sparsity.pruning.criterion = "filters-l1";
+  options.sparsity.dense_epochs = 40;
+  options.sparsity.learning_rate = 1e-3;
+  EXPECT_NEAR(learning_rate_at(20, std::nullopt, options), 1e-3, 1e-9);
+  EXPECT_NEAR(learning_rate_at(40, std::nullopt, options), 0, 1e-9);
+  const Switch at_40{40, ""};
+  EXPECT_NEAR(learning_rate_at(50, at_40, options), 0.5e-3, 1e-9);
+  EXPECT_NEAR(learning_rate_at(60, at_40, options), 0, 1e-9);
+}
+
+TEST(Freezing, ComesAfterATenthOfTheTrainingButNotTooEarlyOrTooLate) {
+  TrainOptions options;
+  options.epochs = 100;
+  EXPECT_EQ(freezing_step(options, 100), 1000);
+  EXPECT_EQ(freezing_step(options, 10), 160);  // a tenth would be 100 steps
+  EXPECT_EQ(freezing_step(options, 1), 33);    // a third
+  options.freeze_norms_after = 2.5;
+  EXPECT_EQ(freezing_step(options, 100), 250);
+  options.freeze_norms_after = 0;
+  EXPECT_FALSE(freezing_step(options, 100));
+}
+
 }  // namespace
 }  // namespace lucivox

@@ -16,12 +16,15 @@ void add_ct(CLI::App& simulate, Context& context) {
   struct Options {
     std::filesystem::path out, from;
     CtSimulation scan;
+    std::vector<double> dose_fraction{CtSimulation{}.dose_fraction};  // one, or the lowest and the highest
   };
   auto options = std::make_shared<Options>();
   CLI::App* ct = add_command(
       simulate, context, "ct", "chest CT slices at full and at low dose", Flags{.json = true},
       [&context, options] {
-        const auto& [out, from, scan] = *options;
+        auto& [out, from, scan, dose] = *options;
+        scan.dose_fraction = dose.front();
+        scan.highest_dose_fraction = dose.size() > 1 ? dose.back() : 0;
         const int64_t slices =
             from.empty() ? simulate_ct_files(out, scan, 0, scan.slices, context.console, context.stop)
                          : simulate_ct_files_from(from, out, scan, context.console, context.stop);
@@ -42,7 +45,10 @@ void add_ct(CLI::App& simulate, Context& context) {
       ->capture_default_str();
   ct->add_option("--full-photons", scan.full_photons, "photons a ray at full dose, before the bow-tie filter")
       ->capture_default_str();
-  ct->add_option("--dose-fraction", scan.dose_fraction, "low dose as a part of the full dose")
+  ct->add_option("--dose-fraction", options->dose_fraction,
+                 "low dose as a part of the full dose; LOW,HIGH: a random one for each slice")
+      ->delimiter(',')
+      ->expected(1, 2)
       ->capture_default_str();
   ct->add_option("--bowtie-radius-mm", scan.bowtie_radius_mm,
                  "of the water cylinder that the bow-tie filter is made for; 0: no filter")

@@ -7,15 +7,14 @@ namespace lucivox {
 namespace {
 
 std::string quality_text(const BeforeAfter& q) {
-  const auto row = [](const char* name, double before, double after, int digits) {
-    return fmt::format("{:<10}{:>12.{}f}{:>12.{}f}\n", name, before, digits, after, digits);
-  };
   const bool hu = q.units == Units::HU;
-  return fmt::format("{} unseen slices against full dose\n{:<10}{:>12}{:>12}\n", q.slices, "", "low dose",
-                     "enhanced") +
-         row(hu ? "RMSE, HU" : "RMSE", q.before.rmse, q.after.rmse, hu ? 2 : 6) +
-         row("MSE", q.before.mse, q.after.mse, 6) + row("PSNR, dB", q.before.psnr, q.after.psnr, 2) +
-         row("SSIM", q.before.ssim, q.after.ssim, 4) + row("MS-SSIM", q.before.ms_ssim, q.after.ms_ssim, 4);
+  std::string text = fmt::format("{:<34}{:>10}{:>10}{:>9}{:>9}\n",
+                                 fmt::format("{} unseen slices against full dose", q.slices),
+                                 hu ? "RMSE, HU" : "RMSE", "PSNR, dB", "SSIM", "MS-SSIM");
+  for (const auto& [name, quality] : rows_of(q))
+    text += fmt::format("{:<34}{:>10.{}f}{:>10.2f}{:>9.4f}{:>9.4f}\n", name, quality.rmse, hu ? 2 : 6,
+                        quality.psnr, quality.ssim, quality.ms_ssim);
+  return text;
 }
 
 std::string runs_text(const Json& runs) {

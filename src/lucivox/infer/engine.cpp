@@ -8,12 +8,15 @@ at::Tensor Engine::run(const at::Tensor& unit_CYX) {
   const torch::NoGradGuard no_grad;
   const int64_t multiple = network_.graph().size_multiple();
   const int64_t rows = unit_CYX.size(1), columns = unit_CYX.size(2);
+  // a multiple, so that the image lies on the same coarse pixels as without a margin
+  const int64_t margin = (border_.margin + multiple - 1) / multiple * multiple;
   const auto missing = [&](int64_t side) { return (multiple - side % multiple) % multiple; };
   const at::Tensor image = unit_CYX.unsqueeze(0).to(network_.state().front().second.options());
-  const at::Tensor padded = at::replication_pad2d(image, {0, missing(columns), 0, missing(rows)});
+  const at::Tensor padded =
+      reflected(image, {margin, margin + missing(rows), margin, margin + missing(columns)});
   const at::Tensor output = network_.forward(padded, Mode::Evaluation);
-  return output.narrow(2, 0, rows)
-      .narrow(3, 0, columns)
+  return output.narrow(2, margin, rows)
+      .narrow(3, margin, columns)
       .squeeze(0)
       .squeeze(0)
       .to(at::kCPU, at::kFloat)

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <lucivox/image/border.h>
 #include <lucivox/nn/network.h>
 
 namespace lucivox {
@@ -12,15 +13,16 @@ namespace lucivox {
 class Engine {
  public:
   // `network` must outlive the engine.
-  explicit Engine(Network& network) : network_(network) {}
+  explicit Engine(Network& network, const Border& border = {}) : network_(network), border_(border) {}
 
   // float32 [C, Y, X] in unit range, as many adjacent slices as the network reads, -> [Y, X], the middle one.
-  // Sides that are no multiple of the network's are padded by repeating the last row and column, and cut
-  // again.
+  // Around it lies what the border rule says; sides that are not multiples of the network's are mirrored
+  // on. Both are cut away again.
   at::Tensor run(const at::Tensor& unit_CYX);
 
  private:
   Network& network_;
+  const Border border_;
 };
 
 }  // namespace lucivox

@@ -22,8 +22,9 @@ int64_t depth_of(const Model& model) {
 Tiling tiling_for(const Model& model, const ImageInfo& info) {
   const auto [slices, rows, columns] = info.shape;
   const int64_t above = depth_of(model) / 2;
-  const bool whole =
-      rows * columns <= kWholeSlicePixels || model.intensity.kind == IntensityMapping::Kind::SliceMinMax;
+  const bool whole = rows * columns <= kWholeSlicePixels ||
+                     model.intensity.kind == IntensityMapping::Kind::SliceMinMax ||
+                     model.network.graph().uses_batch_statistics();
   return whole ? Tiling{{1, rows, columns}, {above, 0, 0}} : Tiling{{1, kTile, kTile}, {above, kHalo, kHalo}};
 }
 
@@ -50,7 +51,9 @@ at::Tensor in_plane(const at::Tensor& values, const Tile& tile) {
 at::Tensor enhance_slice(Model& model, const at::Tensor& slices_CYX) {
   const AppliedMapping mapping = apply_mapping(model.intensity, slices_CYX.unsqueeze(0));
   const at::Tensor unit = mapping.to_unit(slices_CYX.unsqueeze(0)).squeeze(0);
-  return mapping.from_unit(Engine(model.network).run(unit).unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
+  return mapping.from_unit(Engine(model.network, model.border).run(unit).unsqueeze(0).unsqueeze(0))
+      .squeeze(0)
+      .squeeze(0);
 }
 
 void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console,

@@ -9,6 +9,7 @@ namespace lucivox {
 // [N, 1, H, W] in, the same out; H and W multiples of 16. Weights carry the public reference's names.
 struct DdnetOptions {
   int64_t growth = 16;
+  NormStatistics statistics = NormStatistics::Running;  // of its batch norms, in evaluation
 };
 
 Graph ddnet(const DdnetOptions& options = {});

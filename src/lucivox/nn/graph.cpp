@@ -134,8 +134,8 @@ NodeId Graph::convolution(NodeId x, const std::string& name, int64_t out, int64_
 NodeId Graph::transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel) {
   return add({name, Convolution{channels(x), out, kernel, true}, {x}});
 }
-NodeId Graph::batch_norm(NodeId x, const std::string& name) {
-  return add({name, BatchNorm{channels(x)}, {x}});
+NodeId Graph::batch_norm(NodeId x, const std::string& name, NormStatistics statistics) {
+  return add({name, BatchNorm{.channels = channels(x), .statistics = statistics}, {x}});
 }
 NodeId Graph::leaky_relu(NodeId x, double slope) {
   return add_numbered("leaky_relu", LeakyRelu{slope}, {x});
@@ -247,6 +247,13 @@ int64_t Graph::receptive_radius() const {
     radius[static_cast<size_t>(id)] = widest + reach * step;
   }
   return static_cast<int64_t>(radius.back());
+}
+
+bool Graph::uses_batch_statistics() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+    const auto* norm = std::get_if<BatchNorm>(&node.operation);
+    return norm != nullptr && norm->statistics == NormStatistics::Batch;
+  });
 }
 
 }  // namespace lucivox

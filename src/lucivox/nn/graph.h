@@ -32,10 +32,15 @@ struct Convolution {
   int64_t channel_dimension() const { return transposed ? 0 : 1; }
 };
 
-// Ioffe and Szegedy, 2015. In training by the batch's own mean and variance, in evaluation by running ones.
+// By which mean and variance a batch norm normalises in evaluation: those that followed the training, or
+// those of the images at hand, as the public DDNet code does.
+enum class NormStatistics { Running, Batch };
+
+// Ioffe and Szegedy, 2015. In training by the batch's own mean and variance.
 struct BatchNorm {
   int64_t channels = 1;
   double eps = 1e-5, momentum = 0.1;
+  NormStatistics statistics = NormStatistics::Running;
 };
 
 struct LeakyRelu {
@@ -89,7 +94,7 @@ class Graph {
   NodeId input(int64_t channels);
   NodeId convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel, int64_t stride = 1);
   NodeId transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel);
-  NodeId batch_norm(NodeId x, const std::string& name);
+  NodeId batch_norm(NodeId x, const std::string& name, NormStatistics statistics = NormStatistics::Running);
   NodeId leaky_relu(NodeId x, double slope = 0.01);
   NodeId relu(NodeId x) { return leaky_relu(x, 0); }
   NodeId max_pool(NodeId x, const MaxPool& pool);
@@ -122,6 +127,9 @@ class Graph {
   double flops(int64_t height, int64_t width) const;
   // Pixels around an output pixel that it depends on: the radius of the receptive field.
   int64_t receptive_radius() const;
+  // Whether a batch norm normalises by the statistics of the images at hand: the output for a part of an
+  // image then depends on all of it.
+  bool uses_batch_statistics() const;
 
  private:
   NodeId add_numbered(const char* kind, const Operation& operation, std::vector<NodeId> inputs);
@@ -132,6 +140,10 @@ class Graph {
   // How many times smaller than the input's each output's sides are; 0: it is no image.
   std::vector<double> reductions_;
 };
+
+std::string to_string(NormStatistics statistics);
+// "running" or "batch"; throws Error (misuse) for others.
+NormStatistics norm_statistics(const std::string& name);
 
 Json to_json(const Graph& graph);
 // Throws Error when the description is not a sound network: the file may come from anywhere.

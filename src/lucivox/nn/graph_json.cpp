@@ -19,8 +19,11 @@ Json operation_json(const Convolution& op) {
   return {{"op", "convolution"},         {"in", op.in},        {"out", op.out}, {"kernel", op.kernel},
           {"transposed", op.transposed}, {"stride", op.stride}};
 }
+// What has its default is left out where older versions do not know it, so that they open the network, too.
 Json operation_json(const BatchNorm& op) {
-  return {{"op", "batch_norm"}, {"channels", op.channels}, {"eps", op.eps}, {"momentum", op.momentum}};
+  Json json = {{"op", "batch_norm"}, {"channels", op.channels}, {"eps", op.eps}, {"momentum", op.momentum}};
+  if (op.statistics != NormStatistics::Running) json["statistics"] = to_string(op.statistics);
+  return json;
 }
 Json operation_json(const LeakyRelu& op) {
   return {{"op", "leaky_relu"}, {"slope", op.slope}};
@@ -60,6 +63,9 @@ Operation operation_from_json(ConfigTable& table) {
     table.read("channels", norm.channels);
     table.read("eps", norm.eps);
     table.read("momentum", norm.momentum);
+    std::string statistics = to_string(norm.statistics);
+    table.read("statistics", statistics);
+    norm.statistics = norm_statistics(statistics);
     return norm;
   }
   if (op == "leaky_relu") {
@@ -93,6 +99,18 @@ Operation operation_from_json(ConfigTable& table) {
 }
 
 }  // namespace
+
+std::string to_string(NormStatistics statistics) {
+  return statistics == NormStatistics::Running ? "running" : "batch";
+}
+
+NormStatistics norm_statistics(const std::string& name) {
+  for (const NormStatistics known : {NormStatistics::Running, NormStatistics::Batch}) {
+    if (name == to_string(known)) return known;
+  }
+  throw Error::misuse(fmt::format("unknown statistics '{}' of batch norms", name),
+                      "use 'running' or 'batch'");
+}
 
 Json to_json(const Graph& graph) {
   Json nodes = Json::array();

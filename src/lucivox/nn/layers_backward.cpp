@@ -213,14 +213,14 @@ class Backward {
     return sums;
   }
 
-  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); in evaluation the
-  // statistics are constants and only the first term is left.
+  // With M pixels, of all ranks: dx = weight r (dn - sum(dn) / M - xhat sum(dn xhat) / M); of running
+  // statistics, which are constants, only the first term is left.
   void terms_of_norm(const Layer& layer, const Statistics& of, int64_t pixels, std::vector<double> sums,
                      InputTerms& terms) {
     const auto channels = of.mean.size();
     give(*layer.norm, 0, as_tensor(sums.data(), std::ssize(of.mean)));
     give(*layer.norm, 1, as_tensor(sums.data() + channels, std::ssize(of.mean)));
-    const bool constant = record_.mode == Mode::Evaluation;
+    const bool constant = !record_.by_batch(*layer.norm);
     if (!constant && record_.shared.ranks > 1)
       record_.shared.sum(at::from_blob(sums.data(), {std::ssize(sums)}, at::kDouble));
     const double share = constant ? 0 : -1 / static_cast<double>(pixels * record_.shared.ranks);

@@ -34,7 +34,11 @@ struct ChannelNormalisation {
 class Forward {
  public:
   Forward(const NodeWeights& weights, bool keeps, LayersRecord& record)
-      : weights_(weights), keeps_(keeps), record_(record), moments_(record.layers->buffer_channels.size()) {
+      : weights_(weights),
+        keeps_(keeps),
+        record_(record),
+        needs_moments_(record.mode == Mode::Training || record.layers->body.uses_batch_statistics()),
+        moments_(record.layers->buffer_channels.size()) {
     last_reader_.resize(moments_.size());
     for (size_t s = 0; s < steps().size(); ++s) last_reader_[record_.buffer_at(input_of(steps()[s]))] = s;
     record_.buffers.resize(moments_.size());
@@ -87,14 +91,14 @@ class Forward {
   }
 
   void take_moments(NodeId id) {
-    if (record_.mode != Mode::Training) return;
+    if (!needs_moments_) return;
     cpu::moments(record_.activations(id), means(id), variances(id));
     share_moments(id);
   }
 
   // Mean and variance of all ranks' pixels from those of each, which are equally many.
   void share_moments(NodeId id) {
-    if (record_.mode != Mode::Training || record_.shared.ranks == 1) return;
+    if (record_.shared.ranks == 1) return;
     const auto channels = static_cast<size_t>(record_.place(id).channels);
     double *mean = means(id), *variance = variances(id);
     std::vector<double> sums(2 * channels);  // of x, of x^2
@@ -189,7 +193,7 @@ class Forward {
     const auto& options = record_.operation<BatchNorm>(norm);
     const auto channels = static_cast<size_t>(options.channels);
     Statistics of{std::vector<double>(channels), std::vector<double>(channels)};
-    if (record_.mode == Mode::Evaluation) {
+    if (!record_.by_batch(norm)) {
       const float *mean = weights_.values(norm, 2), *variance = weights_.values(norm, 3);
       for (size_t c = 0; c < channels; ++c) {
         of.mean[c] = static_cast<double>(mean[c]);
@@ -204,6 +208,7 @@ class Forward {
       of.mean[c] = mean[c];
       of.r[c] = 1 / std::sqrt(variance[c] + options.eps);
     }
+    if (record_.mode == Mode::Evaluation) return of;
     follow(weights_.of(norm, 2), mean, 1, options.momentum);
     follow(weights_.of(norm, 3), variance, unbiased, options.momentum);
     return of;
@@ -220,6 +225,7 @@ class Forward {
   const NodeWeights& weights_;
   const bool keeps_;
   LayersRecord& record_;
+  const bool needs_moments_;         // of outputs whose layers do not give them
   std::vector<size_t> last_reader_;  // of each buffer
   std::vector<Moments> moments_;     // of each buffer
 };

@@ -65,6 +65,10 @@ struct LayersRecord {
   const Convolution& convolution(const Layer& layer) const {
     return operation<Convolution>(layer.convolution);
   }
+  // Whether a batch norm normalises by the statistics of what it reads.
+  bool by_batch(NodeId norm) const {
+    return mode == Mode::Training || operation<BatchNorm>(norm).statistics == NormStatistics::Batch;
+  }
   float slope(const Layer& layer) const {
     return layer.activation ? static_cast<float>(operation<LeakyRelu>(*layer.activation).slope) : 1.0F;
   }

@@ -57,7 +57,7 @@ at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at
   const size_t of_body = layers.body.weights().size();
   for (size_t i = 0; i < of_body; ++i) inputs.push_back(weights.state[i].second);
   const bool trains = torch::autograd::compute_requires_grad(inputs);
-  LayersRecord record{&layers, mode, shared, {}, {}, {}};
+  LayersRecord record{&layers, mode, mode == Mode::Training ? shared : SharedStatistics{}, {}, {}, {}};
   at::Tensor y;
   {
     const torch::NoGradGuard no_grad;

@@ -38,6 +38,7 @@ void save_model(const std::filesystem::path& path, const Model& model) {
   Json about = {{"version", version()},
                 {"name", model.name},
                 {"intensity", to_json(model.intensity)},
+                {"border", to_json(model.border)},
                 {"training", model.training},
                 {"graph", to_json(model.network.graph())}};
   if (model.removed) about["removed"] = to_json(*model.removed);
@@ -59,6 +60,7 @@ Model load_model(const std::filesystem::path& path) {
     Model model{
         Network(graph, 0),    mapping_from_json(about.at("intensity")), about.at("name").get<std::string>(),
         about.at("training"), about.at("version").get<std::string>(),   removed_from(about, graph)};
+    if (about.contains("border")) model.border = border_from_json(about.at("border"));
     model.network.load_state(file.tensors);
     return model;
   } catch (const nlohmann::json::exception& error) {

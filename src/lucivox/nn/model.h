@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include <lucivox/image/border.h>
 #include <lucivox/image/intensity.h>
 #include <lucivox/nn/network.h>
 #include <lucivox/nn/shrinking.h>
@@ -11,8 +12,8 @@
 namespace lucivox {
 
 // What a model file holds: weights (safetensors, under the public reference's names) and, in its metadata,
-// the graph, the intensity mapping, the version, how it was trained and what was removed from it. Any lucivox
-// opens any model.
+// the graph, the intensity mapping, the border rule, the version, how it was trained and what was removed
+// from it. Any lucivox opens any model.
 struct Model {
   Network network;
   IntensityMapping intensity;
@@ -20,6 +21,7 @@ struct Model {
   Json training;                                    // how it came to be: data, options, metrics
   std::string version;                              // of the lucivox that wrote it
   std::optional<Shrinking> removed = std::nullopt;  // of a network that was made smaller
+  Border border = {};                               // what it was trained to read beyond an image's edge
 };
 
 void save_model(const std::filesystem::path& path, const Model& model);

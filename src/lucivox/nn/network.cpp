@@ -137,6 +137,8 @@ at::Tensor Network::run(const Node& node, const std::vector<at::Tensor>& inputs,
     if (mode == Mode::Training && shared_.ranks > 1)
       return shared_batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3),
                                norm->momentum, norm->eps, shared_);
+    if (mode == Mode::Evaluation && norm->statistics == NormStatistics::Batch)
+      return at::batch_norm(inputs[0], weight_at(0), weight_at(1), {}, {}, true, 0, norm->eps, false);
     return at::batch_norm(inputs[0], weight_at(0), weight_at(1), weight_at(2), weight_at(3),
                           mode == Mode::Training, norm->momentum, norm->eps, false);
   }

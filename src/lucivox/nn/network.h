@@ -17,7 +17,7 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 enum class Mode {
   Training,    // batch norm by the batch's statistics, running ones updated
-  Evaluation,  // batch norm by the running statistics
+  Evaluation,  // batch norm as its node says (NormStatistics), running statistics left as they are
 };
 
 // A graph with its weights, differentiable in Training and Evaluation alike (wrap inference in a

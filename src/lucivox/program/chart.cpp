@@ -11,8 +11,9 @@ namespace {
 constexpr double kWidth = 640, kHeight = 300;
 constexpr double kLeft = 64, kRight = 16, kTop = 34, kBottom = 46;
 constexpr double kLegendRow = 18;
-constexpr int kTicks = 5;    // about so many on an axis
-constexpr int kColours = 9;  // --line-1 .. --line-9 of the page
+constexpr double kCutOff = 1000;  // beyond the plot, where a line that leaves it keeps its direction
+constexpr int kTicks = 5;         // about so many on an axis
+constexpr int kColours = 9;       // --line-1 .. --line-9 of the page
 
 // A range of values and where it lies on the page.
 struct Axis {
@@ -39,13 +40,13 @@ bool drawable(const Chart& chart, const std::pair<double, double>& point) {
          !(chart.logarithmic && point.second <= 0);
 }
 
-// The range of all drawable points, a little wider when they are all alike.
+// The range of all drawable points from `first_x` on, a little wider when they are all alike.
 template <typename Value>
-Axis axis(const Chart& chart, double page_low, double page_high, Value value) {
+Axis axis(const Chart& chart, double page_low, double page_high, double first_x, Value value) {
   double low = INFINITY, high = -INFINITY;
   for (const Series& series : chart.series) {
     for (const auto& point : series.points) {
-      if (!drawable(chart, point)) continue;
+      if (!drawable(chart, point) || point.first < first_x) continue;
       low = std::min(low, value(point));
       high = std::max(high, value(point));
     }
@@ -117,14 +118,17 @@ std::string line(const Chart& chart, const Series& series, size_t index, const A
   std::string points, dots;
   for (const auto& point : series.stroke == Stroke::Steps ? outline(series.points) : series.points) {
     if (!drawable(chart, point)) continue;
-    const double left = x.at(point.first), top = y.at(shown(chart, point.second));
+    const double left = x.at(point.first);
+    const double top =
+        std::clamp(y.at(shown(chart, point.second)), kTop - kCutOff, kHeight - kBottom + kCutOff);
     points += fmt::format("{:.1f},{:.1f} ", left, top);
     if (series.stroke == Stroke::Dots)
       dots += fmt::format(R"svg(<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="var(--line-{})"/>)svg", left, top,
                           index % kColours + 1);
   }
-  return fmt::format(R"svg(<polyline fill="none" {} stroke-linejoin="round" points="{}"/>)svg",
-                     stroke(series, index), points) +
+  return fmt::format(
+             R"svg(<polyline fill="none" {} stroke-linejoin="round" clip-path="url(#plot)" points="{}"/>)svg",
+             stroke(series, index), points) +
          dots;
 }
 
@@ -192,14 +196,17 @@ std::string escape_html(const std::string& text) {
 }
 
 std::string line_chart(const Chart& chart) {
-  const Axis x = axis(chart, kLeft, kWidth - kRight, [](const auto& p) { return p.first; });
-  const Axis y = axis(chart, kHeight - kBottom, kTop, [&](const auto& p) { return shown(chart, p.second); });
+  const Axis x = axis(chart, kLeft, kWidth - kRight, -INFINITY, [](const auto& p) { return p.first; });
+  const Axis y = axis(chart, kHeight - kBottom, kTop, x.low + chart.unsettled * (x.high - x.low),
+                      [&](const auto& p) { return shown(chart, p.second); });
   const Legend key = legend(chart);
   std::string svg = fmt::format(
       R"svg(<svg viewBox="0 0 {} {}" xmlns="http://www.w3.org/2000/svg" role="img" font-size="12" fill="var(--ink)">)svg",
       kWidth, key.bottom);
   svg +=
       text(kLeft, 22, "start", chart.title, R"svg(font-weight="600" font-size="14")svg") + grid(chart, x, y);
+  svg += fmt::format(R"svg(<clipPath id="plot"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>)svg",
+                     kLeft, kTop - 1, kWidth - kLeft - kRight, kHeight - kTop - kBottom + 2);
   for (const Marker& mark : chart.markers) svg += marker(mark, x);
   for (size_t i = 0; i < chart.series.size(); ++i) svg += line(chart, chart.series[i], i, x, y);
   return svg + key.svg + "</svg>";

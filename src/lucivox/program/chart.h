@@ -31,6 +31,9 @@ struct Chart {
   std::vector<Series> series;
   std::vector<Marker> markers;
   bool logarithmic = false;  // the y axis; points of 0 and below are left out
+  // The part of the x axis, from its beginning, whose points do not widen the y axis: the first wild epochs
+  // of a training would flatten all that follows. What lies outside the plot is cut off at its edge.
+  double unsettled = 0;
 };
 
 // A line chart as SVG to stand inside a page, whose CSS variables --ink, --faint, --grid, --line-1, ...

@@ -18,21 +18,20 @@ namespace {
 constexpr int64_t kTraining = 128, kHeldOut = 8, kSize = 256;
 constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 
-// Minutes instead of the paper's days: small crops, mirrored and turned, a higher learning rate, and batch
-// norms that soon keep their statistics. The rate falls so far that the last steps no longer move HU that are
-// rare in chests: with 0.955 what became of -500 HU differed by 45 from seed to seed.
+// The default recipe in minutes: dense epochs as long as they gain, then half of the filters go little by
+// little.
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
            {{"epochs", 60},
-            {"batch", 4},
-            {"crop", 64},
-            {"learning_rate", 2e-3},
-            {"decay", 0.94},
-            {"freeze_norms_after", 5},
-            {"augment", true},
+            {"crop", 96},
             {"seed", seed},
-            {"sparsity", {{"criterion", "filters-l1"}, {"amount", 0.5}, {"dense_epochs", 40}}}}}};
+            {"sparsity",
+             {{"criterion", "filters-l1"},
+              {"amount", 0.5},
+              {"dense_epochs", 40},
+              {"gradual_epochs", 5},
+              {"learning_rate", 1e-3}}}}}};
 }
 
 void make_room(const fs::path& run) {
@@ -84,7 +83,8 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
                         options.run,
                         Start::Fresh,
                         options.device,
-                        {}};
+                        {},
+                        true};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

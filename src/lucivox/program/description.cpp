@@ -9,6 +9,8 @@
 #include <lucivox/image/formats/projections.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/description.h>
+#include <lucivox/program/open_model.h>
+#include <lucivox/train/run_folder.h>
 
 namespace lucivox {
 namespace {
@@ -35,7 +37,7 @@ Json describe_removed(const Graph& dense, const Graph& shrunk) {
 }
 
 Json describe_model(const std::filesystem::path& path) {
-  const Model model = load_model(path);
+  const Model model = open_model(path, Console{true});
   const Graph& graph = model.network.graph();
   Json json = {{"model", model.name},
                {"architecture", graph.architecture()},
@@ -46,6 +48,7 @@ Json describe_model(const std::filesystem::path& path) {
                {"receptive field radius", graph.receptive_radius()},
                {"slice sides padded to multiples of", graph.size_multiple()},
                {"intensity", describe(model.intensity)},
+               {"border", describe(model.border)},
                {"written by lucivox", model.version},
                {"training", model.training}};
   if (model.removed) json["removed"] = describe_removed(model.removed->dense, graph);
@@ -97,7 +100,7 @@ Json describe_scan(const std::filesystem::path& path) {
 
 Json describe_file(const std::filesystem::path& path) {
   require_exists(path, "file");
-  if (path.extension() == ".safetensors") return describe_model(path);
+  if (path.extension() == ".safetensors" || RunFolder::is_run(path)) return describe_model(path);
   return is_scan(path) ? describe_scan(path) : describe_image(path);
 }
 

@@ -113,14 +113,37 @@ int64_t fitting_scale(const std::vector<std::string>& texts, int64_t width, int6
   return wanted;
 }
 
-// Where everything stands, in pixels. Distances are multiples of the text's scale, so that the figure looks
+// The part of an image that is shown enlarged: left of the middle, where a chest has lung, heart and vessels.
+constexpr int64_t kZoom = 3;
+at::Tensor enlarged_part(const at::Tensor& image_YX) {
+  const auto part = [](int64_t side) { return std::max<int64_t>(side / kZoom, 1); };
+  const int64_t rows = part(image_YX.size(0)), columns = part(image_YX.size(1));
+  return image_YX.narrow(0, (image_YX.size(0) - rows) / 2, rows)
+      .narrow(1, std::max<int64_t>(image_YX.size(1) / 2 - 2 * columns / 3, 0), columns);
+}
+
+// A row of three pictures.
+struct Row {
+  DisplayWindow window;
+  bool enlarged;
+};
+
+std::vector<Row> rows_of(const Triptych& t) {
+  std::vector<Row> rows;
+  for (const bool enlarged : {false, true}) {
+    for (const DisplayWindow& window : t.windows) rows.push_back({window, enlarged});
+  }
+  return rows;
+}
+
+// Where everything is drawn, in pixels. Distances are multiples of the text's scale, so that the figure looks
 // the same at every size.
 struct Layout {
   int64_t factor, panel_width, panel_height;
   int64_t scale;  // of labels; captions one less
-  int64_t margin, gap, title_y, window_y;
-  std::array<int64_t, 2> label_y, panel_y;  // of the two rows
-  int64_t caption_y;
+  int64_t margin, gap, line;
+  int64_t title_y, caption_y, differences_y;  // differences_y: of their label
+  std::vector<int64_t> rows_y;                // of each row's label
   int64_t width, height;
 
   int64_t column(int64_t i) const { return margin + i * (panel_width + gap); }
@@ -129,24 +152,22 @@ struct Layout {
 
 Layout layout_for(const Triptych& t) {
   constexpr int64_t kNarrow = 384;     // pixels; below, the images are enlarged
-  constexpr int64_t kTextShare = 170;  // panel width in font pixels: some 30 characters a panel
+  constexpr int64_t kTextShare = 170;  // panel width in font pixels: some 30 characters
   Layout l{};
   l.factor = t.full_dose.size(1) < kNarrow ? (kNarrow + t.full_dose.size(1) - 1) / t.full_dose.size(1) : 1;
   l.panel_height = t.full_dose.size(0) * l.factor;
   l.panel_width = t.full_dose.size(1) * l.factor;
   l.scale = std::max<int64_t>(l.panel_width / kTextShare, 2);
-  const int64_t line = (kCapitalHeight + 5) * l.scale;  // a line of text and the space to what follows
+  l.line = (kCapitalHeight + 5) * l.scale;  // a line of text and the space to what follows
   l.margin = 10 * l.scale;
   l.gap = 6 * l.scale;
   l.title_y = l.margin;
-  l.window_y = l.title_y + (t.title.empty() ? 0 : line + 2 * l.scale);
-  l.label_y[0] = l.window_y + line + 2 * l.scale;
-  l.panel_y[0] = l.label_y[0] + line;
-  l.caption_y = l.panel_y[0] + l.panel_height + 5 * l.scale;
-  l.label_y[1] = l.caption_y + (t.captions.empty() ? 5 * l.scale : line + 5 * l.scale);
-  l.panel_y[1] = l.label_y[1] + line;
+  l.caption_y = l.title_y + (t.title.empty() ? 0 : l.line + 2 * l.scale);
+  int64_t y = l.caption_y + (t.captions.empty() ? 0 : l.line + 2 * l.scale);
+  for (size_t i = 0; i < rows_of(t).size(); ++i, y += l.line + l.panel_height + l.gap) l.rows_y.push_back(y);
+  l.differences_y = y;
   l.width = 2 * l.margin + 3 * l.panel_width + 2 * l.gap;
-  l.height = l.panel_y[1] + l.panel_height + l.margin;
+  l.height = y + l.line + l.panel_height + l.margin;
   return l;
 }
 
@@ -157,6 +178,7 @@ void require_panels(const Triptych& t) {
     throw Error("the low-dose, the enhanced and the full-dose image differ in size",
                 "compare slices of one scan: the same number of rows and columns");
   }
+  if (t.windows.empty()) throw Error("a figure without a display window shows nothing", "give one");
 }
 
 std::string with_space(const std::string& units) {
@@ -164,28 +186,39 @@ std::string with_space(const std::string& units) {
 }
 
 void draw_heading(at::Tensor& figure, const Layout& l, const Triptych& t) {
-  const int64_t width = l.width - 2 * l.margin;
-  draw_text(figure, l.margin, l.title_y, t.title, kInk, fitting_scale({t.title}, width, l.scale + 1));
-  const std::string window = fmt::format("window: centre {0:.4g}{2}, width {1:.4g}{2}", t.window.centre,
-                                         t.window.width, with_space(t.window.units));
-  draw_text(figure, l.margin, l.window_y, window, kFaintInk, fitting_scale({window}, width, l.small()));
+  draw_text(figure, l.margin, l.title_y, t.title, kInk,
+            fitting_scale({t.title}, l.width - 2 * l.margin, l.scale + 1));
+  const int64_t scale = fitting_scale(t.captions, l.panel_width, l.small());
+  for (size_t i = 0; i < std::min<size_t>(t.captions.size(), 3); ++i)
+    draw_text(figure, l.column(static_cast<int64_t>(i)), l.caption_y, t.captions[i], kFaintInk, scale);
+}
+
+// "low dose, 40 / 400 HU"
+std::string label_of(const char* image, const Row& row) {
+  return fmt::format("{}{}, {:.4g} / {:.4g}{}", image, row.enlarged ? ", enlarged" : "", row.window.centre,
+                     row.window.width, with_space(row.window.units));
 }
 
 void draw_images(at::Tensor& figure, const Layout& l, const Triptych& t) {
-  const std::array panels{t.low_dose, t.enhanced, t.full_dose};
-  const std::array labels{"low dose", "enhanced", "full dose"};
-  const int64_t caption_scale = fitting_scale(t.captions, l.panel_width, l.small());
-  for (size_t i = 0; i < 3; ++i) {
-    const int64_t x = l.column(static_cast<int64_t>(i));
-    draw_text(figure, x, l.label_y[0], labels[i], kInk, l.scale);
-    place(figure, x, l.panel_y[0], enlarge(grey(panels[i], t.window), l.factor));
-    if (i < t.captions.size()) draw_text(figure, x, l.caption_y, t.captions[i], kFaintInk, caption_scale);
+  const std::array images{t.low_dose, t.enhanced, t.full_dose};
+  const std::array names{"low dose", "enhanced", "full dose"};
+  const std::vector<Row> rows = rows_of(t);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    for (size_t i = 0; i < images.size(); ++i) {
+      const int64_t x = l.column(static_cast<int64_t>(i));
+      const std::string label = label_of(names[i], rows[r]);
+      draw_text(figure, x, l.rows_y[r], label, kInk, fitting_scale({label}, l.panel_width, l.scale));
+      const at::Tensor shown = rows[r].enlarged ? enlarged_part(images[i]) : images[i];
+      place(figure, x, l.rows_y[r] + l.line,
+            enlarge(grey(shown, rows[r].window), rows[r].enlarged ? l.factor * kZoom : l.factor));
+    }
   }
 }
 
 void draw_colour_bar(at::Tensor& figure, const Layout& l, double range, const std::string& units) {
-  const int64_t x = l.column(2), top = l.panel_y[1], height = l.panel_height, width = 12 * l.scale;
-  draw_text(figure, x, l.label_y[1], units.empty() ? "difference" : fmt::format("difference ({})", units),
+  const int64_t x = l.column(2), top = l.differences_y + l.line, height = l.panel_height,
+                width = 12 * l.scale;
+  draw_text(figure, x, l.differences_y, units.empty() ? "difference" : fmt::format("difference ({})", units),
             kInk, l.scale);
   place(figure, x, top,
         difference(torch::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
@@ -206,10 +239,10 @@ void draw_differences(at::Tensor& figure, const Layout& l, const Triptych& t) {
   const std::array labels{"low dose - full dose", "enhanced - full dose"};
   for (size_t i = 0; i < 2; ++i) {
     const int64_t x = l.column(static_cast<int64_t>(i));
-    draw_text(figure, x, l.label_y[1], labels[i], kInk, l.scale);
-    place(figure, x, l.panel_y[1], enlarge(difference(maps[i], range), l.factor));
+    draw_text(figure, x, l.differences_y, labels[i], kInk, l.scale);
+    place(figure, x, l.differences_y + l.line, enlarge(difference(maps[i], range), l.factor));
   }
-  draw_colour_bar(figure, l, range, t.window.units);
+  draw_colour_bar(figure, l, range, t.windows.front().units);
 }
 
 }  // namespace

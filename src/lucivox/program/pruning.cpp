@@ -38,6 +38,7 @@ Model load_dense(const fs::path& path) {
 
 void note_pruning(Json& training, const PruneJob& job) {
   if (!training.is_object()) training = Json::object();
+  training["pruned"] = true;
   training["pruning"] = {{"criterion", job.pruning.criterion},
                          {"amount", job.pruning.amount},
                          {"targets", job.pruning.targets},

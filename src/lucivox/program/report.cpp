@@ -42,6 +42,9 @@ std::string html_of(const ReportPicture& picture) {
       caption, base64(picture.png));
 }
 
+// Of a training: a third, after which most of what is left to learn are fractions of a decibel.
+constexpr double kUnsettled = 1.0 / 3;
+
 // A number of every line of one kind, along the steps; `key` may lie in a table: "validation/psnr".
 Series series_of(const std::vector<Json>& metrics, const std::string& kind, const std::string& key,
                  const std::string& name) {
@@ -50,6 +53,18 @@ Series series_of(const std::vector<Json>& metrics, const std::string& kind, cons
   for (const Json& line : metrics) {
     if (line.value("kind", "") != kind || !line.contains(pointer) || !line.at(pointer).is_number()) continue;
     series.points.emplace_back(line.at("step").get<double>(), line.at(pointer).get<double>());
+  }
+  return series;
+}
+
+// The low-dose slices' own quality, as a level through the whole training.
+Series baseline_of(const std::vector<Json>& metrics, const char* key) {
+  Series series{"low dose", {}, Stroke::Dashed};
+  for (const Json& line : metrics) {
+    if (line.value("kind", "") == "baseline")
+      series.points = {
+          {0, line.at("validation").at(key).get<double>()},
+          {metrics.back().at("step").get<double>(), line.at("validation").at(key).get<double>()}};
   }
   return series;
 }
@@ -83,7 +98,7 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
   std::vector<std::string> charts;
   const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic) {
     if (!series.back().points.empty())
-      charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic}));
+      charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic, kUnsettled}));
   };
   Series steps = series_of(metrics, "step", "loss", "step");
   steps.stroke = Stroke::Faint;
@@ -92,11 +107,16 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
        series_of(metrics, "epoch", "loss", "epoch mean")},
       true);
   add("Loss of the discriminator", {series_of(metrics, "epoch", "opponent_loss", "epoch mean")}, true);
-  add("Validation PSNR, dB", {series_of(metrics, "epoch", "validation/psnr", "PSNR")}, false);
-  add("Validation similarity",
-      {series_of(metrics, "epoch", "validation/ssim", "SSIM"),
-       series_of(metrics, "epoch", "validation/ms_ssim", "MS-SSIM")},
-      false);
+  const auto validated = [&](const std::string& title, const char* key) {
+    add(title,
+        {baseline_of(metrics, key),
+         series_of(metrics, "epoch", fmt::format("validation/{}", key), "enhanced")},
+        false);
+  };
+  validated("Validation RMSE, in the images' units", "rmse");
+  validated("Validation PSNR, dB", "psnr");
+  validated("Validation SSIM", "ssim");
+  validated("Validation MS-SSIM", "ms_ssim");
   add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true);
   add("Time, s", {epoch_seconds(metrics)}, false);
   return charts;

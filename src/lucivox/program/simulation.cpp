@@ -19,12 +19,16 @@ namespace {
 // Equally many slices: what is true, and what a good and a poor scan make of it.
 struct Pairs {
   at::Tensor truth, good, poor;
+  std::vector<std::string> poor_scans;  // how each poor slice was scanned; empty: as all others
 };
 Pairs pairs(const CtPairs& ct) {
-  return {ct.truth, ct.full_dose, ct.low_dose};
+  Pairs pairs{ct.truth, ct.full_dose, ct.low_dose, {}};
+  for (const double fraction : ct.dose_fractions)
+    pairs.poor_scans.push_back(fmt::format("Simulated CT at {:.4g} of the full dose", fraction));
+  return pairs;
 }
 Pairs pairs(const TomoPairs& tomo) {
-  return {tomo.truth, tomo.clean, tomo.noisy};
+  return {tomo.truth, tomo.clean, tomo.noisy, {}};
 }
 
 // A simulation to be written.
@@ -50,8 +54,9 @@ ImageInfo slice_info(const TomoSimulation& full) {
   return slice_info(full.size, full.pixel_mm(), full.pixel_mm(), Units::PerMm);
 }
 
-void write_slice(const fs::path& path, const at::Tensor& values_YX, const ImageInfo& info) {
-  const auto sink = create(path, info);
+void write_slice(const fs::path& path, const at::Tensor& values_YX, const ImageInfo& info,
+                 const std::string& origin = {}) {
+  const auto sink = create(path, info, {origin});
   sink->write(whole(info), values_YX.unsqueeze(0));
   sink->commit();
 }
@@ -77,7 +82,8 @@ void write_pairs(const fs::path& folder, const Slices& slices, const Console& co
       const std::string name = fmt::format("slice_{:04}.tif", first + i);
       write_slice(folder / "truth" / name, made.truth[i], slices.info);
       write_slice(folder / "HQ" / name, made.good[i], slices.info);
-      write_slice(folder / "LQ" / name, made.poor[i], slices.info);
+      write_slice(folder / "LQ" / name, made.poor[i], slices.info,
+                  made.poor_scans.empty() ? "" : made.poor_scans[static_cast<size_t>(i)]);
       progress.advance();
     }
     if (slices.also) slices.also(first, made);

@@ -23,6 +23,9 @@ std::variant<DdnetOptions, TomoganOptions> network_from(Architecture architectur
   if (architecture == Architecture::Ddnet) {
     DdnetOptions ddnet;
     table.read("growth", ddnet.growth);
+    std::string statistics = to_string(ddnet.statistics);
+    table.read("statistics", statistics);
+    ddnet.statistics = norm_statistics(statistics);
     return ddnet;
   }
   TomoganOptions tomogan;
@@ -68,13 +71,14 @@ Graph TrainingConfiguration::graph() const {
 Json TrainingConfiguration::resolved() const {
   Json data = {{"train", train_data}};
   if (!validation_data.is_null()) data["validation"] = validation_data;
-  const Json of_network = std::visit(Overload{[](const DdnetOptions& options) {
-                                                return Json{{"growth", options.growth}};
-                                              },
-                                              [](const TomoganOptions& options) {
-                                                return Json{{"depth", options.depth}};
-                                              }},
-                                     network);
+  const Json of_network = std::visit(
+      Overload{[](const DdnetOptions& options) {
+                 return Json{{"growth", options.growth}, {"statistics", to_string(options.statistics)}};
+               },
+               [](const TomoganOptions& options) {
+                 return Json{{"depth", options.depth}};
+               }},
+      network);
   return {
       {"data", data}, {"network", of_network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
 }

@@ -16,8 +16,10 @@ namespace lucivox {
 enum class Architecture { Ddnet, Tomogan };
 
 // What a training run is told, in the tables
-//   data       train, validation: as open_pairs() takes them; validation may be left out
-//   network    DDNet's growth, or TomoGAN's depth
+//   data       train, validation: as open_pairs() takes them; without validation some slices of train are
+//   held
+//              out (hold_out in pairs.h), unless it is false
+//   network    DDNet's growth and statistics (of its batch norms), or TomoGAN's depth
 //   intensity  kind, low, high, units: how physical values become the network's numbers
 //   train      TrainOptions
 struct TrainingConfiguration {

@@ -42,7 +42,7 @@ constexpr double kLowestHu = -1024, kHighestHu = 3071;
 constexpr double kFewestPhotons = 100;
 
 // Independent random numbers for each part of one slice.
-enum CtPart : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise };
+enum CtPart : uint64_t { Anatomy, FullDoseNoise, LowDoseNoise, LowDose };
 
 ScanGeometry beam_of(const CtSimulation& full) {
   ScanGeometry beam;
@@ -86,6 +86,13 @@ void check_dose(const CtSimulation& full) {
   require_within(full.full_photons, kFewestPhotons, 1e12, "full_photons",
                  "photons a ray before the bow-tie filter: a clinical scan has 1e5 to 1e6");
   require_share(full.dose_fraction, "dose_fraction", "low dose is a part of the full dose");
+  if (full.highest_dose_fraction != 0) {
+    require_share(full.highest_dose_fraction, "highest_dose_fraction", "low dose is a part of the full dose");
+    if (full.highest_dose_fraction < full.dose_fraction)
+      throw Error::misuse(
+          fmt::format("dose fractions from {} to {}", full.dose_fraction, full.highest_dose_fraction),
+          "give the lower one first");
+  }
   const double low = full.full_photons * full.dose_fraction;
   if (low < kFewestPhotons) {
     throw Error::misuse(fmt::format("{} photons a ray at low dose", low),
@@ -110,18 +117,31 @@ uint64_t seed_of(const CtSimulation& full, int64_t index) {
   return derive_seed(full.seed, static_cast<uint64_t>(index));
 }
 
+double dose_fraction_of(const CtSimulation& full, int64_t index) {
+  if (full.highest_dose_fraction == 0) return full.dose_fraction;
+  Random random(derive_seed(seed_of(full, index), LowDose));
+  return full.dose_fraction * std::pow(full.highest_dose_fraction / full.dose_fraction, random.uniform());
+}
+
 // Two scans of patients whose slices are known on the fine grid, in HU.
 CtPairs scan(const CtSimulation& full, int64_t first, at::Tensor fine_hu_SYX) {
   const ScanGeometry beam = beam_of(full);
   keep_circle(fine_hu_SYX, beam.pixel_mm / kFiner, seen_radius_mm(beam), kAirHu);
   const at::Tensor integrals = seen_by_detectors(hu_to_attenuation(fine_hu_SYX), beam);
-  const auto reconstructed = [&](double photons, CtPart noise) {
+  const auto reconstructed = [&](const std::vector<double>& fractions, CtPart noise) {
     const auto seed = [&](int64_t s) { return derive_seed(seed_of(full, first + s), noise); };
-    const at::Tensor sino = measure_slices(integrals, dose_of(full, beam, photons), seed);
+    const auto dose = [&](int64_t s) {
+      return dose_of(full, beam, full.full_photons * fractions[static_cast<size_t>(s)]);
+    };
+    const at::Tensor sino = measure_slices(integrals, dose, seed);
     return attenuation_to_hu(fbp(sino, beam, kKernel)).clamp_(kLowestHu, kHighestHu);
   };
-  return {mean_over_pixels(fine_hu_SYX), reconstructed(full.full_photons, FullDoseNoise),
-          reconstructed(full.full_photons * full.dose_fraction, LowDoseNoise)};
+  const int64_t count = fine_hu_SYX.size(0);
+  std::vector<double> low;
+  for (int64_t s = 0; s < count; ++s) low.push_back(dose_fraction_of(full, first + s));
+  const std::vector<double> whole(low.size(), 1.0);
+  return {mean_over_pixels(fine_hu_SYX), reconstructed(whole, FullDoseNoise),
+          reconstructed(low, LowDoseNoise), low};
 }
 
 // Chests on the fine grid. A chest shares its work among the threads only in part, so that several are made

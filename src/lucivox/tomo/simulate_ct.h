@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -15,11 +16,14 @@ struct CtSimulation {
   int64_t slices = 100;
   int64_t size = 0;  // pixels along a side; 0: 512
   uint64_t seed = 1;
-  double pixel_mm = 0;            // 0: the field of view is 400 mm
-  int64_t views = 0;              // projection angles over a whole turn; 0: 984 for 512 pixels and more
-  int64_t detectors = 0;          // over the same arc; 0: 888 for 512 pixels and more
-  double full_photons = 2e5;      // a ray, before the bow-tie filter: 11 HU of noise amid a chest
-  double dose_fraction = 0.04;    // low dose: this part of the full dose's photons
+  double pixel_mm = 0;          // 0: the field of view is 400 mm
+  int64_t views = 0;            // projection angles over a whole turn; 0: 984 for 512 pixels and more
+  int64_t detectors = 0;        // over the same arc; 0: 888 for 512 pixels and more
+  double full_photons = 2e5;    // a ray, before the bow-tie filter: 11 HU of noise amid a chest
+  double dose_fraction = 0.04;  // low dose: this part of the full dose's photons
+  // Above dose_fraction: every slice has a fraction of its own between the two, evenly on a logarithmic
+  // scale.
+  double highest_dose_fraction = 0;
   double bowtie_radius_mm = 160;  // of the water cylinder that the filter is made for; 0: no filter
   double electronic_sigma = 5;    // of the read-out, in photons; seen only behind shoulders and spine
 };
@@ -33,9 +37,10 @@ CtSimulation resolve(const CtSimulation& simulation);
 
 // float32 [S, Y, X] in HU. Outside the scanner's field of 50 cm all is air.
 struct CtPairs {
-  at::Tensor truth;      // the patient, averaged over each pixel
-  at::Tensor full_dose;  // reconstructed by FBP from many photons
-  at::Tensor low_dose;   // and from few; the same rays, other photons
+  at::Tensor truth;                    // the patient, averaged over each pixel
+  at::Tensor full_dose;                // reconstructed by FBP from many photons
+  at::Tensor low_dose;                 // and from few; the same rays, other photons
+  std::vector<double> dose_fractions;  // of each low-dose slice
 };
 
 // Chests that nobody has: slices first .. first + count - 1 of a simulation, the same for the same options

@@ -51,7 +51,7 @@ at::Tensor counted(const TomoSimulation& full, const Exposures& exposures, int64
                    const at::Tensor& integrals_SVU) {
   const auto dose = [&](double images) {
     const std::vector<double> photons_U(static_cast<size_t>(full.size), images * exposures.photons);
-    return Dose{photons_U, std::sqrt(images) * full.electronic_sigma};
+    return [of_all = Dose{photons_U, std::sqrt(images) * full.electronic_sigma}](int64_t) { return of_all; };
   };
   const auto seed_of = [&](TomoPart part) {
     return [&full, first, part](int64_t s) {

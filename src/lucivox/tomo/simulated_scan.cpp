@@ -32,11 +32,11 @@ at::Tensor mean_over_pixels(const at::Tensor& fine_SYX) {
   return at::avg_pool2d(fine_SYX, kFiner);
 }
 
-at::Tensor measure_slices(const at::Tensor& integrals_SVU, const Dose& dose,
+at::Tensor measure_slices(const at::Tensor& integrals_SVU, const std::function<Dose(int64_t)>& dose_of,
                           const std::function<uint64_t(int64_t)>& seed_of) {
   std::vector<at::Tensor> sinograms;
   for (int64_t s = 0; s < integrals_SVU.size(0); ++s)
-    sinograms.push_back(measure(integrals_SVU[s], dose, seed_of(s)));
+    sinograms.push_back(measure(integrals_SVU[s], dose_of(s), seed_of(s)));
   return at::stack(sinograms);
 }
 

@@ -23,9 +23,9 @@ at::Tensor seen_by_detectors(const at::Tensor& fine_SYX, const ScanGeometry& sca
 // Each pixel's mean over the fine grid: [S, kFiner Y, kFiner X] -> [S, Y, X].
 at::Tensor mean_over_pixels(const at::Tensor& fine_SYX);
 
-// What is measured of each sinogram [V, U] of a stack [S, V, U] (dose.h), with photons of its own by the seed
-// of slice s.
-at::Tensor measure_slices(const at::Tensor& integrals_SVU, const Dose& dose,
+// What is measured of each sinogram [V, U] of a stack [S, V, U] (dose.h), by the dose of slice s and with
+// photons of its own by the seed of slice s.
+at::Tensor measure_slices(const at::Tensor& integrals_SVU, const std::function<Dose(int64_t s)>& dose_of,
                           const std::function<uint64_t(int64_t s)>& seed_of);
 
 // The checks of their options: each throws Error (misuse) that names `what`.

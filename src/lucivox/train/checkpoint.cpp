@@ -90,6 +90,28 @@ std::optional<Switch> switch_from(const Json& json) {
   return Switch{json.at("epoch").get<int64_t>(), json.at("reason").get<std::string>()};
 }
 
+Json to_json(const std::optional<Best>& best) {
+  if (!best) return Json();
+  Json json = to_json(best->validation.quality);
+  json["epoch"] = best->epoch;
+  json["loss"] = best->validation.loss;
+  json["units"] = static_cast<int>(best->validation.units);
+  return json;
+}
+
+std::optional<Best> best_from(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  const auto number = [&](const char* key) { return json.at(key).get<double>(); };
+  return Best{json.at("epoch").get<int64_t>(),
+              {number("loss"),
+               {.mse = number("mse"),
+                .psnr = number("psnr"),
+                .ssim = number("ssim"),
+                .ms_ssim = number("ms_ssim"),
+                .rmse = number("rmse")},
+               static_cast<Units>(json.at("units").get<int>())}};
+}
+
 std::optional<Shrinking> removed_from(const Json& json, const Graph& whole) {
   if (json.is_null()) return std::nullopt;
   Shrinking removed = shrinking_from_json(json);
@@ -135,6 +157,7 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                       {"losses", checkpoint.losses},
                       {"switched", to_json(checkpoint.switched)},
                       {"removed", checkpoint.removed ? to_json(*checkpoint.removed) : Json()},
+                      {"best", to_json(checkpoint.best)},
                       {"options", decisive(options)},
                       {"data", data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
@@ -165,9 +188,11 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, 
     }
     return of_file(path.string(), [&] {
       Checkpoint checkpoint{position_from(about.at("position")),
-                            about.at("losses").get<std::vector<double>>(), switch_from(about.at("switched")),
+                            about.at("losses").get<std::vector<double>>(),
+                            switch_from(about.at("switched")),
                             take(file.tensors, kMaskPrefix),
-                            removed_from(about.at("removed"), learner.network.graph())};
+                            removed_from(about.at("removed"), learner.network.graph()),
+                            best_from(about.value("best", Json()))};
       require_masks_fit(checkpoint.masks, learner.network);
       load(file.tensors, "", learner);
       if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
@@ -187,6 +212,7 @@ void branch_checkpoint(const std::filesystem::path& from, const std::filesystem:
     Json before = about.at("options"), now = decisive(options);
     before.erase("sparsity");
     about["options"] = now;
+    about["best"] = Json();  // those weights stay with their own run
     now.erase("sparsity");
     require_same_options(before, now, from.string());
     file.metadata[kKey] = about.dump();

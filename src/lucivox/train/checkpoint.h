@@ -9,6 +9,7 @@
 #include <lucivox/train/learner.h>
 #include <lucivox/train/options.h>
 #include <lucivox/train/schedule.h>
+#include <lucivox/train/task.h>
 
 namespace lucivox {
 
@@ -20,6 +21,12 @@ struct Position {
   double seconds = 0;  // of training, over all sittings
 };
 
+// The best weights of a phase, by validation; they are in the run folder's best().
+struct Best {
+  int64_t epoch = 0;  // from 0
+  Validation validation;
+};
+
 // Everything that the next step depends on, so that a resumed run goes on bit for bit.
 struct Checkpoint {
   Position position;
@@ -27,6 +34,7 @@ struct Checkpoint {
   std::optional<Switch> switched;    // to sparse epochs; nothing while the network is dense
   Masks masks;                       // of the whole network; empty while it is dense
   std::optional<Shrinking> removed;  // what the network is trained without
+  std::optional<Best> best;          // of the phase under way; nothing without validation
 };
 
 // Written whole or not at all, as safetensors; of a shrunk network the whole one, pruned weights zero at

@@ -47,6 +47,21 @@ void check_loss(const LossOptions& o, int64_t crop) {
           "a discriminator reads images of one size: set train.crop to a multiple of 8");
 }
 
+void read_freezing(ConfigTable& table, TrainOptions& o) {
+  Json after = o.freeze_norms_after == kFreezeEarly ? Json("auto") : Json(o.freeze_norms_after);
+  table.read("freeze_norms_after", after);
+  if (after == "auto") {
+    o.freeze_norms_after = kFreezeEarly;
+  } else if (after.is_number()) {
+    o.freeze_norms_after = after.get<double>();
+  } else {
+    throw Error::misuse(
+        fmt::format("train.freeze_norms_after must be \"auto\" or a number of epochs, but is {}",
+                    after.dump()),
+        "0 means never");
+  }
+}
+
 void check(const TrainOptions& o) {
   require(o.epochs >= 1 && o.batch >= 1, fmt::format("{} epochs with a batch of {}", o.epochs, o.batch),
           "give at least 1 of each");
@@ -55,8 +70,18 @@ void check(const TrainOptions& o) {
   require(o.decay > 0 && o.decay <= 1, fmt::format("a decay of {} an epoch", o.decay), "the paper's is 0.95");
   require(o.crop == 0 || o.crop >= 16, fmt::format("crops of {} pixels", o.crop),
           "give 0 for whole slices or at least 16");
-  require(o.freeze_norms_after >= 0, fmt::format("freeze_norms_after = {}", o.freeze_norms_after),
-          "give an epoch, or 0 for never");
+  require(o.freeze_norms_after >= 0 || o.freeze_norms_after == kFreezeEarly,
+          fmt::format("train.freeze_norms_after must be \"auto\" or a number of epochs, but is {}",
+                      o.freeze_norms_after),
+          "0 means never");
+  require(o.schedule == "cosine" || o.schedule == "exponential",
+          fmt::format("train.schedule must be \"cosine\" or \"exponential\", but is \"{}\"", o.schedule),
+          "cosine falls to 0 at the end of the training, exponential by train.decay in each epoch");
+  require(o.margin >= 0 && o.margin <= 512,
+          fmt::format("train.margin must be between 0 and 512 pixels, but is {}", o.margin), "16 is usual");
+  require(o.vary_levels >= 0 && o.vary_levels <= 1,
+          fmt::format("train.vary_levels must be between 0 and 1, but is {}", o.vary_levels),
+          "it is the share of samples that are shown at other levels");
   require_precision(o.precision);
   require_staging(o.staging);
   require(o.checkpoint_minutes > 0, "checkpoint_minutes must be positive", "the default is 10");
@@ -70,7 +95,12 @@ TrainOptions tomogan_training() {
   TrainOptions o;
   o.batch = 16;
   o.crop = 512;
+  o.vary_levels = 0;
+  o.augment = false;
+  o.learning_rate = 1e-4;
+  o.schedule = "exponential";
   o.decay = 1;
+  o.freeze_norms_after = 0;
   o.loss = {.mse = 0.5,
             .ms_ssim = 0,
             .levels = 255,
@@ -89,9 +119,12 @@ TrainOptions train_options_from_json(const Json& json, const TrainOptions& defau
   table.read("batch", o.batch);
   table.read("learning_rate", o.learning_rate);
   table.read("decay", o.decay);
+  table.read("schedule", o.schedule);
   table.read("crop", o.crop);
+  table.read("margin", o.margin);
+  table.read("vary_levels", o.vary_levels);
   table.read("seed", o.seed);
-  table.read("freeze_norms_after", o.freeze_norms_after);
+  read_freezing(table, o);
   table.read("augment", o.augment);
   table.read("precision", o.precision);
   table.read("staging", o.staging);
@@ -138,9 +171,13 @@ Json to_json(const TrainOptions& o) {
           {"batch", o.batch},
           {"learning_rate", o.learning_rate},
           {"decay", o.decay},
+          {"schedule", o.schedule},
           {"crop", o.crop},
+          {"margin", o.margin},
+          {"vary_levels", o.vary_levels},
           {"seed", o.seed},
-          {"freeze_norms_after", o.freeze_norms_after},
+          {"freeze_norms_after",
+           o.freeze_norms_after == kFreezeEarly ? Json("auto") : Json(o.freeze_norms_after)},
           {"augment", o.augment},
           {"precision", o.precision},
           {"staging", o.staging},

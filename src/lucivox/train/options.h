@@ -3,6 +3,7 @@
 #include <string>
 
 #include <lucivox/base/config.h>
+#include <lucivox/image/border.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/train/loss.h>
 
@@ -18,18 +19,28 @@ struct SparsityOptions {
   double learning_rate = 0;         // of the first sparse epoch; 0: goes on decaying, as in the paper
 };
 
-// The defaults are those of DDNet's paper.
+constexpr double kFreezeEarly = -1;  // in configurations: "auto"
+
+// The defaults are the recipe that docs/ddnet-recipes.md compares with others. The settings of DDNet's paper
+// are in examples/ddnet-paper.toml.
 struct TrainOptions {
   int64_t epochs = 50;
   int64_t batch = 1;  // of all ranks together
-  double learning_rate = 1e-4;
-  double decay = 0.95;  // of the learning rate, an epoch
-  int64_t crop = 0;     // side of random square crops in pixels; 0: whole slices
+  double learning_rate = 2e-3;
+  std::string schedule = "cosine";  // or "exponential", schedule.h
+  double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule
+  int64_t crop = 96;                // side of random square crops in pixels; 0: whole slices
+  // Pixels by which every sample is mirrored on at its edge, for the network to read and the loss to leave
+  // out: it learns from crops as it will be used on slices (border.h). 0: zeros around every sample, as in
+  // the paper.
+  int64_t margin = kReflectedMargin;
+  double vary_levels = 0.1;  // the share of samples shown at other levels and contrast, levels.h
   uint64_t seed = 1;
-  // From this epoch on batch norms keep their running statistics, so that the network learns as it will be
-  // used; 0: never. A slice's own statistics hide its absolute intensities, which HU must not lose.
-  int64_t freeze_norms_after = 0;
-  bool augment = false;  // mirror and turn samples at random
+  // After so many epochs, or a part of one, batch norms keep their running statistics, so that the network
+  // learns as it will be used: a slice's own statistics hide its absolute intensities, which HU must not
+  // lose. 0: never; kFreezeEarly: see freezing_step().
+  double freeze_norms_after = kFreezeEarly;
+  bool augment = true;  // mirror and rotate samples at random
   // Kept apart from what is learnt: how it is computed.
   std::string precision = "fp32";  // precision.h
   std::string staging = "auto";    // where slices wait, staging.h

@@ -92,7 +92,85 @@ class VolumePairs final : public PairedSlices {
   std::vector<int64_t> ends_;           // one past the last slice of each volume, counted through all
 };
 
+// Some slices of others. Those that follow each other in one stack stay a stack.
+class SomeSlices final : public PairedSlices {
+ public:
+  SomeSlices(std::shared_ptr<PairedSlices> all, std::vector<int64_t> indices)
+      : all_(std::move(all)), indices_(std::move(indices)) {}
+
+  int64_t count() const override { return std::ssize(indices_); }
+  Units units() const override { return all_->units(); }
+  std::array<int64_t, 2> shape(int64_t index) const override { return all_->shape(at(index)); }
+  std::string name(int64_t index) const override { return all_->name(at(index)); }
+  SlicePair read(int64_t index) override { return all_->read(at(index)); }
+
+  Stack stack_of(int64_t index) const override {
+    int64_t first = index, last = index;
+    while (first > 0 && adjacent(first - 1)) --first;
+    while (last + 1 < count() && adjacent(last)) ++last;
+    return {first, last - first + 1};
+  }
+
+ private:
+  int64_t at(int64_t index) const { return indices_[static_cast<size_t>(index)]; }
+  bool adjacent(int64_t index) const {
+    return at(index + 1) == at(index) + 1 &&
+           all_->stack_of(at(index)).first == all_->stack_of(at(index + 1)).first;
+  }
+
+  std::shared_ptr<PairedSlices> all_;
+  std::vector<int64_t> indices_;
+};
+
+constexpr int64_t kOneIn = 10;        // slices that are held out
+constexpr int64_t kEnoughStacks = 4;  // to hold out whole ones
+
+// `wanted` numbers of 0 .. count - 1, evenly spread.
+std::vector<int64_t> spread(int64_t wanted, int64_t count) {
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < wanted; ++i) numbers.push_back((2 * i + 1) * count / (2 * wanted));
+  return numbers;
+}
+
+// The first slice of each stack, and one past the last slice of all.
+std::vector<int64_t> stack_begins(const PairedSlices& all) {
+  std::vector<int64_t> begins;
+  for (int64_t i = 0; i < all.count(); i += all.stack_of(i).count) begins.push_back(i);
+  begins.push_back(all.count());
+  return begins;
+}
+
+// The slices to validate on, in ascending order.
+std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
+  const std::vector<int64_t> begins = stack_begins(all);
+  const int64_t stacks = std::ssize(begins) - 1, tenth = std::max<int64_t>(all.count() / kOneIn, 2);
+  std::vector<int64_t> held;
+  if (stacks >= kEnoughStacks) {
+    for (const int64_t stack : spread(std::max<int64_t>(stacks / kOneIn, 1), stacks)) {
+      const auto s = static_cast<size_t>(stack);
+      for (int64_t i = begins[s]; i < begins[s + 1]; ++i) held.push_back(i);
+    }
+  } else if (depth == 1) {
+    held = spread(tenth, all.count());
+  } else {
+    for (int64_t i = all.count() - std::max(tenth, depth); i < all.count(); ++i) held.push_back(i);
+  }
+  return held;
+}
+
 }  // namespace
+
+Division hold_out(std::shared_ptr<PairedSlices> all, int64_t depth) {
+  constexpr int64_t few = 4;  // that two cannot be spared of
+  const bool divisible = all->count() > few && all->count() >= 2 * depth + 1;
+  const std::vector<int64_t> held = divisible ? held_out(*all, depth) : std::vector<int64_t>();
+  std::vector<int64_t> rest;
+  for (int64_t i = 0; i < all->count(); ++i) {
+    if (!std::binary_search(held.begin(), held.end(), i)) rest.push_back(i);
+  }
+  return {std::make_unique<SomeSlices>(all, rest),
+          held.empty() ? nullptr : std::make_unique<SomeSlices>(all, held)};
+}
 
 std::unique_ptr<PairedSlices> paired_slices(std::vector<VolumePair> volumes) {
   return std::make_unique<VolumePairs>(std::move(volumes));

@@ -25,6 +25,15 @@ void require_run(const fs::path& path) {
                         "give the folder of an earlier run, or leave out --resume");
 }
 
+// What run.json holds.
+Json about_run(const fs::path& path) {
+  require_run(path);
+  const Json about = Json::parse(read_file(marker(path)), nullptr, false);
+  if (!about.is_object() || !about.contains("configuration"))
+    throw Error(marker(path).string() + " is damaged", "start the run again in another folder");
+  return about;
+}
+
 void record_scalars(EventWriter& events, const std::string& prefix, int64_t step, const Json& numbers) {
   for (const auto& [key, value] : numbers.items()) {
     if (value.is_number_float()) events.scalar(prefix + key, step, value.get<double>());
@@ -49,11 +58,15 @@ RunFolder RunFolder::restart(const fs::path& path, const Json& configuration) {
   return {path, EventWriter(path)};
 }
 
-RunFolder RunFolder::resume(const fs::path& path) {
-  require_run(path);
+RunFolder RunFolder::resume(const fs::path& path, const Json& configuration) {
   if (!fs::exists(checkpoint_of(path))) {
+    require_run(path);
     throw Error(path.string() + " has no checkpoint yet", "it has to begin anew");
   }
+  Json about = about_run(path);
+  about["resumed"] = utc_now();
+  about["configuration"] = configuration;
+  write_file(marker(path), about.dump(2) + "\n");
   return {path, EventWriter(path)};
 }
 
@@ -62,12 +75,7 @@ bool RunFolder::is_run(const fs::path& path) {
 }
 
 Json RunFolder::configuration_of(const fs::path& path) {
-  require_run(path);
-  try {
-    return Json::parse(read_file(marker(path))).at("configuration");
-  } catch (const nlohmann::json::exception&) {
-    throw Error(marker(path).string() + " is damaged", "start the run again in another folder");
-  }
+  return about_run(path).at("configuration");
 }
 
 std::vector<Json> RunFolder::metrics_of(const fs::path& path) {
@@ -88,6 +96,14 @@ fs::path RunFolder::checkpoint_of(const fs::path& path) {
 
 fs::path RunFolder::dense_checkpoint_of(const fs::path& path) {
   return path / "checkpoints" / "dense.safetensors";
+}
+
+fs::path RunFolder::best_of(const fs::path& path) {
+  return path / "checkpoints" / "best.safetensors";
+}
+
+fs::path RunFolder::model_of(const fs::path& path) {
+  return path / "model.safetensors";
 }
 
 void RunFolder::record(const Json& line) {

@@ -16,17 +16,20 @@ namespace lucivox {
 //   events.out.tfevents.*          the same numbers for TensorBoard
 //   checkpoints/last.safetensors   where to resume
 //   checkpoints/dense.safetensors  the dense network right before it was pruned, where runs with another
-//   sparse
-//                                  schedule may branch off
-//   model.safetensors              the trained model, when finished
+//                                  sparse schedule may branch off
+//   checkpoints/best.safetensors   a model with the best weights of the phase under way, by validation
+//   model.safetensors              the trained model, when finished: the best weights of the last phase
+//   model-last.safetensors         the same with the last weights, where these are others
+//   model-dense.safetensors        the best dense network, where the run pruned it afterwards
 class RunFolder {
  public:
   // A new run with its resolved configuration. Throws Error (misuse) when `path` already holds a run.
   static RunFolder create(const std::filesystem::path& path, const Json& configuration);
   // A run that ended before its first checkpoint, from the beginning.
   static RunFolder restart(const std::filesystem::path& path, const Json& configuration);
-  // A run to go on with. Throws Error when `path` is not a run folder or has no checkpoint yet.
-  static RunFolder resume(const std::filesystem::path& path);
+  // A run to go on with, from now on by this configuration. Throws Error when `path` is not a run folder or
+  // has no checkpoint yet.
+  static RunFolder resume(const std::filesystem::path& path, const Json& configuration);
   // A run that another rank keeps: nothing is recorded here.
   static RunFolder watch(const std::filesystem::path& path) { return {path, std::nullopt}; }
   static bool is_run(const std::filesystem::path& path);
@@ -36,11 +39,16 @@ class RunFolder {
   static std::vector<Json> metrics_of(const std::filesystem::path& path);
   static std::filesystem::path checkpoint_of(const std::filesystem::path& path);
   static std::filesystem::path dense_checkpoint_of(const std::filesystem::path& path);
+  static std::filesystem::path best_of(const std::filesystem::path& path);
+  static std::filesystem::path model_of(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint() const { return checkpoint_of(path_); }
   std::filesystem::path dense_checkpoint() const { return dense_checkpoint_of(path_); }
-  std::filesystem::path model() const { return path_ / "model.safetensors"; }
+  std::filesystem::path best() const { return best_of(path_); }
+  std::filesystem::path model() const { return model_of(path_); }
+  std::filesystem::path last_model() const { return path_ / "model-last.safetensors"; }
+  std::filesystem::path dense_model() const { return path_ / "model-dense.safetensors"; }
 
   // One line of metrics.jsonl; its numbers also go to TensorBoard under their names. `line` has a "step".
   void record(const Json& line);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,9 @@ namespace {
 
 constexpr size_t kSmoothed = 5;  // differences a median
 constexpr size_t kFlat = 10;     // epochs that the gradient stays within
+// Of a training by the cosine schedule: the part that it warms up in, and what it begins with. Adam knows
+// nothing of the gradients' size yet, and its first steps are as large as any.
+constexpr double kWarmUpPart = 0.02, kFirstWarmth = 0.05;
 constexpr double kHalfOrder = 3.1622776601683795;
 constexpr double kFallen = 0.1;  // of the largest gradient
 
@@ -44,6 +48,15 @@ std::optional<std::string> flattening(const std::vector<double>& losses) {
       kFlat, *low, *high, largest);
 }
 
+std::optional<int64_t> freezing_step(const TrainOptions& options, int64_t steps_per_epoch) {
+  if (options.freeze_norms_after == 0) return std::nullopt;
+  if (options.freeze_norms_after > 0)
+    return std::llround(options.freeze_norms_after * static_cast<double>(steps_per_epoch));
+  constexpr int64_t fewest = 160;
+  const int64_t steps = options.epochs * steps_per_epoch;
+  return std::min(std::max(steps / 10, fewest), steps / 3);
+}
+
 std::optional<Switch> switch_after(const std::vector<double>& losses, const SparsityOptions& options) {
   if (options.pruning.criterion == "none") return std::nullopt;
   const auto epoch = static_cast<int64_t>(losses.size());
@@ -63,10 +76,17 @@ std::optional<double> amount_at(int64_t pruning, const SparsityOptions& options)
   return options.pruning.amount * (1 - left * left * left);
 }
 
-double learning_rate_at(int64_t epoch, const std::optional<Switch>& switched, const TrainOptions& options) {
+double learning_rate_at(double epochs, const std::optional<Switch>& switched, const TrainOptions& options) {
   const bool anew = switched && options.sparsity.learning_rate > 0;
   const double first = anew ? options.sparsity.learning_rate : options.learning_rate;
-  return first * std::pow(options.decay, static_cast<double>(anew ? epoch - switched->epoch : epoch));
+  const double begin = anew ? static_cast<double>(switched->epoch) : 0, done = epochs - begin;
+  if (options.schedule == "exponential") return first * std::pow(options.decay, std::floor(done));
+  const bool ends_dense =
+      !switched && options.sparsity.pruning.criterion != "none" && options.sparsity.learning_rate > 0;
+  const int64_t end = ends_dense ? options.sparsity.dense_epochs : options.epochs;
+  const double part = std::min(done / (static_cast<double>(end) - begin), 1.0);
+  const double warm = std::min(1.0, (part + kFirstWarmth * kWarmUpPart) / kWarmUpPart);
+  return first * warm * (1 + std::cos(std::numbers::pi * part)) / 2;
 }
 
 }  // namespace lucivox

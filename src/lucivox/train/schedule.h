@@ -27,6 +27,12 @@ struct Switch {
 // never fell is never flat.
 std::optional<std::string> flattening(const std::vector<double>& losses);
 
+// The step, counted from 0 through all epochs, before which batch norms are frozen; nothing: never. With
+// kFreezeEarly after a tenth of the training, but at least 160 steps, in which they do what they are for, and
+// at most a third: norms of the batch at hand make the first steps learn many times as fast, and from then on
+// they only keep a network from what its users will see (docs/ddnet-recipes.md).
+std::optional<int64_t> freezing_step(const TrainOptions& options, int64_t steps_per_epoch);
+
 // The switch, when the epoch that follows `losses` is to be the first sparse one: after dense_epochs, or,
 // with the automatic switch, once the loss has flattened and after dense_epochs at the latest.
 std::optional<Switch> switch_after(const std::vector<double>& losses, const SparsityOptions& options);
@@ -36,8 +42,10 @@ std::optional<Switch> switch_after(const std::vector<double>& losses, const Spar
 // equation 1, with nothing pruned at t_0. Nothing after the last one.
 std::optional<double> amount_at(int64_t pruning, const SparsityOptions& options);
 
-// Of one epoch: learning_rate * decay^epoch; from a switch with a learning rate of its own on, that one *
-// decay^(epochs since the switch).
-double learning_rate_at(int64_t epoch, const std::optional<Switch>& switched, const TrainOptions& options);
+// When `epochs` epochs are done, the one under way as a fraction. "exponential": learning_rate *
+// decay^(whole epochs). "cosine": along half a cosine from learning_rate to 0 at the end of the training,
+// after a short warm-up. From a switch with a learning rate of its own on, the same from that one and from
+// there; a cosine before it ends with the dense epochs.
+double learning_rate_at(double epochs, const std::optional<Switch>& switched, const TrainOptions& options);
 
 }  // namespace lucivox

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <lucivox/base/random.h>
 #include <lucivox/nn/tomogan.h>
 #include <lucivox/train/adversarial.h>
+#include <lucivox/train/levels.h>
 #include <lucivox/train/loader.h>
 #include <lucivox/train/loss.h>
 #include <lucivox/train/precision.h>
@@ -36,6 +38,7 @@ class Discriminator final : public Opponent {
   Discriminator(Loader& loader, const TrainOptions& options, c10::Device device)
       : loader_(loader),
         updates_(options.loss.discriminator_updates),
+        margin_(options.margin),
         network_(discriminator_for(options, device)),
         judge_(network_.as_constants()) {
     compute_in(options.precision, judge_);
@@ -46,14 +49,14 @@ class Discriminator final : public Opponent {
 
   std::vector<at::Tensor> batch(int64_t epoch, int64_t step, int64_t update) override {
     const Batch batch = loader_.batch(epoch, step * (1 + updates_) + 1 + update);
-    return {batch.low, batch.full};
+    return {reflected(batch.low, margin_), batch.full};
   }
 
   at::Tensor loss(Network& enhancing, const std::vector<at::Tensor>& batch, Mode mode) override {
     at::Tensor enhanced;
     {
       const torch::NoGradGuard no_grad;
-      enhanced = enhancing.forward(batch[0], Mode::Evaluation);
+      enhanced = without_margin(enhancing.forward(batch[0], Mode::Evaluation), margin_);
     }
     const auto logits = network_.forward(at::cat({batch[1], enhanced}), mode).chunk(2);
     return discriminator_loss(logits[0], logits[1]);
@@ -80,7 +83,7 @@ class Discriminator final : public Opponent {
 
  private:
   Loader& loader_;
-  const int64_t updates_;
+  const int64_t updates_, margin_;
   Network network_;
   Network judge_;
 };
@@ -93,8 +96,10 @@ class Supervised final : public TrainingTask {
         validation_(validation),
         intensity_(intensity),
         options_(options),
+        levels_(options, intensity),
         multiple_(network.graph().size_multiple()),
         depth_(network.graph().channels(0)),
+        device_(network.device()),
         ranks_(ranks) {
     require_sound_batch();
     for (int64_t i = 0; i < training_.count(); ++i) require_large_enough(i);
@@ -109,12 +114,14 @@ class Supervised final : public TrainingTask {
   }
 
   std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
-    const Batch batch = loader_->batch(epoch, step * batches_per_step());
-    return {batch.low, batch.full};
+    const int64_t of_loader = step * batches_per_step();
+    const int64_t first = of_loader * options_.batch + options_.batch / ranks_.size() * ranks_.rank();
+    const Batch batch = levels_.changed(loader_->batch(epoch, of_loader), epoch, first);
+    return {reflected(batch.low, options_.margin), batch.full};
   }
 
   at::Tensor loss(Network& network, const std::vector<at::Tensor>& batch, Mode mode) override {
-    const at::Tensor output = network.forward(batch[0], mode);
+    const at::Tensor output = without_margin(network.forward(batch[0], mode), options_.margin);
     at::Tensor total = image_loss(output, batch[1], options_.loss).total;
     if (perception_) total = total + perception_->loss(output, batch[1]);
     if (discriminator_) total = total + options_.loss.adversarial * discriminator_->judgement_of(output);
@@ -123,21 +130,15 @@ class Supervised final : public TrainingTask {
 
   Opponent* opponent() override { return discriminator_ ? &*discriminator_ : nullptr; }
 
-  // Ranks take turns; all get the means over all slices.
   std::optional<Validation> validate(Network& network) override {
-    if (validation_ == nullptr) return std::nullopt;
-    const torch::NoGradGuard no_grad;
-    const at::Tensor rows = torch::zeros({validation_->count(), 6}, at::kDouble);
-    for (int64_t i = ranks_.rank(); i < validation_->count(); i += ranks_.size()) {
-      const Validation of = validate(network, i);
-      const Quality& q = of.quality;
-      rows[i].copy_(torch::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse}, at::kDouble));
-    }
-    const at::Tensor shared = rows.to(network.device());
-    ranks_.sum(shared);
-    const at::Tensor mean = shared.mean(0).cpu();
-    const auto of = [&](int64_t column) { return mean[column].item<double>(); };
-    return Validation{of(0), {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5)}};
+    return over_all_slices([&](const at::Tensor& low) {
+      return without_margin(network.forward(reflected(low, options_.margin), Mode::Evaluation),
+                            options_.margin);
+    });
+  }
+
+  std::optional<Validation> baseline() override {
+    return over_all_slices([&](const at::Tensor& low) { return low.narrow(1, depth_ / 2, 1); });
   }
 
   std::string data() const override { return fingerprint(training_); }
@@ -162,6 +163,15 @@ class Supervised final : public TrainingTask {
       throw Error::misuse(
           fmt::format("a batch of {} cannot be shared by {} ranks", options_.batch, ranks_.size()),
           "set train.batch, that of all ranks together, to a multiple of the ranks");
+    }
+    if (options_.margin % multiple_ != 0) {
+      throw Error::misuse(fmt::format("train.margin must be a multiple of {} for this network, but is {}",
+                                      multiple_, options_.margin),
+                          "its coarse pixels then lie as in a slice without a margin");
+    }
+    if (options_.vary_levels > 0 && depth_ > 1) {
+      throw Error::misuse("train.vary_levels is for networks that read a single slice",
+                          "leave it out, or set it to 0");
     }
     if (options_.crop % multiple_ != 0) {
       throw Error::misuse(fmt::format("crops of {} pixels", options_.crop),
@@ -188,21 +198,49 @@ class Supervised final : public TrainingTask {
     }
   }
 
-  Validation validate(Network& network, int64_t slice) {
+  // From slices in unit range, as the network reads them without a margin, to the enhanced one.
+  using Enhancing = std::function<at::Tensor(const at::Tensor& low)>;
+
+  // Ranks take turns; all get the means over all slices.
+  std::optional<Validation> over_all_slices(const Enhancing& enhance) {
+    if (validation_ == nullptr) return std::nullopt;
+    const torch::NoGradGuard no_grad;
+    const at::Tensor rows = torch::zeros({validation_->count(), 6}, at::kDouble);
+    for (int64_t i = ranks_.rank(); i < validation_->count(); i += ranks_.size()) {
+      const Validation of = judge(enhance, i);
+      const Quality& q = of.quality;
+      rows[i].copy_(torch::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse}, at::kDouble));
+    }
+    const at::Tensor shared = rows.to(device_);
+    ranks_.sum(shared);
+    const at::Tensor mean = shared.mean(0).cpu();
+    const auto of = [&](int64_t column) { return mean[column].item<double>(); };
+    return Validation{of(0),
+                      {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5)},
+                      intensity_.units};
+  }
+
+  Validation judge(const Enhancing& enhance, int64_t slice) {
     const Batch whole = read_whole(*validation_, slice, depth_, intensity_);
     const Sample middle = middle_of(slice, validation_->shape(slice), multiple_);
-    const at::Tensor low = cut(whole.low, middle).to(network.device()),
-                     full = cut(whole.full, middle).to(network.device());
-    const at::Tensor enhanced = network.forward(low, Mode::Evaluation);
+    const at::Tensor low = cut(whole.low, middle).to(device_), full = cut(whole.full, middle).to(device_);
+    const at::Tensor enhanced = enhance(low);
+    const AppliedMapping mapping =
+        apply_mapping(intensity_, validation_->read(slice).low.unsqueeze(0).unsqueeze(0));
+    const auto physical = [&](const at::Tensor& unit) {
+      return mapping.from_unit(unit.cpu()).squeeze(0).squeeze(0);
+    };
     return {image_loss(enhanced, full, options_.loss).total.item<double>(),
-            quality(enhanced.squeeze(), full.squeeze(), {0, 1})};
+            quality(physical(enhanced), physical(full), quality_window(intensity_)), intensity_.units};
   }
 
   PairedSlices& training_;
   PairedSlices* validation_;
   const IntensityMapping intensity_;
   const TrainOptions options_;
+  const Levels levels_;
   const int64_t multiple_, depth_;
+  const c10::Device device_;
   const Ranks ranks_;
   std::unique_ptr<Loader> loader_;
   std::optional<Perception> perception_;
@@ -210,6 +248,10 @@ class Supervised final : public TrainingTask {
 };
 
 }  // namespace
+
+QualityWindow quality_window(const IntensityMapping& intensity) {
+  return intensity.units == Units::HU ? QualityWindow{} : QualityWindow{intensity.low, intensity.high};
+}
 
 std::unique_ptr<TrainingTask> supervised(PairedSlices& training, PairedSlices* validation,
                                          const IntensityMapping& intensity, const TrainOptions& options,

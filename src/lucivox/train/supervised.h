@@ -11,6 +11,9 @@
 
 namespace lucivox {
 
+// In which values are judged, everywhere: HU in that of quality.h, others in the network's own.
+QualityWindow quality_window(const IntensityMapping& intensity);
+
 // Supervised enhancement (Chaturvedi et al., section 1): from a low-dose slice, or several adjacent ones, to
 // the full-dose twin, in batches as sampling.h draws them, staged as loader.h says. Where the loss has an
 // adversarial part, TomoGAN's discriminator learns against the network (Liu et al., 2020): a step is one

@@ -4,17 +4,19 @@
 #include <string>
 #include <vector>
 
+#include <lucivox/image/image.h>
 #include <lucivox/metrics/quality.h>
 #include <lucivox/nn/network.h>
 #include <lucivox/train/transfers.h>
 
 namespace lucivox {
 
-// What one epoch's end says about slices that are not trained on; computed in evaluation mode without
-// gradients.
+// How good slices are that are not trained on, whole, in evaluation mode, in the images' units and in the
+// window of quality_window().
 struct Validation {
   double loss = 0;
   Quality quality;
+  Units units = Units::Unknown;
 };
 
 // A network that is trained against the task's own: a discriminator.
@@ -46,6 +48,8 @@ class TrainingTask {
   virtual Opponent* opponent() { return nullptr; }
   // Nothing when there is nothing to validate on. Over all ranks.
   virtual std::optional<Validation> validate(Network& network) = 0;
+  // The same of the low-dose slices as they are: what the network has to beat.
+  virtual std::optional<Validation> baseline() { return std::nullopt; }
   // Identifies the data (fingerprint in pairs.h).
   virtual std::string data() const = 0;
   // By batch(), since the beginning.

@@ -17,6 +17,7 @@
 #include <lucivox/train/precision.h>
 #include <lucivox/train/schedule.h>
 #include <lucivox/train/trainer.h>
+#include <lucivox/train/watch.h>
 
 namespace lucivox {
 namespace {
@@ -35,11 +36,6 @@ Json to_json(const Validation& validation) {
   return json;
 }
 
-std::string validation_text(const Validation& v) {
-  return fmt::format("validation loss {:.5f}, PSNR {:.2f} dB, SSIM {:.4f}, MS-SSIM {:.4f}", v.loss,
-                     v.quality.psnr, v.quality.ssim, v.quality.ms_ssim);
-}
-
 // What both keep: a weight that was pruned stays pruned.
 Masks both(Masks masks, const Masks& more) {
   for (const auto& [name, mask] : more) {
@@ -54,10 +50,26 @@ Masks both(Masks masks, const Masks& more) {
   return masks;
 }
 
+// The running statistics of all batch norms become those of this input.
+void take_statistics(Network& network, const at::Tensor& input) {
+  const torch::NoGradGuard no_grad;
+  std::vector<std::pair<at::Tensor, double>> running;  // with its norm's momentum
+  for (const Node& node : network.graph().nodes()) {
+    const auto* norm = std::get_if<BatchNorm>(&node.operation);
+    if (norm == nullptr || !(norm->momentum > 0)) continue;
+    for (const char* statistic : {".running_mean", ".running_var"})
+      running.emplace_back(network.weight(node.name + statistic), norm->momentum);
+  }
+  if (running.empty()) return;
+  for (auto& [statistic, momentum] : running) statistic.zero_();
+  network.forward(input, Mode::Training);  // adds momentum times those of the input
+  for (auto& [statistic, momentum] : running) statistic.div_(momentum);
+}
+
 class Trainer {
  public:
   Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-          const Console& console, const StopToken& stop, const Ranks& ranks)
+          const Console& console, const StopToken& stop, const Ranks& ranks, const ModelWriter& write_model)
       : network_(network),
         task_(task),
         options_(options),
@@ -65,15 +77,20 @@ class Trainer {
         console_(console),
         stop_(stop),
         ranks_(ranks),
+        write_model_(write_model),
         learner_(
             network, [this](const auto& batch, Mode mode) { return task_.loss(network_, batch, mode); },
-            options, ranks) {
+            options, ranks),
+        freezing_step_(network.graph().uses_batch_statistics()
+                           ? std::nullopt
+                           : freezing_step(options, task.steps_per_epoch())),
+        watch_(options.epochs, freezing_step_) {
     prepare(network_);
     if (task.opponent() != nullptr) meet(*task.opponent());
   }
 
   TrainResult run(Start start) {
-    if (start == Start::Resume) resume();
+    begin(start);
     forget_peak_memory(network_.device());
     sitting_ = last_save_ = Clock::now();
     earlier_seconds_ = state_.position.seconds;
@@ -85,11 +102,16 @@ class Trainer {
       }
       end_epoch();
     }
+    if (state_.best) warn(worse_than_input(state_.best->validation, baseline_, done()));
     return result(true);
   }
 
  private:
-  double learning_rate() const { return learning_rate_at(state_.position.epoch, state_.switched, options_); }
+  double learning_rate() const {
+    const auto& [epoch, step] = std::pair(state_.position.epoch, state_.position.step);
+    const double part = static_cast<double>(step) / static_cast<double>(task_.steps_per_epoch());
+    return learning_rate_at(static_cast<double>(epoch) + part, state_.switched, options_);
+  }
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
   // How any network is computed here, whole or shrunk.
@@ -106,6 +128,16 @@ class Trainer {
         options_, ranks_);
   }
   Learner* opponent() { return opponent_ ? &*opponent_ : nullptr; }
+
+  void begin(Start start) {
+    if (start == Start::Resume) resume();
+    baseline_ = task_.baseline();
+    watch_.begin(baseline_);
+    if (!baseline_) return;
+    console_.note("low dose: " + validation_text(*baseline_, std::nullopt));
+    if (start == Start::Fresh)
+      run_.record({{"kind", "baseline"}, {"step", 0}, {"epoch", 0}, {"validation", to_json(*baseline_)}});
+  }
 
   void resume() {
     state_ = load_checkpoint(run_.checkpoint(), learner_, opponent(), options_, task_.data());
@@ -151,10 +183,9 @@ class Trainer {
 
   StepEnd step() {
     const auto start = Clock::now();
-    const bool frozen =
-        options_.freeze_norms_after > 0 && state_.position.epoch >= options_.freeze_norms_after;
+    if (done() == freezing_step_) settle_norms();
     const double mine = learner_.step.run(task_.batch(state_.position.epoch, state_.position.step),
-                                          frozen ? Mode::Evaluation : Mode::Training, learning_rate());
+                                          frozen() ? Mode::Evaluation : Mode::Training, learning_rate());
     const StepEnd end = all_heard({mine, opponent_ ? opponent_turn() : 0, stop_.stop_requested()});
     require_sound(end.loss, learner_);
     if (opponent_) require_sound(end.opponent_loss, *opponent_);
@@ -184,6 +215,24 @@ class Trainer {
     return sum / static_cast<double>(updates);
   }
 
+  bool frozen() const { return freezing_step_ && done() >= *freezing_step_; }
+
+  // Before norms are frozen, their running statistics become those of many samples by the weights as they are
+  // now: what followed the last few batches fits none of them. The network then computes what it just did in
+  // training.
+  void settle_norms() {
+    constexpr int64_t pixels = 1 << 20;  // enough that chance no longer matters, and less than a GB
+    std::vector<at::Tensor> inputs;
+    for (int64_t s = 0, taken = 0; s < task_.steps_per_epoch() && taken < pixels; ++s) {
+      const at::Tensor input = task_.batch(state_.position.epoch, s).front();
+      if (!inputs.empty() && input.sizes() != inputs.front().sizes()) continue;
+      inputs.push_back(input);
+      taken += input.numel();
+    }
+    take_statistics(network_, at::cat(inputs));
+    learner_.step.renew();
+  }
+
   // In half precision a step may overflow: it was skipped, and the scale of the loss halved.
   void require_sound(double loss, const Learner& learner) const {
     const auto& scale = learner.step.scale();
@@ -200,12 +249,35 @@ class Trainer {
       const auto due = switch_after(state_.losses, options_.sparsity);
       if (!due) return;
       save(run_.dense_checkpoint());
+      end_dense_phase();
       state_.switched = due;
       console_.note(fmt::format("sparse from epoch {} on: {}", due->epoch + 1, due->reason));
     }
     const int64_t pruning = state_.position.epoch - state_.switched->epoch + 1;
     if (const auto amount = amount_at(pruning, options_.sparsity)) prune(*amount);
     if (pruning >= 1 && !state_.removed && !amount_at(pruning + 1, options_.sparsity)) shrink_network();
+  }
+
+  // From now on weights go: what is best is sought anew once they are gone.
+  void end_dense_phase() {
+    if (ranks_.leads() && state_.best && std::filesystem::exists(run_.best()))
+      std::filesystem::copy_file(run_.best(), run_.dense_model(),
+                                 std::filesystem::copy_options::overwrite_existing);
+    state_.best.reset();
+    watch_.begin_phase();
+  }
+
+  // Not while weights go little by little: the best of these would still have too many.
+  bool judged() const {
+    return !state_.switched ||
+           state_.position.epoch - state_.switched->epoch + 1 >= options_.sparsity.gradual_epochs;
+  }
+
+  void keep_if_best() {
+    if (!validation_ || !judged()) return;
+    if (state_.best && !(validation_->quality.rmse < state_.best->validation.quality.rmse)) return;
+    state_.best = {state_.position.epoch, *validation_};
+    if (ranks_.leads() && write_model_) write_model_(run_.best(), network_, state_.removed);
   }
 
   // The smallest weights out, and the optimiser forgets them.
@@ -268,7 +340,7 @@ class Trainer {
     // what is lost before retraining brings it back (Chaturvedi et al., table 1)
     if (const auto pruned = task_.validate(network_)) {
       line["validation"] = to_json(*pruned);
-      text += fmt::format(", {}", validation_text(*pruned));
+      text += fmt::format(", {}", validation_text(*pruned, baseline_));
     }
     run_.record(line);
     console_.note(text);
@@ -285,6 +357,9 @@ class Trainer {
     if (opponent_) line["opponent_loss"] = opponent_loss();
     run_.record(line);
     console_.note(epoch_summary(loss));
+    keep_if_best();
+    for (const std::string& warning : watch_.after(state_.position.epoch, done(), loss, validation_))
+      warn(warning);
     if (opponent_) warn_of_opponent();
     state_.losses.push_back(loss);
     ++state_.position.epoch;
@@ -302,10 +377,14 @@ class Trainer {
   void warn_of_opponent() {
     const auto warning = task_.opponent()->warning(opponent_loss());
     const bool told = std::exchange(opponent_warned_, warning.has_value());
-    if (!warning || told) return;
-    console_.note("warning: " + *warning);
-    run_.record(
-        {{"kind", "warning"}, {"step", done()}, {"epoch", state_.position.epoch}, {"text", *warning}});
+    if (!told) warn(warning);
+  }
+
+  void warn(const std::optional<std::string>& warning) {
+    if (!warning || !ranks_.leads()) return;
+    console_.warn(*warning);
+    const int64_t epoch = std::min(state_.position.epoch, options_.epochs - 1);
+    run_.record({{"kind", "warning"}, {"step", done()}, {"epoch", epoch}, {"text", *warning}});
   }
 
   // What the epochs so far took of the machine.
@@ -335,7 +414,7 @@ class Trainer {
   std::string epoch_summary(double loss) const {
     std::string text = fmt::format("epoch {}: loss {:.5f}", state_.position.epoch + 1, loss);
     if (opponent_) text += fmt::format(", the discriminator's {:.4f}", opponent_loss());
-    return validation_ ? fmt::format("{}, {}", text, validation_text(*validation_)) : text;
+    return validation_ ? fmt::format("{}, {}", text, validation_text(*validation_, baseline_)) : text;
   }
 
   void save(const std::filesystem::path& path) {
@@ -353,7 +432,9 @@ class Trainer {
             .skipped = skipped(),
             .seconds = seconds(),
             .peak_memory = peak_memory(network_.device()),
-            .validation = validation_};
+            .validation = validation_,
+            .baseline = baseline_,
+            .best = state_.best};
   }
 
   std::string phase() const { return state_.switched ? "sparse" : "dense"; }
@@ -366,6 +447,7 @@ class Trainer {
   const Console& console_;
   const StopToken& stop_;
   const Ranks ranks_;
+  const ModelWriter write_model_;
   Learner learner_;
   std::optional<Learner> opponent_;
   Checkpoint state_;
@@ -373,14 +455,17 @@ class Trainer {
   bool opponent_warned_ = false;
   Clock::time_point sitting_, last_save_;
   double earlier_seconds_ = 0;
-  std::optional<Validation> validation_;
+  std::optional<Validation> validation_, baseline_;
+  const std::optional<int64_t> freezing_step_;  // as done() counts
+  Watch watch_;
 };
 
 }  // namespace
 
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks) {
-  return Trainer(network, task, options, run, console, stop, ranks).run(start);
+                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks,
+                  const ModelWriter& write_model) {
+  return Trainer(network, task, options, run, console, stop, ranks, write_model).run(start);
 }
 
 }  // namespace lucivox

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <optional>
 
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/mask.h>
+#include <lucivox/train/checkpoint.h>
 #include <lucivox/train/options.h>
 #include <lucivox/train/ranks.h>
 #include <lucivox/train/run_folder.h>
@@ -23,7 +26,13 @@ struct TrainResult {
   double seconds = 0;                    // over all sittings
   double peak_memory = 0;                // bytes, of this sitting, on the device that trains (memory_use.h)
   std::optional<Validation> validation;  // after the last epoch
+  std::optional<Validation> baseline;    // of the low-dose slices
+  std::optional<Best> best;              // of the last phase, kept in the run folder
 };
+
+// Writes the network as it is now, and what it was trained without, as a model.
+using ModelWriter = std::function<void(const std::filesystem::path& path, const Network& network,
+                                       const std::optional<Shrinking>& removed)>;
 
 enum class Start { Fresh, Resume };
 
@@ -33,7 +42,12 @@ enum class Start { Fresh, Resume };
 // it ends after the step under way, its state saved. Several ranks train as one process would with the whole
 // batch, and the first one keeps the run; the task has this rank's share of the data. Throws Error when the
 // loss stops being a number, on a full disk, or when another rank is lost.
+//
+// Where there is validation, the low-dose slices are its baseline, what goes wrong is named (watch.h), and
+// `write_model` keeps the weights with the smallest RMSE: among all epochs of a dense training; of a sparse
+// one among the dense epochs (RunFolder::dense_model) and among those after the last pruning.
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks = {});
+                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks = {},
+                  const ModelWriter& write_model = {});
 
 }  // namespace lucivox

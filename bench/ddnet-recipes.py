@@ -1,0 +1,170 @@
+"""Which ways to train DDNet work every time: several seeds of each recipe on the same simulated slices, every training
+with as many pixels to compute, judged on whole slices that it has not seen. Writes docs/ddnet-recipes.md.
+
+A training fails when one of the held-out slices comes out worse (by RMSE) than it was.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import machine
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SLICES, HELD_OUT, SIZE = 48, 8, 256
+STEPS = 2000  # of the default recipe: the shortest training that is to be trusted
+DEFAULT_CROP, MARGIN = 96, 16
+
+
+@dataclasses.dataclass
+class Recipe:
+    name: str
+    what: str
+    crop: int = DEFAULT_CROP  # 0: whole slices
+    batch: int = 1
+    margin: int = MARGIN
+    settings: tuple = ()
+
+    def epochs(self, steps):
+        """As many as give this recipe the pixels that `steps` steps of the default one compute."""
+        side = (self.crop or SIZE) + 2 * self.margin
+        pixels = steps * (DEFAULT_CROP + 2 * MARGIN) ** 2
+        return max(3, round(pixels / (self.batch * side ** 2) / (SLICES // self.batch)))
+
+
+LIVE = ("train.freeze_norms_after=0",)
+PAPER = ("train.augment=false", "train.learning_rate=1e-4", "train.schedule=exponential", "train.vary_levels=0",
+         "train.freeze_norms_after=0", "network.statistics=batch")
+RECIPES = (
+    Recipe("default", "crops of 96, mirrored by 16, batch 1, norms frozen after a tenth"),
+    Recipe("crops of 64", "", crop=64),
+    Recipe("crops of 128", "", crop=128),
+    Recipe("whole slices", "", crop=0),
+    Recipe("batches of 4", "", batch=4),
+    Recipe("no other levels", "train.vary_levels = 0", settings=("train.vary_levels=0",)),
+    Recipe("zeros at the edges", "train.margin = 0", margin=0),
+    Recipe("norms never frozen", "evaluated by running statistics", settings=LIVE),
+    Recipe("crops of 64, zeros, norms frozen early", "after 3 epochs; what once destroyed whole slices", crop=64, batch=4,
+           margin=0, settings=("train.freeze_norms_after=3", "train.schedule=exponential", "train.decay=0.94")),
+    Recipe("the paper's", "examples/ddnet-paper.toml: whole slices, zeros, evaluated by batch statistics", crop=0,
+           margin=0, settings=PAPER),
+)
+
+
+def lucivox(options, *arguments):
+    """Runs a command on one thread; returns what it printed."""
+    command = [options.build / "bin" / "lucivox", *arguments, "--quiet", "--threads", 1]
+    return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True,
+                          env=os.environ | {"OMP_NUM_THREADS": "1"}).stdout
+
+
+def simulate(options):
+    for part, slices, seed in (("train", SLICES, 1), ("held-out", HELD_OUT, 2)):
+        if not (options.work / part).exists():
+            partial = options.work / f"{part}.partial"
+            subprocess.run(["rm", "-rf", partial], check=True)
+            lucivox(options, "simulate", "ct", partial, "--slices", slices, "--size", SIZE, "--seed", seed)
+            partial.rename(options.work / part)
+
+
+def train(options, recipe, seed):
+    """A run, or the one in the work folder; returns its folder."""
+    run = options.work / f"{recipe.name.replace(' ', '-').replace(',', '')}-{seed}"
+    if not (run / "summary.json").exists():
+        settings = [f"data.train={options.work / 'train'}", f"data.validation={options.work / 'held-out'}",
+                    f"train.epochs={recipe.epochs(options.steps)}", f"train.seed={seed}", f"train.crop={recipe.crop}",
+                    f"train.batch={recipe.batch}", f"train.margin={recipe.margin}", *recipe.settings]
+        sets = [word for setting in settings for word in ("--set", setting)]
+        resume = ["--resume"] if (run / "checkpoints" / "last.safetensors").exists() else []
+        lucivox(options, "train", "ddnet", "--run", run, *sets, *resume)
+    return run
+
+
+def measured(options, run):
+    """What the run's model makes of every held-out slice, through the commands."""
+    lucivox(options, "enhance", run, options.work / "held-out" / "LQ", run / "enhanced", "--overwrite")
+    judged = {}
+    for name, folder in (("low", options.work / "held-out" / "LQ"), ("enhanced", run / "enhanced")):
+        judged[name] = json.loads(lucivox(options, "evaluate", folder, options.work / "held-out" / "HQ", "--json"))
+    slices = [one["rmse"] for one in judged["enhanced"]["slices"]]
+    low = [one["rmse"] for one in judged["low"]["slices"]]
+    summary = json.loads((run / "summary.json").read_text())
+    constant = max((abs(region["error_hu"]) for region in summary["constant_regions"]
+                    if -1000 <= region["hu"] <= 1000), default=0)
+    return {"rmse": judged["enhanced"]["mean"]["rmse"], "ssim": judged["enhanced"]["mean"]["ssim"],
+            "low": judged["low"]["mean"]["rmse"], "worst_slice": max(slices),
+            "failed": any(a >= b for a, b in zip(slices, low)), "constant": constant,
+            "steps": summary["steps"], "seconds": summary["training_seconds"]}
+
+
+def table(results, options):
+    low = next(iter(results.values()))[0]["low"]
+    rows = []
+    for recipe in RECIPES:
+        if recipe.name not in results:
+            continue
+        runs = results[recipe.name]
+        of = {key: [one[key] for one in runs] for key in runs[0]}
+        rows.append(f"| {recipe.name} | {recipe.what} | {of['steps'][0]} | {statistics.mean(of['rmse']):.1f} | "
+                    f"{max(of['rmse']):.1f} | {max(of['worst_slice']):.1f} | {statistics.mean(of['ssim']):.4f} | "
+                    f"{max(of['constant']):.0f} | {sum(of['failed'])} of {len(runs)} |")
+    about = machine.describe(machine.facts())
+    return "\n".join([
+        "# Which training works", "",
+        f"DDNet on {SLICES} simulated slices of {SIZE}x{SIZE} at 4 % of the dose, judged on {HELD_OUT} whole slices that",
+        f"it has not seen; {options.seeds} seeds for each recipe. All trainings compute as many pixels as",
+        f"{options.steps} steps of the default one. RMSE is in HU against full dose; the low-dose slices have {low:.1f}.",
+        "\"Worst\" is the worst of the seeds and, beside it, the worst slice of any seed. \"Constant images\" is the",
+        "largest error on images of one value between -1000 and 1000 HU, by the worst seed. A training fails when one",
+        f"slice comes out worse than it was. Made by `./run bench ddnet-recipes{options.flags}` on {about}, one thread for",
+        f"each training (commit {machine.commit(ROOT)}).", "",
+        "| recipe | what differs | steps | RMSE, mean | worst | worst slice | SSIM, mean | constant images | failed |",
+        "|---|---|---|---|---|---|---|---|---|", *rows, ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true",
+                        help="5 seeds of every recipe, hours; without: 2 seeds of 4 recipes by half as many steps")
+    parser.add_argument("--at-once", type=int, default=len(os.sched_getaffinity(0)),
+                        help="trainings, of one thread each (one for each core)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--work", type=pathlib.Path, help="folder for data and runs; what is finished there is not repeated")
+    options = parser.parse_args()
+    options.flags = " --full" if options.full else ""
+    options.seeds, options.steps = (5, STEPS) if options.full else (2, STEPS // 2)
+    recipes = RECIPES if options.full else [r for r in RECIPES if r.name in
+                                            ("default", "zeros at the edges", "norms never frozen", "the paper's")]
+    options.work = options.work or ROOT / "build" / "bench" / f"ddnet-recipes{options.flags.replace(' --', '-')}"
+    options.work.mkdir(parents=True, exist_ok=True)
+    simulate(options)
+
+    def result(recipe, seed):
+        one = measured(options, train(options, recipe, seed))
+        print(f"seed {seed}  {recipe.name:<40}  RMSE {one['rmse']:7.2f} HU, worst slice {one['worst_slice']:7.2f}"
+              f"{'  FAILED' if one['failed'] else ''}", flush=True)
+        return one
+
+    with concurrent.futures.ThreadPoolExecutor(options.at_once) as trainings:
+        under_way = {(recipe.name, seed): trainings.submit(result, recipe, seed)
+                     for seed in range(1, options.seeds + 1) for recipe in recipes}
+        results = {recipe.name: [under_way[recipe.name, seed].result() for seed in range(1, options.seeds + 1)]
+                   for recipe in recipes}
+    text = table(results, options)
+    (ROOT / "build" / "bench" / "ddnet-recipes.json").write_text(
+        json.dumps({"machine": machine.facts(), "commit": machine.commit(ROOT), "results": results}, indent=2) + "\n")
+    if options.full:
+        (ROOT / "docs" / "ddnet-recipes.md").write_text(text)
+    print(text)
+    if any(one["failed"] for one in results["default"]):
+        sys.exit("error: a training by the default recipe failed\nhint: look at its report.html in " + str(options.work))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

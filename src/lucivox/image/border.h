@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/base/config.h>
+
+namespace lucivox {
+
+// What a network reads beyond the edge of an image. Stored in every model file.
+struct Border {
+  enum class Rule {
+    Zeros,    // what its convolutions put there: zeros
+    Reflect,  // `margin` pixels, the image mirrored at its edge; what is computed of them is cut away
+  };
+  Rule rule = Rule::Zeros;
+  int64_t margin = 0;  // pixels; 0 for zeros
+};
+
+// Far enough that the zeros around the margin do not reach the image: twice as wide a one changes what DDNet
+// makes of the outermost pixels by 0.3 HU. A multiple of what networks pool by.
+constexpr int64_t kReflectedMargin = 16;
+
+// `image` [..., Y, X] with `top`, `bottom`, `left` and `right` more rows and columns, mirrored at its first
+// and last ones, which are not repeated; as often as it takes where a side is shorter than the margin.
+struct Margins {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+at::Tensor reflected(const at::Tensor& image, const Margins& margins);
+at::Tensor reflected(const at::Tensor& image, int64_t margin);
+// What is left of [..., Y, X] without that many rows and columns on each side.
+at::Tensor without_margin(const at::Tensor& image, int64_t margin);
+
+Border reflected_border(int64_t margin);  // of 0: zeros
+Json to_json(const Border& border);
+Border border_from_json(const Json& json);   // throws Error (unknown rule, implausible margin)
+std::string describe(const Border& border);  // "reflected, 32 pixels"
+
+}  // namespace lucivox

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <torch/torch.h>
+
+#include <lucivox/base/random.h>
+#include <lucivox/train/levels.h>
+
+namespace lucivox {
+namespace {
+
+constexpr uint64_t kLevelsSeed = 5;  // part of the run's seed, after those of supervised.cpp
+
+// What scanners give: air, with the noise below it, to dense bone and implants.
+constexpr double kLowestHu = -1024, kHighestHu = 2048;
+
+constexpr double kWholeSamples = 0.5;  // of those that change; the others change inside of an ellipse
+constexpr double kEdge = 1;            // pixels over which an ellipse fades, about a scanner's own blur
+
+// How one sample changes. Lengths are parts of its side.
+struct Change {
+  double level = 0, gain = 1, noise = 1;
+  bool changes = false, whole = true;
+  double row = 0.5, column = 0.5, radius_row = 1, radius_column = 1, turn = 0;
+};
+
+Change draw(Random& random, double share, double low, double high) {
+  Change change;
+  change.changes = random.uniform() < share;
+  change.level = random.uniform(low, high);
+  const double gain = random.uniform(-0.25, 1);  // one in five is of one value
+  change.gain = std::max(gain, 0.0);
+  const double noise = random.uniform(-0.3, 1.5);  // one in six is without noise
+  change.noise = std::max(noise, 0.0);
+  change.whole = random.uniform() < kWholeSamples;
+  change.row = random.uniform();
+  change.column = random.uniform();
+  // from a vessel to an organ, small ones as often as large ones
+  change.radius_row = 0.01 * std::pow(40, random.uniform());
+  change.radius_column = change.radius_row * std::pow(3, random.uniform(-1, 1));
+  change.turn = random.uniform(0, std::numbers::pi);
+  return change;
+}
+
+// Columns of a tensor [N, k] that the formulas read.
+enum Column : int64_t { Level, Gain, Noise, Changes, Whole, Row, ColumnAt, RadiusRow, RadiusColumn, Turn };
+
+std::vector<double> numbers_of(const Change& c) {
+  return {c.level, c.gain,   c.noise,      c.changes ? 1.0 : 0.0, c.whole ? 1.0 : 0.0,
+          c.row,   c.column, c.radius_row, c.radius_column,       c.turn};
+}
+
+// [N, 1, rows, columns]: 1 inside, 0 outside.
+at::Tensor ellipses(const at::Tensor& of, int64_t rows, int64_t columns) {
+  const auto column = [&](Column i) { return of.select(1, i).view({-1, 1, 1, 1}); };
+  const auto side = static_cast<double>(std::min(rows, columns));
+  const at::Tensor y = torch::arange(rows, of.options()).view({1, 1, -1, 1}) - column(Row) * rows,
+                   x = torch::arange(columns, of.options()).view({1, 1, 1, -1}) - column(ColumnAt) * columns;
+  const at::Tensor cosine = column(Turn).cos(), sine = column(Turn).sin();
+  const at::Tensor along = (cosine * x + sine * y) / (column(RadiusColumn) * side),
+                   across = (cosine * y - sine * x) / (column(RadiusRow) * side);
+  // pixels to the edge, to first order
+  const at::Tensor distance = (1 - (along.square() + across.square()).sqrt()) *
+                              at::minimum(column(RadiusRow), column(RadiusColumn)) * side;
+  return at::sigmoid(4 / kEdge * distance);
+}
+
+}  // namespace
+
+Levels::Levels(const TrainOptions& options, const IntensityMapping& intensity)
+    : seed_(derive_seed(options.seed, kLevelsSeed)), share_(options.vary_levels), low_(0), high_(1) {
+  if (intensity.kind == IntensityMapping::Kind::Window && intensity.units == Units::HU) {
+    low_ = (kLowestHu - intensity.low) / (intensity.high - intensity.low);
+    high_ = (kHighestHu - intensity.low) / (intensity.high - intensity.low);
+  }
+}
+
+Batch Levels::changed(const Batch& batch, int64_t epoch, int64_t first) const {
+  if (share_ == 0) return batch;
+  std::vector<double> numbers;
+  const int64_t samples = batch.full.size(0);
+  for (int64_t i = 0; i < samples; ++i) {
+    Random random(derive_seed(seed_, static_cast<uint64_t>(epoch)), static_cast<uint64_t>(first + i));
+    const std::vector<double> of = numbers_of(draw(random, share_, low_, high_));
+    numbers.insert(numbers.end(), of.begin(), of.end());
+  }
+  const at::Tensor changes =
+      torch::tensor(numbers, at::kDouble).view({samples, -1}).to(batch.full.device(), at::kFloat, true);
+  const auto column = [&](Column i) { return changes.select(1, i).view({-1, 1, 1, 1}); };
+  const at::Tensor &full = batch.full, noise = batch.low - full;
+  const at::Tensor mean = full.mean({1, 2, 3}, true);
+  // as much contrast as the range has room for around that level
+  const at::Tensor room =
+      at::minimum((column(Level) - low_) / (mean - full.amin({1, 2, 3}, true)).clamp_min(1e-6),
+                  (high_ - column(Level)) / (full.amax({1, 2, 3}, true) - mean).clamp_min(1e-6));
+  const at::Tensor gain = column(Gain) * room.clamp(0, 1);
+  const at::Tensor mask =
+      column(Changes) * at::maximum(column(Whole), ellipses(changes, full.size(2), full.size(3)));
+  const at::Tensor changed = full + mask * (column(Level) + gain * (full - mean) - full);
+  const at::Tensor noise_gain = 1 + column(Changes) * (column(Noise) - 1);
+  return {changed + noise_gain * noise, changed};
+}
+
+}  // namespace lucivox

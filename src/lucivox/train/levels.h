@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <lucivox/image/intensity.h>
+#include <lucivox/train/loader.h>
+#include <lucivox/train/options.h>
+
+namespace lucivox {
+
+// Chests show a network few levels but those of air, fat and water. So that it keeps all others, too, from
+// air to metal, some samples are shown with other contrast and level, either as a whole or inside of an
+// ellipse with a soft edge:
+//   full' = full + M (t + g (full - m) - full),  low' = full' + h (low - full)
+// M is 1 where the sample changes, m the mean of `full`, t a level drawn evenly from the range that scanners
+// have, g a gain from 0 (a region of one value) to 1, and h scales the noise, from none to 1.5 times as much.
+// Drawn from the seed, the epoch and a sample's number alone.
+class Levels {
+ public:
+  Levels(const TrainOptions& options, const IntensityMapping& intensity);
+
+  // Changes a batch, in unit range, of which `first` is the number of its first sample in the epoch.
+  Batch changed(const Batch& batch, int64_t epoch, int64_t first) const;
+
+ private:
+  uint64_t seed_;
+  double share_;       // of the samples
+  double low_, high_;  // levels, in unit range
+};
+
+}  // namespace lucivox

@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <lucivox/train/watch.h>
+
+namespace lucivox {
+namespace {
+
+// An epoch's mean loss scatters by some tens of percent, mostly with the slices that happened to be drawn.
+constexpr double kRisen = 3;
+// Statistics that fit change what is validated by a few percent when they are frozen.
+constexpr double kJumped = 1.5;
+// The part of a training after which it should be better than its input.
+constexpr double kLearning = 0.25;
+
+std::string with_unit(double rmse, Units units) {
+  return units == Units::HU ? fmt::format("{:.1f} HU", rmse) : fmt::format("{:.4g}", rmse);
+}
+
+}  // namespace
+
+std::string validation_text(const Validation& v, const std::optional<Validation>& baseline) {
+  const auto of_low = [&](const std::string& value) {
+    return baseline ? fmt::format(" (low dose {})", value) : std::string();
+  };
+  return fmt::format(
+      "RMSE {}{}, PSNR {:.2f} dB{}, SSIM {:.4f}{}, MS-SSIM {:.4f}", with_unit(v.quality.rmse, v.units),
+      of_low(baseline ? with_unit(baseline->quality.rmse, v.units) : ""), v.quality.psnr,
+      of_low(baseline ? fmt::format("{:.2f}", baseline->quality.psnr) : ""), v.quality.ssim,
+      of_low(baseline ? fmt::format("{:.4f}", baseline->quality.ssim) : ""), v.quality.ms_ssim);
+}
+
+void Watch::begin_phase() {
+  lowest_loss_.reset();
+  last_rmse_.reset();
+}
+
+bool Watch::begins(bool& lasts, bool now) {
+  const bool before = std::exchange(lasts, now);
+  return now && !before;
+}
+
+std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
+                                      const std::optional<Validation>& validation) {
+  std::vector<std::string> warnings;
+  const bool risen = lowest_loss_ && loss > kRisen * *lowest_loss_;
+  if (begins(rises_, risen))
+    warnings.push_back(
+        fmt::format("the training diverges: its loss is {:.3g} in epoch {}, after {:.3g} at its best; lower "
+                    "train.learning_rate",
+                    loss, epoch + 1, *lowest_loss_));
+  lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
+  if (!validation) return warnings;
+  const double rmse = validation->quality.rmse;
+  const bool froze = freezing_step_ && steps > *freezing_step_;
+  if (froze) freezing_step_.reset();
+  if (froze && last_rmse_ && rmse > kJumped * *last_rmse_)
+    warnings.push_back(fmt::format(
+        "batch norms were frozen at a bad moment: RMSE rose from {} to {} in epoch {}; set "
+        "train.freeze_norms_after = \"auto\"",
+        with_unit(*last_rmse_, validation->units), with_unit(rmse, validation->units), epoch + 1));
+  last_rmse_ = rmse;
+  const bool worse = baseline_ && rmse > baseline_->quality.rmse &&
+                     static_cast<double>(epoch + 1) > kLearning * static_cast<double>(epochs_);
+  if (begins(worse_, worse))
+    warnings.push_back(fmt::format(
+        "after {} of {} epochs the enhanced slices are worse than the low-dose ones: RMSE {} against {}",
+        epoch + 1, epochs_, with_unit(rmse, validation->units),
+        with_unit(baseline_->quality.rmse, validation->units)));
+  return warnings;
+}
+
+std::optional<std::string> worse_than_input(const Validation& best, const std::optional<Validation>& baseline,
+                                            int64_t steps) {
+  if (!baseline || best.quality.rmse < baseline->quality.rmse) return std::nullopt;
+  const std::string advice =
+      steps < kFewSteps
+          ? fmt::format("train longer: {} steps are few, {} and more are usual", steps, kFewSteps)
+          : std::string("see the curves in report.html; do low and full dose show the same slices?");
+  return fmt::format("the trained network makes slices worse than they were: RMSE {} against {}; {}",
+                     with_unit(best.quality.rmse, best.units), with_unit(baseline->quality.rmse, best.units),
+                     advice);
+}
+
+}  // namespace lucivox

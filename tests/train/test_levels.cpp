@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <lucivox/train/levels.h>
+
+namespace lucivox {
+namespace {
+
+constexpr int64_t kMany = 400;
+
+// Chest-like values in unit range, with noise of 0.02.
+Batch samples(int64_t count, int64_t side) {
+  torch::manual_seed(3);
+  const at::Tensor full = 0.2 + 0.4 * torch::rand({count, 1, side, side});
+  return {full + 0.02 * torch::randn_like(full), full};
+}
+
+TrainOptions varying(double share) {
+  TrainOptions options;
+  options.vary_levels = share;
+  return options;
+}
+
+TEST(Levels, LeaveSamplesAloneUnlessAsked) {
+  const Batch batch = samples(4, 8), same = Levels(varying(0), {}).changed(batch, 0, 0);
+  EXPECT_TRUE(at::equal(same.low, batch.low));
+  EXPECT_TRUE(at::equal(same.full, batch.full));
+}
+
+TEST(Levels, ChangeTheWantedShare) {
+  const Batch batch = samples(kMany, 8), changed = Levels(varying(0.3), {}).changed(batch, 0, 0);
+  const double share = (changed.low != batch.low).flatten(1).any(1).to(at::kDouble).mean().item<double>();
+  EXPECT_NEAR(share, 0.3, 3 * std::sqrt(0.3 * 0.7 / kMany));  // three standard deviations
+}
+
+// What ranks see of a batch does not depend on how many of them share it.
+TEST(Levels, DependOnASamplesNumberAlone) {
+  const Batch batch = samples(6, 8);
+  const Levels levels(varying(1), {});
+  const Batch whole = levels.changed(batch, 2, 30),
+              rest = levels.changed({batch.low.narrow(0, 4, 2), batch.full.narrow(0, 4, 2)}, 2, 34);
+  EXPECT_TRUE(at::allclose(whole.low.narrow(0, 4, 2), rest.low, 0, 1e-6));
+  EXPECT_FALSE(at::allclose(whole.low, levels.changed(batch, 3, 30).low, 0, 1e-3)) << "another epoch";
+}
+
+// By the formula: full' stays within what scanners give, and low' - full' is the old noise times one factor a
+// sample.
+TEST(Levels, KeepTheRangeOfScannersAndScaleTheNoise) {
+  const Batch batch = samples(kMany, 16), changed = Levels(varying(1), {}).changed(batch, 0, 0);
+  const at::Tensor hu = changed.full * 3072 - 1536;
+  EXPECT_GE(hu.min().item<double>(), -1024.5);
+  EXPECT_LE(hu.max().item<double>(), 2048.5);
+  EXPECT_LT(hu.min().item<double>(), -900) << "air is among them";
+  EXPECT_GT(hu.max().item<double>(), 1900) << "and metal";
+  const at::Tensor before = (batch.low - batch.full).flatten(1),
+                   after = (changed.low - changed.full).flatten(1);
+  const at::Tensor factor = (before * after).sum(1, true) / before.square().sum(1, true);
+  EXPECT_LT((after - factor * before).abs().max().item<double>(), 1e-5);
+  EXPECT_LT(factor.min().item<double>(), 1e-6) << "some without noise";
+  EXPECT_GT(factor.max().item<double>(), 1.3);
+}
+
+TEST(Levels, ShowRegionsOfOneValue) {
+  const Batch changed = Levels(varying(1), {}).changed(samples(kMany, 16), 0, 0);
+  const at::Tensor spread = changed.full.flatten(1).amax(1) - changed.full.flatten(1).amin(1);
+  EXPECT_GT((spread < 1e-5).sum().item<int64_t>(), kMany / 20) << "a tenth are whole samples of gain 0";
+}
+
+}  // namespace
+}  // namespace lucivox

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include <lucivox/train/watch.h>
+
+namespace lucivox {
+namespace {
+
+Validation with_rmse(double rmse) {
+  Validation validation;
+  validation.quality.rmse = rmse;
+  validation.units = Units::HU;
+  return validation;
+}
+
+size_t warnings_with(const std::vector<std::string>& warnings, const std::string& words) {
+  return static_cast<size_t>(std::count_if(warnings.begin(), warnings.end(), [&](const std::string& text) {
+    return text.find(words) != std::string::npos;
+  }));
+}
+
+TEST(Watch, IsSilentWhileATrainingGoesWell) {
+  Watch watch(10, 20);
+  watch.begin(with_rmse(42));
+  double loss = 1, rmse = 300;
+  for (int64_t epoch = 0; epoch < 10; ++epoch, loss *= 0.7, rmse *= 0.5)
+    EXPECT_TRUE(watch.after(epoch, 10 * (epoch + 1), loss, with_rmse(rmse)).empty()) << epoch;
+}
+
+// 413 HU where the input has 29, as a training of 90 steps once gave: named when a quarter of it is over,
+// once.
+TEST(Watch, NamesWhatIsWorseThanItsInputOnce) {
+  Watch watch(8, std::nullopt);
+  watch.begin(with_rmse(29));
+  size_t named = 0;
+  for (int64_t epoch = 0; epoch < 8; ++epoch) {
+    const auto warnings = watch.after(epoch, epoch + 1, 1, with_rmse(413));
+    EXPECT_TRUE(epoch >= 2 || warnings.empty()) << "too early to tell";
+    named += warnings_with(warnings, "413.0 HU against 29.0 HU");
+  }
+  EXPECT_EQ(named, 1U);
+}
+
+TEST(Watch, NamesATrainingThatDiverges) {
+  Watch watch(10, std::nullopt);
+  watch.begin(std::nullopt);
+  EXPECT_TRUE(watch.after(0, 1, 0.010, std::nullopt).empty());
+  EXPECT_TRUE(watch.after(1, 2, 0.005, std::nullopt).empty());
+  EXPECT_EQ(warnings_with(watch.after(2, 3, 0.02, std::nullopt), "diverges"), 1U);
+  EXPECT_EQ(warnings_with(watch.after(3, 4, 0.02, std::nullopt), "diverges"), 0U) << "said already";
+  watch.begin_phase();  // pruning may raise the loss
+  EXPECT_TRUE(watch.after(4, 5, 0.1, std::nullopt).empty());
+}
+
+TEST(Watch, NamesABadMomentToFreeze) {
+  Watch watch(10, 25);
+  watch.begin(with_rmse(1000));
+  EXPECT_TRUE(watch.after(0, 10, 1, with_rmse(50)).empty());
+  EXPECT_TRUE(watch.after(1, 20, 1, with_rmse(40)).empty());
+  EXPECT_EQ(warnings_with(watch.after(2, 30, 1, with_rmse(90)), "bad moment"), 1U);
+  EXPECT_TRUE(watch.after(3, 40, 1, with_rmse(200)).empty()) << "no longer because of the freezing";
+}
+
+TEST(Watch, EndsWithAWarningWhenTheResultIsWorseThanItsInput) {
+  EXPECT_FALSE(worse_than_input(with_rmse(20), with_rmse(42), 5000));
+  EXPECT_FALSE(worse_than_input(with_rmse(20), std::nullopt, 5000));
+  const auto early = worse_than_input(with_rmse(47), with_rmse(29), 480);
+  ASSERT_TRUE(early.has_value());
+  EXPECT_NE(early->find("train longer"), std::string::npos) << *early;
+  EXPECT_TRUE(worse_than_input(with_rmse(NAN), with_rmse(29), 5000)) << "not a number is not better";
+}
+
+}  // namespace
+}  // namespace lucivox
