@@ -38,7 +38,7 @@ void add_evaluate(CLI::App& app, Context& context) {
       app, context, "evaluate", "Compare an image with a reference: RMSE, bias, PSNR, SSIM, MS-SSIM",
       Flags{.json = true}, [&context, options] {
         std::optional<QualityWindow> window;
-        if (options->window) window = {(*options->window)[0], (*options->window)[1]};
+        if (options->window) window = QualityWindow{(*options->window)[0], (*options->window)[1]};
         const Evaluation evaluation = evaluate(options->a, options->b, window, context.console, context.stop);
         print(context, to_json(evaluation), text_of(evaluation));
         return 0;

@@ -130,7 +130,8 @@ Json to_json(const Evaluation& evaluation) {
 Evaluation evaluate(const fs::path& a, const fs::path& b, const std::optional<QualityWindow>& window,
                     const Console& console, const StopToken& stop) {
   const Images images = images_of(a, b);
-  Evaluation evaluation{.units = common_units(images)};
+  Evaluation evaluation;
+  evaluation.units = common_units(images);
   choose_window(evaluation, window, images, b, stop);
   std::vector<Quality> all;
   Progress progress(console, "comparing", slices_in(images), "slices");

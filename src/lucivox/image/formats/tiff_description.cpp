@@ -44,7 +44,6 @@ void add_calibration(const ImageInfo& info, std::map<std::string, std::string>& 
 
 std::map<std::string, std::string> entries_for(const ImageInfo& info, const std::string& derivation) {
   std::map<std::string, std::string> entries;
-  if (info.shape[0] > 1) entries["images"] = entries["slices"] = std::to_string(info.shape[0]);
   add_calibration(info, entries);
   if (info.spacing_known) {
     entries["unit"] = "mm";
@@ -99,7 +98,7 @@ std::string description_for(const ImageInfo& info, const std::string& kept, cons
   static const std::set<std::string> replaced = {"images", "slices", "channels", "frames",    "hyperstack",
                                                  "cf",     "c0",     "c1",       "derivation"};
   std::map<std::string, std::string> ours = entries_for(info, derivation);
-  if (!for_imagej) ours.erase("images");
+  if (for_imagej && info.shape[0] > 1) ours["images"] = ours["slices"] = std::to_string(info.shape[0]);
   std::string description;
   std::istringstream lines(kept);
   for (std::string line; std::getline(lines, line);) {
@@ -109,7 +108,9 @@ std::string description_for(const ImageInfo& info, const std::string& kept, cons
     if (replaced.contains(key) || ours.contains(key) || line.starts_with("{\"shape\"")) continue;
     description += line + '\n';
   }
-  if (description.empty() && !ours.empty() && for_imagej) description = "ImageJ=1.54\n";
+  const bool named = description.starts_with("ImageJ=");
+  if (for_imagej && !ours.empty() && !named)
+    description.insert(0, "ImageJ=1.54\n");  // or it reads none of it
   for (const auto& [key, value] : ours) description += fmt::format("{}={}\n", key, value);
   return description;
 }
