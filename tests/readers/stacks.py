@@ -30,6 +30,11 @@ def page(stack, z):
     return [value(stack, z, y, x) for y in range(rows) for x in range(columns)]
 
 
+def of_three_pages(stacks):
+    """One of each kind, as each of the files in a test by rmse() takes a start of lucivox."""
+    return [stack for stack in stacks if stack["shape"][0] == 3]
+
+
 def rmse(lucivox, path, truth):
     """How far lucivox finds two of its images apart."""
     command = [lucivox, "evaluate", path, truth, "--window=-1024,1024", "--json", "--quiet"]

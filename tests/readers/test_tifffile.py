@@ -43,7 +43,7 @@ class Tifffile(unittest.TestCase):
 
     # tifffile writes one page for ImageJ, with the pixels of the others behind it
     def test_writes_for_imagej_what_lucivox_reads(self):
-        for stack in self.stacks:
+        for stack in stacks.of_three_pages(self.stacks):
             theirs = self.path / f"theirs-{stack['file']}"
             values = stored(stack).astype("float32") * stack["slope"] + stack["intercept"]
             tifffile.imwrite(theirs, values.astype("float32"), imagej=True)
