@@ -15,7 +15,7 @@ version_of() { # PROGRAM
 packages() {
   local missing
   command -v dpkg-query >/dev/null || { echo "not a Debian system"; return; }
-  missing=$(missing_packages | xargs)
+  missing=$(missing_packages setup/apt.txt | xargs)
   if [[ -z $missing ]]; then echo "all $(listed setup/apt.txt | wc -l) there"; else echo "missing: $missing"; fi
 }
 

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# Sourced by ./run: installs what setup/apt.txt, setup/wheels.txt and setup/peers.txt name, each only when
-# missing. Says what it does, a line a step; the chatter of apt and pip goes to build/setup.log.
+# Sourced by ./run: installs what the lists in setup/ name, each only when missing. Says what it does, a line a step; the chatter of apt and pip goes to build/setup.log.
 
 step() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
 
@@ -22,18 +21,18 @@ logged() { # WHAT COMMAND...
   die "$what failed" "the whole output is in $log; run the same command again when its cause is gone"
 }
 
-missing_packages() {
+missing_packages() { # LIST
   local package
-  for package in $(listed setup/apt.txt); do
+  for package in $(listed "$1"); do
     dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
   done
 }
 
-install_packages() {
+install_packages() { # LIST
   command -v dpkg-query >/dev/null ||
-    die "this is not a Debian system" "install what setup/apt.txt names by other means, on Debian 12 ./run does it"
+    die "this is not a Debian system" "install what $1 names by other means, on Debian 12 ./run does it"
   local missing as_root=()
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$1")
   [[ ${#missing[@]} -gt 0 ]] || return 0
   if [[ $EUID -ne 0 ]]; then
     command -v sudo >/dev/null ||
@@ -82,7 +81,7 @@ install_wheels() {
 }
 
 install_dependencies() {
-  install_packages
+  install_packages setup/apt.txt
   install_wheels
 }
 
@@ -104,4 +103,8 @@ install_environment() { # FOLDER LIST GIGABYTES WHAT
 }
 
 install_peers() { install_environment build/peers setup/peers.txt 8 "the benchmarks' peers"; }
+install_readers() { # other programs that the tests give our files to
+  install_packages setup/apt-test.txt
+  install_environment build/readers setup/readers.txt 1 "the tests' readers"
+}
 install_tidy() { install_environment build/clang-tidy setup/tidy.txt 1 "clang-tidy"; }

@@ -9,12 +9,12 @@
 
 namespace lucivox {
 
-// float32 [Z, Y, X] in HU into a file of the kind that its name tells.
+// float32 [Z, Y, X] into a file of the kind that its name tells.
 inline void write_image(const std::filesystem::path& path, const at::Tensor& values,
-                        Scalar scalar = Scalar::Float32) {
+                        Scalar scalar = Scalar::Float32, Units units = Units::HU) {
   ImageInfo info;
   info.shape = {values.size(0), values.size(1), values.size(2)};
-  info.units = Units::HU;
+  info.units = units;
   info.scalar = scalar;
   const auto sink = create(path, info);
   sink->write(whole(info), values);

@@ -98,6 +98,21 @@ TEST_F(Reconstruct, GivesTheRodItsAttenuation) {
   EXPECT_NEAR(written->info().spacing_mm[2], kPixel, 1e-7);
 }
 
+// A scan without a pixel size gives slices without one, in values without a unit.
+TEST_F(Reconstruct, ClaimsNoPixelSizeThatIsNotKnown) {
+  Scan scan = rod();
+  scan.setup.pixel_mm.reset();
+  write(scan);
+  for (const char* name : {"slice.tif", "slice.h5", "slice.nii", "slice.nrrd", "slice.mha"}) {
+    slices(name, {"--centre", "51.5", "--rows", "0:1"});
+    const Outcome outcome = run_command({"info", out(name), "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.error;
+    const Json json = Json::parse(outcome.out);
+    EXPECT_EQ(json.at("spacing x y z, mm"), "unknown") << name;
+    EXPECT_EQ(json.at("units"), "unknown") << name;
+  }
+}
+
 // Whatever fits into memory at a time, the slices are the same; and the bound is kept.
 TEST_F(Reconstruct, DoesNotDependOnItsSlabs) {
   write(rod());

@@ -51,6 +51,7 @@ TEST_F(SimulateCommand, ScansARealCt) {
   const Outcome outcome = simulate({"--from", (folder_ / "ct.nii.gz").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   EXPECT_EQ(slice("truth", 17).mean().item<double>(), 40);
+  EXPECT_NE(outcome.error.find("does not store the size of its pixels"), std::string::npos) << outcome.error;
 }
 
 // 20 rows and 40 columns become 40 x 40 with air above and below.

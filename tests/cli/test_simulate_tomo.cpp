@@ -45,6 +45,8 @@ TEST_F(SimulateTomoCommand, SaysWhatItsPixelsAre) {
   ASSERT_EQ(simulate({"--slices", "1", "--size", "64"}).code, 0);
   const ImageInfo info = open(slice("LQ", 0))->info();
   EXPECT_EQ(info.scalar, Scalar::Float32);
+  EXPECT_EQ(info.units, Units::PerMm);
+  EXPECT_TRUE(info.spacing_known);
   EXPECT_NEAR(info.spacing_mm[0], 0.052, 1e-6);
 }
 

@@ -18,6 +18,7 @@ inline ImageInfo oblique_ct() {
   ImageInfo info;
   info.shape = {3, 5, 4};
   info.spacing_mm = {0.5, 0.75, 2.5};
+  info.spacing_known = true;
   info.origin_mm = {-10.5, 20.25, 30};
   // 30 degrees about X: columns X = (1, 0, 0), Y = (0, cos, sin), Z = X x Y = (0, -sin, cos)
   const double c = std::sqrt(3.0) / 2, s = 0.5;

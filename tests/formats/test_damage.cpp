@@ -14,6 +14,7 @@ void write_sample(const fs::path& path) {
   info.shape = {path.extension() == ".dcm" || path.extension() == ".png" ? 1 : 3, 40, 30};
   info.scalar = path.extension() == ".png" ? Scalar::UInt16 : Scalar::Int16;
   info.spacing_mm = {0.5, 0.5, 2};
+  info.spacing_known = true;
   info.units = path.extension() == ".png" ? Units::Unknown : Units::HU;
   save(path, info, counting(info, 0, 3));
 }

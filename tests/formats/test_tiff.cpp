@@ -1,13 +1,16 @@
 #include <cstdlib>
+#include <cstring>
 
 #include <gmock/gmock.h>
 #include <tests/formats/images.h>
 #include <tiffio.h>
 
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/tiff_write.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 namespace lucivox::testing {
 namespace {
@@ -164,6 +167,26 @@ TEST(Tiff, TellsTheSizeOfAVoxel) {
   save(folder / "b.tif", ours, counting(ours));
   const ImageInfo back = open(folder / "b.tif")->info();
   for (size_t axis = 0; axis < 3; ++axis) EXPECT_NEAR(back.spacing_mm[axis], ours.spacing_mm[axis], 1e-6);
+
+  save(folder / "c.tif", info, load(folder / "a.tif"));  // centimetres become millimetres
+  EXPECT_NEAR(open(folder / "c.tif")->info().spacing_mm[0], 0.2, 1e-6);
+}
+
+// One pixel per centimetre is what some programs write for nothing.
+TEST(Tiff, KeepsAResolutionThatIsNoSizeOfAVoxel) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.pixels_per_cm = 1;
+  write_foreign(folder / "a.tif", {page});
+  const ImageInfo info = open(folder / "a.tif")->info();
+  EXPECT_FALSE(info.spacing_known);
+  save(folder / "b.tif", info, load(folder / "a.tif"));
+  EXPECT_FALSE(open(folder / "b.tif")->info().spacing_known);
+  TIFF* tiff = TIFFOpen((folder / "b.tif").c_str(), "r");
+  float resolution = 0;
+  TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &resolution);
+  TIFFClose(tiff);
+  EXPECT_EQ(resolution, 1);
 }
 
 TEST(Tiff, InColourOrOfSeveralSizesIsRefused) {
@@ -179,12 +202,140 @@ TEST(Tiff, InColourOrOfSeveralSizesIsRefused) {
   EXPECT_THAT(error_of([&] { open(folder / "b.tif"); }), HasSubstr("page 2 has 41 x 30"));
 }
 
-TEST(Tiff, OfImageJWithAllSlicesBehindOnePageIsRefusedNotCut) {
+// Cuts the chain of pages behind the first: the form of ImageJ's stacks of more than 4 GB.
+std::string with_one_page(std::string bytes) {
+  const auto at = [&](size_t offset, size_t width) {
+    size_t value = 0;
+    std::memcpy(&value, bytes.data() + offset, width);
+    return value;
+  };
+  const size_t directory = at(4, 4), fields = at(directory, 2);
+  bytes.replace(directory + 2 + 12 * fields, 4, 4, '\0');
+  return bytes;
+}
+
+TEST(Tiff, OfOnePageWithAllSlicesBehindItIsAStack) {
+  const TemporaryFolder folder;
+  const ImageInfo info = oblique_ct();
+  save(folder / "a.tif", info, counting(info));
+  const std::string bytes = with_one_page(read_file(folder / "a.tif"));
+  write_file(folder / "b.tif", bytes);
+  const auto source = open(folder / "b.tif");
+  EXPECT_EQ(source->info().shape, info.shape);
+  EXPECT_TRUE(at::equal(source->read(whole(info)), counting(info)));
+  expect_regions_agree(*source);
+  write_file(folder / "cut.tif", bytes.substr(0, bytes.size() - 1));
+  EXPECT_THAT(error_of([&] { open(folder / "cut.tif"); }), HasSubstr("promises 3 images"));
+}
+
+TEST(Tiff, WithLessThanItsDescriptionPromisesIsRefused) {
   const TemporaryFolder folder;
   ForeignPage page;
   page.description = "ImageJ=1.53t\nimages=300\nslices=300\n";
+  write_foreign(folder / "one.tif", {page});
+  EXPECT_THAT(error_of([&] { open(folder / "one.tif"); }), HasSubstr("promises 300 images"));
+  write_foreign(folder / "two.tif", {page, page});
+  EXPECT_THAT(error_of([&] { open(folder / "two.tif"); }), HasSubstr("promises 300 images"));
+}
+
+// What libtiff finds in a file, independent of our reader.
+struct FoundPage {
+  uint64_t offset, bytes;
+  uint32_t strips;
+  std::string description;
+};
+
+std::vector<FoundPage> pages_found(TIFF* tiff) {
+  std::vector<FoundPage> pages;
+  do {
+    const char* description = "";
+    TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &description);
+    pages.push_back({TIFFGetStrileOffset(tiff, 0), TIFFGetStrileByteCount(tiff, 0), TIFFNumberOfStrips(tiff),
+                     description});
+  } while (TIFFReadDirectory(tiff) != 0);
+  return pages;
+}
+
+// ImageJ takes the pixels of all pages from behind the first directory.
+TEST(TiffWriter, LeavesNoGapBetweenPages) {
+  const TemporaryFolder folder;
+  ImageInfo info;
+  info.scalar = Scalar::UInt8;
+  info.shape = {300, 3, 5};  // 15 bytes: a page does not end where one would align the next
+  save(folder / "a.tif", info, counting(info, 0, 0));
+  TIFF* tiff = TIFFOpen((folder / "a.tif").c_str(), "rc");
+  const std::vector<FoundPage> pages = pages_found(tiff);
+  TIFFClose(tiff);
+  ASSERT_EQ(pages.size(), 300U);
+  EXPECT_THAT(pages[0].description, HasSubstr("images=300"));
+  for (size_t z = 0; z < pages.size(); ++z) {
+    EXPECT_EQ(pages[z].offset, pages[0].offset + 15 * z);
+    EXPECT_EQ(pages[z].bytes, 15U);
+    EXPECT_EQ(pages[z].strips, 1U);
+  }
+}
+
+// The form of images beyond 4 GB, with a small one.
+TEST(TiffWriter, WritesBigTiffThatDoesNotClaimToBeImageJs) {
+  const TemporaryFolder folder;
+  ImageInfo info = oblique_ct();
+  const at::Tensor stored = counting(info).to(at::kShort);
+  const auto* bytes = static_cast<const std::byte*>(stored.const_data_ptr());
+  ASSERT_TRUE(formats::write_tiff(folder / "a.tif", formats::TiffKind::Big, info, "Enhanced", bytes));
+  TIFF* tiff = TIFFOpen((folder / "a.tif").c_str(), "rc");
+  EXPECT_NE(TIFFIsBigTIFF(tiff), 0);
+  const std::string description = pages_found(tiff)[0].description;
+  TIFFClose(tiff);
+  EXPECT_THAT(description, Not(HasSubstr("ImageJ")));
+  EXPECT_THAT(description, Not(HasSubstr("images=")));
+  const auto source = open(folder / "a.tif");
+  EXPECT_TRUE(at::equal(source->read(whole(info)), counting(info)));
+  EXPECT_EQ(source->info().units, Units::HU);
+  EXPECT_EQ(source->info().spacing_mm, info.spacing_mm);  // halves and quarters are exact
+  EXPECT_EQ(source->info().header.at("derivation"), "Enhanced");
+}
+
+TEST(TiffWriter, TakesBigTiffBeyond4GB) {
+  ImageInfo info;  // float32
+  info.shape = {900, 1024, 1024};
+  EXPECT_EQ(formats::tiff_kind(info), formats::TiffKind::Classic);  // 3.8e9 bytes
+  info.shape[0] = 1000;
+  EXPECT_EQ(formats::tiff_kind(info), formats::TiffKind::Big);  // 4.2e9
+}
+
+TEST(TiffWriter, KeepsUnitsAndCalibrationOfEveryType) {
+  const TemporaryFolder folder;
+  for (const Scalar scalar : {Scalar::UInt8, Scalar::UInt16, Scalar::Int16, Scalar::Float32}) {
+    for (const Units units : {Units::Unknown, Units::HU, Units::PerMm}) {
+      for (const double slope : {1.0, 0.5}) {
+        ImageInfo info;
+        info.shape = {2, 3, 4};
+        info.scalar = scalar;
+        info.units = units;
+        info.slope = slope;
+        info.intercept = slope == 1 ? 0 : -8;
+        const at::Tensor values = counting(info, info.intercept, slope);
+        save(folder / "a.tif", info, values);
+        const auto source = open(folder / "a.tif");
+        const std::string message = to_string(scalar) + " " + to_string(units);
+        EXPECT_EQ(source->info().scalar, scalar) << message;
+        EXPECT_EQ(source->info().units, units) << message;
+        EXPECT_TRUE(at::equal(source->read(whole(info)), values)) << message << " " << slope;
+        if (scalar != Scalar::Float32) EXPECT_EQ(source->info().slope, slope) << message;
+      }
+    }
+  }
+}
+
+TEST(TiffWriter, KeepsTheUnitOfASourceThatIsNoneOfOurs) {
+  const TemporaryFolder folder;
+  ForeignPage page;
+  page.description = "ImageJ=1.53t\ncf=0\nc0=0\nc1=0.01\nvunit=OD\n";
   write_foreign(folder / "a.tif", {page});
-  EXPECT_THAT(error_of([&] { open(folder / "a.tif"); }), HasSubstr("300 images behind one page"));
+  const ImageInfo info = open(folder / "a.tif")->info();
+  EXPECT_EQ(info.units, Units::Unknown);
+  save(folder / "b.tif", info, load(folder / "a.tif"));
+  EXPECT_EQ(open(folder / "b.tif")->info().header.at("vunit"), "OD");
 }
 
 TEST(Tiff, ReturnsTheNotANumberOfItsFile) {

@@ -39,6 +39,23 @@ TEST(Volumes, KeepEveryScalarType) {
   }
 }
 
+// One millimetre that was measured is not one that is assumed.
+TEST(Volumes, TellWhetherTheSizeOfAVoxelIsKnown) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.nii", "a.nrrd", "a.mha", "a.tif", "a.h5", "series"}) {
+    for (const bool known : {true, false}) {
+      ImageInfo info;
+      info.shape = {2, 3, 4};
+      info.spacing_known = known;
+      save(folder / name, info, counting(info, 0, 1));
+      const ImageInfo again = open(folder / name)->info();
+      EXPECT_EQ(again.spacing_known, known) << name;
+      EXPECT_EQ(again.spacing_mm, info.spacing_mm) << name;
+      fs::remove_all(folder / name);
+    }
+  }
+}
+
 TEST(Nifti, KeepsSlopeAndIntercept) {
   const TemporaryFolder folder;
   ImageInfo info = oblique_ct();

@@ -33,6 +33,7 @@ struct NativeHeader {
 struct ImageInfo {
   std::array<int64_t, 3> shape{1, 1, 1};                       // Z, Y, X
   std::array<double, 3> spacing_mm{1, 1, 1};                   // X, Y, Z
+  bool spacing_known = false;                                  // else 1 mm is assumed
   std::array<double, 3> origin_mm{0, 0, 0};                    // centre of the first voxel
   std::array<double, 9> direction{1, 0, 0, 0, 1, 0, 0, 0, 1};  // row-major; columns are the X, Y, Z axes
   Scalar scalar = Scalar::Float32;

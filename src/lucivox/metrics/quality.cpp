@@ -17,9 +17,10 @@ constexpr double kMaxPsnr = 200;
 
 Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window) {
   const double width = window.high - window.low;
-  if (!(width > 0))
-    throw Error::misuse(fmt::format("an empty window, {} .. {}", window.low, window.high),
-                        "for HU -1024,1024 is usual");
+  if (!(width > 0) || !std::isfinite(width))
+    throw Error::misuse(
+        fmt::format("the window's low must be below its high, but is {} of {}", window.low, window.high),
+        "for HU -1024,1024 is usual");
   const torch::NoGradGuard no_grad;
   const auto unit = [&](const at::Tensor& t) {
     return (t.to(at::kDouble).reshape({1, 1, t.size(0), t.size(1)}) - window.low) / width;
@@ -31,6 +32,7 @@ Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityW
   q.ssim = ssim(a, b).item<double>();
   q.ms_ssim = ms_ssim(a, b).item<double>();
   q.rmse = std::sqrt(q.mse) * width;
+  q.bias = (a - b).mean().item<double>() * width;
   return q;
 }
 
@@ -43,13 +45,15 @@ Quality mean(const std::vector<Quality>& slices) {
     sum.ssim += q.ssim;
     sum.ms_ssim += q.ms_ssim;
     sum.rmse += q.rmse;
+    sum.bias += q.bias;
   }
   const auto n = static_cast<double>(slices.size());
-  return {sum.mse / n, sum.psnr / n, sum.ssim / n, sum.ms_ssim / n, sum.rmse / n};
+  return {sum.mse / n, sum.psnr / n, sum.ssim / n, sum.ms_ssim / n, sum.rmse / n, sum.bias / n};
 }
 
 Json to_json(const Quality& q) {
-  return {{"mse", q.mse}, {"psnr", q.psnr}, {"ssim", q.ssim}, {"ms_ssim", q.ms_ssim}, {"rmse", q.rmse}};
+  return {{"mse", q.mse},         {"psnr", q.psnr}, {"ssim", q.ssim},
+          {"ms_ssim", q.ms_ssim}, {"rmse", q.rmse}, {"bias", q.bias}};
 }
 
 }  // namespace lucivox

@@ -8,8 +8,8 @@
 
 namespace lucivox {
 
-// The values that count as 0 and 1 for MSE, PSNR and SSIM (which presumes positive intensities): for HU, air
-// to dense bone.
+// The values that count as 0 and 1 for MSE, PSNR and SSIM (which presumes positive intensities). The default
+// is for HU: air to dense bone.
 struct QualityWindow {
   double low = -1024, high = 1024;
 };
@@ -20,12 +20,14 @@ struct Quality {
   double psnr = 0;  // dB, 10 log10(1 / mse)
   double ssim = 0;
   double ms_ssim = 0;
-  double rmse = 0;  // in the images' own units (HU)
+  double rmse = 0;  // in the images' own units
+  double bias = 0;  // mean of image - truth, in the images' own units
 };
 
 // `image`, `truth`: [Y, X] in the same units; computed in double precision. Nothing is clipped to the window.
-// PSNR of equal images is capped at 200 dB so that means stay finite.
-Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window = {});
+// PSNR of equal images is capped at 200 dB so that means stay finite. Throws Error (misuse) when the window's
+// low is not below its high.
+Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityWindow& window);
 
 // Of every field; throws Error when empty.
 Quality mean(const std::vector<Quality>& slices);

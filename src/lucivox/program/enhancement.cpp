@@ -18,18 +18,29 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-// Tells where the image does not.
-void require_units(const Model& model, const ImageInfo& info, const std::string& image,
-                   const Console& console) {
-  const Units units = info.units, of_model = model.intensity.units;
-  if (units != of_model && units != Units::Unknown && of_model != Units::Unknown) {
-    throw Error(fmt::format("{} holds values in {}, the model was trained on {}", image, to_string(units),
-                            to_string(of_model)),
-                "convert it first, or take a model of its units");
+// Compares the units of images with the model's, and notes once where they are missing.
+class UnitsCheck {
+ public:
+  UnitsCheck(const Model& model, const Console& console) : units_(model.intensity.units), console_(console) {}
+
+  void operator()(const ImageInfo& info, const std::string& image) {
+    if (units_ == Units::Unknown || info.units == units_) return;
+    if (info.units != Units::Unknown) {
+      throw Error(fmt::format("{} holds values in {}, the model was trained on {}", image,
+                              to_string(info.units), to_string(units_)),
+                  "convert it first, or take a model of its units");
+    }
+    if (!noted_)
+      console_.note(fmt::format("{} does not store its units: images without units are taken to be in {}",
+                                image, to_string(units_)));
+    noted_ = true;
   }
-  if (units == Units::Unknown && of_model != Units::Unknown)
-    console.note(image + " does not tell its units: taken as those of the model");
-}
+
+ private:
+  Units units_;
+  const Console& console_;
+  bool noted_ = false;
+};
 
 std::unique_ptr<ImageSink> create_enhanced(const Model& model, const fs::path& out, const ImageInfo& info) {
   return create(out, info,
@@ -95,19 +106,19 @@ class StackSink final : public ImageSink {
   std::unique_ptr<ImageSink> image_;
 };
 
-void enhance_file(Model& model, const fs::path& in, const fs::path& out, const Console& console,
-                  const StopToken& stop) {
+void enhance_file(Model& model, const fs::path& in, const fs::path& out, UnitsCheck& check,
+                  const Console& console, const StopToken& stop) {
   const auto source = open(in);
-  require_units(model, source->info(), in.string(), console);
+  check(source->info(), in.string());
   const auto sink = create_enhanced(model, out, source->info());
   enhance(model, *source, *sink, console, stop);
   sink->commit();
 }
 
-void enhance_stack(Model& model, const fs::path& in, const fs::path& out, const Console& console,
-                   const StopToken& stop) {
+void enhance_stack(Model& model, const fs::path& in, const fs::path& out, UnitsCheck& check,
+                   const Console& console, const StopToken& stop) {
   Stack stack(in, images_in(in));
-  require_units(model, stack.info(), in.string(), console);
+  check(stack.info(), in.string());
   StackSink sink(model, stack, out);
   enhance(model, stack, sink, console, stop);
   sink.commit();
@@ -118,12 +129,15 @@ void enhance_stack(Model& model, const fs::path& in, const fs::path& out, const 
 void enhance_files(Model& model, const fs::path& in, const fs::path& out, const Console& console,
                    const StopToken& stop) {
   require_exists(in, "image");
-  if (!fs::is_directory(in) || !holds_single_images(in)) return enhance_file(model, in, out, console, stop);
+  UnitsCheck check(model, console);
+  if (!fs::is_directory(in) || !holds_single_images(in))
+    return enhance_file(model, in, out, check, console, stop);
   create_folder(out);
   const std::vector<fs::path> images = images_in(in);
   const bool adjacent = model.network.graph().channels(0) > 1 && open(images.front())->info().shape[0] == 1;
-  if (adjacent) return enhance_stack(model, in, out, console, stop);
-  for (const fs::path& image : images) enhance_file(model, image, out / image.filename(), console, stop);
+  if (adjacent) return enhance_stack(model, in, out, check, console, stop);
+  for (const fs::path& image : images)
+    enhance_file(model, image, out / image.filename(), check, console, stop);
 }
 
 }  // namespace lucivox

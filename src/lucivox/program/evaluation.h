@@ -1,11 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
+#include <lucivox/image/image.h>
 #include <lucivox/metrics/quality.h>
 
 namespace lucivox {
@@ -16,7 +18,9 @@ struct SliceQuality {
 };
 
 struct Evaluation {
+  Units units = Units::Unknown;  // of RMSE, bias and window
   QualityWindow window;
+  std::string window_reason;  // "as given by --window"
   std::vector<SliceQuality> slices;
   Quality mean;
 };
@@ -24,9 +28,12 @@ struct Evaluation {
 Json to_json(const Evaluation& evaluation);
 
 // How near the image `a` is to the truth `b`, slice by slice: two images, two DICOM series, or two folders
-// with equally named images. Pixels that `b` marks as padding count as equal. Throws Error when sizes differ,
-// files are damaged or values are not finite.
+// of images with the same names. Pixels that `b` marks as padding count as equal. Without `window`, HU are
+// judged from -1024 to 1024, other values over the range of all of `b`. An image of unknown units counts as
+// one of the others' units. Throws Error when sizes or units differ, files are damaged, values are not
+// finite, or `b` has one value only where its range is needed.
 Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b,
-                    const QualityWindow& window, const Console& console, const StopToken& stop);
+                    const std::optional<QualityWindow>& window, const Console& console,
+                    const StopToken& stop);
 
 }  // namespace lucivox

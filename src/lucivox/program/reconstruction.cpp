@@ -83,6 +83,7 @@ ImageInfo image_info(const ScanGeometry& geometry, int64_t slices, bool known_pi
   info.spacing_mm = {geometry.pixel_mm, geometry.pixel_mm, geometry.pixel_mm};
   info.origin_mm = {-static_cast<double>(geometry.columns - 1) / 2 * geometry.pixel_mm,
                     -static_cast<double>(geometry.rows - 1) / 2 * geometry.pixel_mm, 0};
+  info.spacing_known = known_pixel;
   info.units = known_pixel ? Units::PerMm : Units::Unknown;
   return info;
 }

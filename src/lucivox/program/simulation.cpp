@@ -43,6 +43,7 @@ ImageInfo slice_info(int64_t size, double pixel_mm, double slice_mm, Units units
   ImageInfo info;
   info.shape = {1, size, size};
   info.spacing_mm = {pixel_mm, pixel_mm, slice_mm};
+  info.spacing_known = true;
   info.units = units;
   return info;
 }
@@ -138,6 +139,8 @@ int64_t simulate_ct_files_from(const fs::path& image, const fs::path& folder, co
                                const Console& console, const StopToken& stop) {
   const auto source = open(image);
   const ImageInfo& info = source->info();
+  if (!info.spacing_known)
+    console.note(image.string() + " does not store the size of its pixels: 1 mm is assumed");
   const CtSimulation full = resolve(field_of(simulation, info));
   const auto make = [&](int64_t first, int64_t together) {
     at::Tensor hu = source->read({{first, 0, 0}, {together, info.shape[1], info.shape[2]}});

@@ -108,7 +108,8 @@ std::optional<Best> best_from(const Json& json) {
                 .psnr = number("psnr"),
                 .ssim = number("ssim"),
                 .ms_ssim = number("ms_ssim"),
-                .rmse = number("rmse")},
+                .rmse = number("rmse"),
+                .bias = number("bias")},
                static_cast<Units>(json.at("units").get<int>())}};
 }
 

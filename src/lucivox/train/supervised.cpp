@@ -205,18 +205,18 @@ class Supervised final : public TrainingTask {
   std::optional<Validation> over_all_slices(const Enhancing& enhance) {
     if (validation_ == nullptr) return std::nullopt;
     const torch::NoGradGuard no_grad;
-    const at::Tensor rows = torch::zeros({validation_->count(), 6}, at::kDouble);
+    const at::Tensor rows = torch::zeros({validation_->count(), 7}, at::kDouble);
     for (int64_t i = ranks_.rank(); i < validation_->count(); i += ranks_.size()) {
       const Validation of = judge(enhance, i);
       const Quality& q = of.quality;
-      rows[i].copy_(torch::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse}, at::kDouble));
+      rows[i].copy_(torch::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse, q.bias}, at::kDouble));
     }
     const at::Tensor shared = rows.to(device_);
     ranks_.sum(shared);
     const at::Tensor mean = shared.mean(0).cpu();
     const auto of = [&](int64_t column) { return mean[column].item<double>(); };
     return Validation{of(0),
-                      {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5)},
+                      {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5), .bias = of(6)},
                       intensity_.units};
   }
 

@@ -162,6 +162,7 @@ double slice_spacing(ImageInfo& info, const DicomSlice& slice, const std::vector
 void describe_geometry(ImageInfo& info, const DicomSlice& first, const std::vector<double>& places) {
   std::vector<double> pixel = numbers(first.set(), tag::pixel_spacing());
   if (pixel.size() != 2) pixel = numbers(first.set(), tag::imager_pixel_spacing());
+  info.spacing_known = pixel.size() == 2;
   pixel.resize(2, 1.0);
   // PixelSpacing is (between rows, between columns): Y before X
   info.spacing_mm = {positive_or(pixel[1], 1), positive_or(pixel[0], 1), slice_spacing(info, first, places)};

@@ -174,10 +174,12 @@ void set_identity(gdcm::DataSet& set, const ImageInfo& info, const std::string& 
 
 void set_geometry(gdcm::DataSet& set, const ImageInfo& info) {
   const auto& d = info.direction;
+  set_text(set, tag::orientation(), VR::DS, decimal_strings({d[0], d[3], d[6], d[1], d[4], d[7]}));
+  const bool required = info.units == Units::HU;  // CT images must have them
+  if (!info.spacing_known && !required) return;
   const std::string spacing = decimal_string(info.spacing_mm[2]);
   set_text(set, tag::slice_thickness(), VR::DS, spacing);
   set_text(set, tag::spacing_between_slices(), VR::DS, spacing);
-  set_text(set, tag::orientation(), VR::DS, decimal_strings({d[0], d[3], d[6], d[1], d[4], d[7]}));
   set_text(set, tag::pixel_spacing(), VR::DS, decimal_strings({info.spacing_mm[1], info.spacing_mm[0]}));
 }
 

@@ -37,7 +37,7 @@ std::unique_ptr<ImageSink> create_itk(const std::filesystem::path& file, ItkKind
 std::unique_ptr<ImageSource> open_png(const std::filesystem::path& file);
 std::unique_ptr<ImageSink> create_png(const std::filesystem::path& file, const ImageInfo& info);
 
-// tiff.cpp
+// tiff.cpp, tiff_write.cpp
 std::unique_ptr<ImageSource> open_tiff(const std::filesystem::path& file);
 std::unique_ptr<ImageSink> create_tiff(const std::filesystem::path& file, const ImageInfo& info,
                                        const Derivation& derivation);

@@ -94,12 +94,14 @@ void set_element_size_mm(hid_t data_set, const std::array<double, 3>& size_mm) {
 void read_spacing(hid_t data_set, ImageInfo& info) {
   const std::array<double, 3> size_mm = element_size_mm(data_set);
   for (size_t axis = 0; axis < 3; ++axis) {
-    if (size_mm[axis] > 0) info.spacing_mm[axis] = size_mm[axis];
+    if (!(size_mm[axis] > 0)) continue;
+    info.spacing_mm[axis] = size_mm[axis];
+    info.spacing_known = true;
   }
 }
 
 void write_spacing(hid_t data_set, const ImageInfo& info) {
-  if (info.spacing_mm != ImageInfo{}.spacing_mm) set_element_size_mm(data_set, info.spacing_mm);
+  if (info.spacing_known) set_element_size_mm(data_set, info.spacing_mm);
 }
 
 }  // namespace lucivox::formats

@@ -46,7 +46,7 @@ void set_text_attribute(hid_t object, const char* name, const std::string& value
 // The size of a voxel X, Y, Z in the attribute "element_size_um"; 0 where it is not told.
 std::array<double, 3> element_size_mm(hid_t data_set);
 void set_element_size_mm(hid_t data_set, const std::array<double, 3>& size_mm);
-// The same as the spacing of an image; the default is not written.
+// The same as the spacing of an image; an unknown one is not written.
 void read_spacing(hid_t data_set, ImageInfo& info);
 void write_spacing(hid_t data_set, const ImageInfo& info);
 

@@ -39,6 +39,8 @@ std::string name_of(ItkKind kind) {
   return kind == ItkKind::Nrrd ? "NRRD" : "MetaImage";
 }
 
+constexpr char kVoxelSize[] = "VoxelSize", kUnknown[] = "unknown";  // an entry of ours
+
 Io::Pointer make_io(ItkKind kind) {
   itk::Object::GlobalWarningDisplayOff();
   if (kind == ItkKind::Nrrd) return itk::NrrdImageIO::New().GetPointer();
@@ -110,6 +112,14 @@ TextHeader read_text_header(const fs::path& file) {
 std::string entry(const TextHeader& header, const std::string& key) {
   const auto found = header.entries.find(key);
   return found == header.entries.end() ? "" : found->second;
+}
+
+bool tells_voxel_size(const TextHeader& header, const ImageInfo& info) {
+  const auto ours = info.header.find(kVoxelSize);
+  if (ours != info.header.end() && ours->second == kUnknown) return false;
+  const auto written = [&](const char* key) { return header.entries.contains(key); };
+  return written("space directions") || written("spacings") || written("ElementSpacing") ||
+         written("ElementSize");
 }
 
 // The file itself, or the one that its header names.
@@ -245,6 +255,7 @@ bool is_reserved(ItkKind kind, const std::string& key) {
 
 void set_entries(Io& io, ItkKind kind, const ImageInfo& info, const Derivation& derivation) {
   std::map<std::string, std::string> entries = info.header;
+  if (!info.spacing_known) entries[kVoxelSize] = kUnknown;  // the formats demand one
   if (!derivation.description.empty()) entries["DerivationDescription"] = derivation.description;
   for (const auto& [key, value] : entries) {
     const bool plain =
@@ -299,6 +310,7 @@ std::unique_ptr<ImageSource> open_itk(const fs::path& file, ItkKind kind) {
   read_geometry(*io, info);
   read_entries(io->GetMetaDataDictionary(), info);
   const TextHeader header = read_text_header(file);
+  info.spacing_known = tells_voxel_size(header, info);
   require_plausible(file, info.shape, info.scalar, fs::file_size(data_file(file, header)), kDeflate);
   if (kind == ItkKind::MetaImage) {
     require_whole_meta_image(file, header, voxel_count(info) * bytes_per_voxel(info.scalar));

@@ -84,6 +84,8 @@ void read_geometry(const fs::path& file, const nifti_image& header, ImageInfo& i
     }
     info.origin_mm[axis] = kRasToLps[axis] * static_cast<double>(world.m[axis][3]) * mm;
   }
+  // many programs leave the unit out and mean mm
+  info.spacing_known = header.xyz_units != NIFTI_UNITS_UNKNOWN || info.spacing_mm != ImageInfo{}.spacing_mm;
 }
 
 // Before the library sees the header: it prints what it finds wrong.
@@ -197,7 +199,7 @@ nifti_1_header header_for(const ImageInfo& info, const Derivation& derivation) {
   header.vox_offset = 352;  // 348 bytes of header, 4 that announce no extension
   header.scl_slope = static_cast<float>(info.slope);
   header.scl_inter = static_cast<float>(info.intercept);
-  header.xyzt_units = NIFTI_UNITS_MM;
+  header.xyzt_units = info.spacing_known ? NIFTI_UNITS_MM : NIFTI_UNITS_UNKNOWN;
   set_orientation(header, info);
   set_texts(header, info, derivation);
   std::memcpy(header.magic, "n+1", 4);

@@ -10,8 +10,8 @@
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
 #include <lucivox/image/formats/random_access.h>
-#include <lucivox/image/formats/staging.h>
 #include <lucivox/image/formats/tiff_description.h>
+#include <lucivox/image/formats/tiff_header.h>
 
 namespace fs = std::filesystem;
 
@@ -29,10 +29,10 @@ void note_error(const char*, const char*, va_list) {
   told_error = true;
 }
 
-Tiff open_file(const fs::path& file, const char* mode) {
+Tiff open_file(const fs::path& file) {
   TIFFSetErrorHandler(note_error);
   TIFFSetWarningHandler(nullptr);
-  return Tiff(TIFFOpen(file.c_str(), mode));
+  return Tiff(TIFFOpen(file.c_str(), "rc"));  // c: strips as the file has them, not chopped
 }
 
 template <typename Type>
@@ -46,14 +46,6 @@ std::string text_field(TIFF* tiff, uint32_t tag) {
   return TIFFGetField(tiff, tag, &value) == 1 && value != nullptr ? value : "";
 }
 
-// The part of the header that only TIFF has.
-struct TiffHeader : NativeHeader {
-  std::string description;
-  float x_resolution = 0, y_resolution = 0;  // pixels per unit; 0: not given
-  uint16_t resolution_unit = RESUNIT_NONE;
-  std::array<double, 3> spacing_mm{1, 1, 1};  // as these tags tell it
-};
-
 // One page cut into blocks: its tiles, or its strips as tiles of full width.
 struct Page {
   uint64_t offset = 0;
@@ -62,6 +54,7 @@ struct Page {
   uint16_t bits = 0, format = 0;
   bool tiled = false;
   bool plain = false;  // strips of pixels as they are: any row can be read alone
+  int64_t behind = 0;  // bytes between the strip and the pixels of this page
 
   bool same_size(const Page& other) const {
     return width == other.width && height == other.height && bits == other.bits && format == other.format;
@@ -87,8 +80,6 @@ std::optional<Scalar> scalar_of(const Page& page) {
   if (page.bits == 32) return is_signed ? Scalar::Int32 : Scalar::UInt32;
   return std::nullopt;
 }
-
-// ---- reading ----
 
 Page read_page(TIFF* tiff, const fs::path& file) {
   const auto photometric = field<uint16_t>(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
@@ -160,14 +151,16 @@ std::optional<double> pixel_mm(float resolution, const TiffHeader& header, std::
   return *unit_mm / static_cast<double>(resolution);
 }
 
-void describe_spacing(const std::map<std::string, std::string>& entries, TiffHeader& header) {
-  const std::optional<double> unit_mm = described_unit_mm(entries);
-  header.spacing_mm[0] = pixel_mm(header.x_resolution, header, unit_mm).value_or(1);
-  header.spacing_mm[1] = pixel_mm(header.y_resolution, header, unit_mm).value_or(header.spacing_mm[0]);
-  const auto spacing = entries.find("spacing");
-  if (unit_mm && spacing != entries.end())
-    header.spacing_mm[2] = *unit_mm * std::abs(std::strtod(spacing->second.c_str(), nullptr));
-  if (!(header.spacing_mm[2] > 0)) header.spacing_mm[2] = 1;
+void describe_spacing(const TiffHeader& header, ImageInfo& info) {
+  const std::optional<double> unit_mm = described_unit_mm(info.header);
+  const std::optional<double> x_mm = pixel_mm(header.x_resolution, header, unit_mm);
+  info.spacing_known = x_mm.has_value();
+  info.spacing_mm[0] = x_mm.value_or(1);
+  info.spacing_mm[1] = pixel_mm(header.y_resolution, header, unit_mm).value_or(info.spacing_mm[0]);
+  const auto spacing = info.header.find("spacing");
+  if (unit_mm && spacing != info.header.end())
+    info.spacing_mm[2] = *unit_mm * std::abs(std::strtod(spacing->second.c_str(), nullptr));
+  if (!(info.spacing_mm[2] > 0)) info.spacing_mm[2] = 1;
 }
 
 TiffHeader read_header(TIFF* tiff) {
@@ -176,38 +169,29 @@ TiffHeader read_header(TIFF* tiff) {
   TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &header.x_resolution);
   TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &header.y_resolution);
   header.resolution_unit = field<uint16_t>(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_NONE);
-  describe_spacing(described_entries(header.description), header);
   return header;
 }
 
-// ImageJ writes stacks of more than 4 GB as one page with all slices behind it.
-void require_pages(const fs::path& file, const std::map<std::string, std::string>& entries, size_t pages) {
+// How many images the description promises; 0 when it does not.
+int64_t described_images(const std::map<std::string, std::string>& entries) {
   const auto images = entries.find("images");
-  if (images == entries.end() ||
-      std::strtoll(images->second.c_str(), nullptr, 10) <= static_cast<long long>(pages))
-    return;
-  if (pages > 1) throw damaged(file, fmt::format("it has {} pages of {} images", pages, images->second));
-  throw Error(fmt::format("{} holds {} images behind one page, which only ImageJ can read", file.string(),
-                          images->second),
-              "save it as BigTIFF or HDF5");
+  return images == entries.end() ? 0 : std::strtoll(images->second.c_str(), nullptr, 10);
 }
 
 class TiffSource : public ImageSource {
  public:
-  explicit TiffSource(fs::path file) : file_(std::move(file)), tiff_(open_file(file_, "r")), bytes_(file_) {
+  explicit TiffSource(fs::path file) : file_(std::move(file)), tiff_(open_file(file_)), bytes_(file_) {
     if (!tiff_) throw damaged(file_, "it is no whole TIFF file");
     auto header = std::make_shared<TiffHeader>(read_header(tiff_.get()));
-    const auto entries = described_entries(header->description);
+    info_.header = described_entries(header->description);
     pages_ = read_pages(tiff_.get(), file_);
-    require_pages(file_, entries, pages_.size());
-    info_.shape = {static_cast<int64_t>(pages_.size()), pages_.front().height, pages_.front().width};
+    add_pages_behind();
+    info_.shape = {std::ssize(pages_), pages_.front().height, pages_.front().width};
     info_.scalar = scalar_of(pages_.front()).value();
-    info_.slope = described_calibration(entries).slope;
-    info_.intercept = described_calibration(entries).intercept;
-    const auto value_unit = entries.find("vunit");
-    if (value_unit != entries.end() && value_unit->second == "HU") info_.units = Units::HU;
-    info_.spacing_mm = header->spacing_mm;
-    info_.header = entries;
+    info_.slope = described_calibration(info_.header, info_.scalar).slope;
+    info_.intercept = described_calibration(info_.header, info_.scalar).intercept;
+    info_.units = described_units(info_.header);
+    describe_spacing(*header, info_);
     info_.format = "TIFF";
     info_.native = std::move(header);
   }
@@ -227,6 +211,24 @@ class TiffSource : public ImageSource {
   }
 
  private:
+  // ImageJ writes stacks of more than 4 GB, and tifffile all that are meant for ImageJ, as one page with the
+  // pixels of the others behind its own.
+  void add_pages_behind() {
+    const int64_t images = described_images(info_.header);
+    if (images <= std::ssize(pages_)) return;
+    const Page first = pages_.front();
+    const int64_t page_bytes = first.width * first.height * bytes_per_voxel(scalar_of(first).value());
+    TIFFSetSubDirectory(tiff_.get(), first.offset);
+    const uint64_t size = fs::file_size(file_), begin = std::min(TIFFGetStrileOffset(tiff_.get(), 0), size);
+    const bool all_behind = pages_.size() == 1 && first.plain && first.block_height == first.height &&
+                            static_cast<int64_t>(size - begin) / page_bytes >= images;
+    if (!all_behind)
+      throw damaged(file_, fmt::format("its description promises {} images, but it has pixels of {}", images,
+                                       pages_.size()));
+    pages_.resize(static_cast<size_t>(images), first);
+    for (int64_t z = 0; z < images; ++z) pages_[static_cast<size_t>(z)].behind = z * page_bytes;
+  }
+
   void read_page_region(int64_t z, const Region& region, float* slice) {
     const Page& page = pages_[static_cast<size_t>(z)];
     if (TIFFSetSubDirectory(tiff_.get(), page.offset) == 0)
@@ -256,7 +258,7 @@ class TiffSource : public ImageSource {
     const auto needed = static_cast<uint64_t>((block.end - strip_top) * row_bytes);
     if (offset > fs::file_size(file_) || TIFFGetStrileByteCount(tiff, index) < needed) return false;
     block.pixels.resize(static_cast<size_t>((block.end - block.top) * row_bytes));
-    const auto first = static_cast<int64_t>(offset) + (block.top - strip_top) * row_bytes;
+    const auto first = static_cast<int64_t>(offset) + page.behind + (block.top - strip_top) * row_bytes;
     if (!bytes_.read(first, block.pixels)) return false;
     if (TIFFIsByteSwapped(tiff) != 0)
       swap_bytes(block.pixels, static_cast<size_t>(bytes_per_voxel(info_.scalar)));
@@ -299,88 +301,10 @@ class TiffSource : public ImageSource {
   ImageInfo info_;
 };
 
-// ---- writing ----
-
-uint16_t sample_format(Scalar scalar) {
-  if (is_float(scalar)) return SAMPLEFORMAT_IEEEFP;
-  return range_of(scalar).low < 0 ? SAMPLEFORMAT_INT : SAMPLEFORMAT_UINT;
-}
-
-// The source's resolution where it still tells the spacing, else pixels per mm as ImageJ has it.
-void set_resolution(TIFF* tiff, const ImageInfo& info, const TiffHeader* source) {
-  if (source != nullptr && source->spacing_mm == info.spacing_mm && source->x_resolution > 0) {
-    TIFFSetField(tiff, TIFFTAG_XRESOLUTION, static_cast<double>(source->x_resolution));
-    TIFFSetField(tiff, TIFFTAG_YRESOLUTION, static_cast<double>(source->y_resolution));
-    TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, source->resolution_unit);
-  } else if (info.spacing_mm != ImageInfo{}.spacing_mm) {
-    TIFFSetField(tiff, TIFFTAG_XRESOLUTION, 1 / info.spacing_mm[0]);
-    TIFFSetField(tiff, TIFFTAG_YRESOLUTION, 1 / info.spacing_mm[1]);
-    TIFFSetField(tiff, TIFFTAG_RESOLUTIONUNIT, RESUNIT_NONE);
-  }
-}
-
-uint32_t rows_per_strip(const ImageInfo& info) {
-  constexpr int64_t strip_bytes = 1 << 20;  // few enough strips, small enough to read a part of a page
-  const int64_t rows = strip_bytes / (info.shape[2] * bytes_per_voxel(info.scalar));
-  return static_cast<uint32_t>(std::clamp<int64_t>(rows, 1, info.shape[1]));
-}
-
-void set_layout(TIFF* tiff, const ImageInfo& info) {
-  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, static_cast<uint32_t>(info.shape[2]));
-  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, static_cast<uint32_t>(info.shape[1]));
-  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, static_cast<uint16_t>(8 * bytes_per_voxel(info.scalar)));
-  TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, sample_format(info.scalar));
-  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
-  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
-  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-  TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
-  TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows_per_strip(info));
-}
-
-bool write_page(TIFF* tiff, const ImageInfo& info, const std::byte* stored) {
-  const int64_t row_bytes = info.shape[2] * bytes_per_voxel(info.scalar);
-  const int64_t strip_rows = rows_per_strip(info);
-  for (int64_t row = 0; row < info.shape[1]; row += strip_rows) {
-    const int64_t rows = std::min(strip_rows, info.shape[1] - row);
-    auto* strip =
-        const_cast<std::byte*>(stored + row * row_bytes);  // libtiff does not write to it: our byte order
-    if (TIFFWriteEncodedStrip(tiff, static_cast<uint32_t>(row / strip_rows), strip, rows * row_bytes) < 0)
-      return false;
-  }
-  return TIFFWriteDirectory(tiff) != 0;
-}
-
-bool encode(const fs::path& pending, const ImageInfo& info, const std::string& derivation,
-            const std::byte* stored) {
-  const auto* source = dynamic_cast<const TiffHeader*>(info.native.get());
-  const int64_t page_bytes = info.shape[1] * info.shape[2] * bytes_per_voxel(info.scalar);
-  constexpr int64_t classic_limit =
-      int64_t{4'000'000'000};  // offsets have 32 bits; the rest is for directories
-  const Tiff tiff = open_file(pending, info.shape[0] * (page_bytes + 1024) > classic_limit ? "w8" : "w");
-  bool written = tiff != nullptr;
-  for (int64_t z = 0; written && z < info.shape[0]; ++z) {
-    set_layout(tiff.get(), info);
-    set_resolution(tiff.get(), info, source);
-    const std::string text =
-        z > 0 ? "" : description_for(info, source == nullptr ? "" : source->description, derivation);
-    if (!text.empty()) TIFFSetField(tiff.get(), TIFFTAG_IMAGEDESCRIPTION, text.c_str());
-    written = write_page(tiff.get(), info, stored + z * page_bytes);
-  }
-  return written && TIFFFlush(tiff.get()) != 0;
-}
-
 }  // namespace
 
 std::unique_ptr<ImageSource> open_tiff(const fs::path& file) {
   return std::make_unique<TiffSource>(file);
-}
-
-std::unique_ptr<ImageSink> create_tiff(const fs::path& file, const ImageInfo& info,
-                                       const Derivation& derivation) {
-  return staged_sink(file, info,
-                     [info, text = derivation.description](const fs::path& pending, const std::byte* stored) {
-                       return encode(pending, info, text, stored);
-                     });
 }
 
 }  // namespace lucivox::formats

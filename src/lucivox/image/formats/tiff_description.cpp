@@ -20,16 +20,32 @@ std::optional<double> finite_number(const std::map<std::string, std::string>& en
   return end != found->second.c_str() && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
+// What ImageJ adds to signed 16-bit pixels.
+double imagej_offset(Scalar scalar) {
+  return scalar == Scalar::Int16 ? 32768 : 0;
+}
+
+// The unit of values that are not known in one of ours: the source's, or ImageJ's name for none.
+std::string value_unit(const ImageInfo& info) {
+  if (info.units != Units::Unknown) return to_string(info.units);
+  const auto named = info.header.find("vunit");
+  return named == info.header.end() ? "Gray Value" : named->second;
+}
+
+void add_calibration(const ImageInfo& info, std::map<std::string, std::string>& entries) {
+  const bool calibrated = !is_identity(calibration_of(info));
+  if (!calibrated && info.units == Units::Unknown) return;
+  entries["vunit"] = value_unit(info);
+  if (is_float(info.scalar)) return;
+  entries["cf"] = "0";
+  entries["c0"] = fmt::format("{}", info.intercept - info.slope * imagej_offset(info.scalar));
+  entries["c1"] = fmt::format("{}", info.slope);
+}
+
 std::map<std::string, std::string> entries_for(const ImageInfo& info, const std::string& derivation) {
   std::map<std::string, std::string> entries;
-  if (info.shape[0] > 1) entries["images"] = entries["slices"] = std::to_string(info.shape[0]);
-  if (!is_identity(calibration_of(info))) {
-    entries.emplace("cf", "0");  // ImageJ: a straight line
-    entries["c0"] = fmt::format("{}", info.intercept);
-    entries["c1"] = fmt::format("{}", info.slope);
-    if (info.units == Units::HU) entries["vunit"] = "HU";
-  }
-  if (info.spacing_mm != ImageInfo{}.spacing_mm) {
+  add_calibration(info, entries);
+  if (info.spacing_known) {
     entries["unit"] = "mm";
     entries["spacing"] = fmt::format("{}", info.spacing_mm[2]);
   }
@@ -50,9 +66,20 @@ std::map<std::string, std::string> described_entries(const std::string& descript
   return entries;
 }
 
-Calibration described_calibration(const std::map<std::string, std::string>& entries) {
-  const Calibration read{finite_number(entries, "c1").value_or(1), finite_number(entries, "c0").value_or(0)};
-  return read.slope == 0 ? Calibration{} : read;
+Calibration described_calibration(const std::map<std::string, std::string>& entries, Scalar scalar) {
+  const auto slope = finite_number(entries, "c1"), intercept = finite_number(entries, "c0");
+  if (!slope && !intercept) return {};
+  const double factor = slope.value_or(1);
+  if (factor == 0) return {};
+  return {factor, intercept.value_or(0) + factor * imagej_offset(scalar)};
+}
+
+Units described_units(const std::map<std::string, std::string>& entries) {
+  const auto named = entries.find("vunit");
+  for (const Units units : {Units::HU, Units::PerMm}) {
+    if (named != entries.end() && named->second == to_string(units)) return units;
+  }
+  return Units::Unknown;
 }
 
 std::optional<double> described_unit_mm(const std::map<std::string, std::string>& entries) {
@@ -65,21 +92,25 @@ std::optional<double> described_unit_mm(const std::map<std::string, std::string>
   return found == known.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::string description_for(const ImageInfo& info, const std::string& kept, const std::string& derivation) {
+std::string description_for(const ImageInfo& info, const std::string& kept, const std::string& derivation,
+                            bool for_imagej) {
   // what is written is a plain stack: a source's channels and frames become slices
-  static const std::set<std::string> replaced = {"images",     "slices",  "channels",  "frames",
-                                                 "hyperstack", "cf",      "c0",        "c1",
-                                                 "unit",       "spacing", "derivation"};
-  const std::map<std::string, std::string> ours = entries_for(info, derivation);
+  static const std::set<std::string> replaced = {"images", "slices", "channels", "frames",    "hyperstack",
+                                                 "cf",     "c0",     "c1",       "derivation"};
+  std::map<std::string, std::string> ours = entries_for(info, derivation);
+  if (for_imagej && info.shape[0] > 1) ours["images"] = ours["slices"] = std::to_string(info.shape[0]);
   std::string description;
   std::istringstream lines(kept);
   for (std::string line; std::getline(lines, line);) {
     const std::string key = line.substr(0, line.find('='));
+    if (key == "ImageJ" && !for_imagej) continue;
     // tifffile's {"shape": ...} is JSON and would be broken by lines after it; pages tell the shape
     if (replaced.contains(key) || ours.contains(key) || line.starts_with("{\"shape\"")) continue;
     description += line + '\n';
   }
-  if (description.empty() && !ours.empty()) description = "ImageJ=1.54\n";
+  const bool named = description.starts_with("ImageJ=");
+  if (for_imagej && !ours.empty() && !named)
+    description.insert(0, "ImageJ=1.54\n");  // or it reads none of it
   for (const auto& [key, value] : ours) description += fmt::format("{}={}\n", key, value);
   return description;
 }
