@@ -1,11 +1,14 @@
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lucivox/base/error.h>
@@ -59,11 +62,98 @@ void flush_to_disk(const fs::path& path) {
   if (failed != 0 && failed != EINVAL) throw cannot_write(path, failed);
 }
 
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::error_code failure;
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) entries.push_back(entry.path());
+  if (failure)
+    throw Error(fmt::format("cannot read the folder {}: {}", folder.string(), failure.message()),
+                "check its permissions");
+  return entries;
+}
+
+// The folder itself stays: it may be a mount point, somebody's working directory, or have an owner of its
+// own.
+void replace_contents(const fs::path& folder, const fs::path& pending) {
+  for (const fs::path& entry : entries_of(folder)) {
+    if (entry.filename() != pending.filename()) fs::remove_all(entry);
+  }
+  for (const fs::path& entry : entries_of(pending)) fs::rename(entry, folder / entry.filename());
+  fs::remove(pending);
+}
+
+// ---- what is written and what is read ----
+
+// "scan.h5:/exchange/data" -> "scan.h5"
+fs::path without_data_set(const fs::path& path) {
+  const std::string text = path.string();
+  const size_t colon = text.rfind(":/");
+  if (colon == std::string::npos) return path;
+  std::error_code ignored;
+  const fs::path file = text.substr(0, colon);
+  return fs::is_regular_file(file, ignored) ? file : path;
+}
+
+// Device and inode: the same for all names of a file.
+using Identity = std::pair<dev_t, ino_t>;
+
+std::optional<Identity> identity_of(const fs::path& path) {
+  struct stat about {};
+  if (::stat(without_data_set(path).c_str(), &about) != 0) return std::nullopt;
+  return Identity{about.st_dev, about.st_ino};
+}
+
+// The path and the folders above it, as far as they exist.
+std::vector<Identity> lineage_of(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path target = fs::weakly_canonical(fs::absolute(without_data_set(path)), ignored);
+  std::vector<fs::path> ways{target};
+  // a link is also in the folder that holds the link
+  if (fs::is_symlink(path, ignored))
+    ways.push_back(fs::weakly_canonical(fs::absolute(path).parent_path(), ignored) / path.filename());
+  std::vector<Identity> lineage;
+  for (fs::path at : ways) {
+    for (;; at = at.parent_path()) {
+      if (const auto identity = identity_of(at)) lineage.push_back(*identity);
+      if (at == at.parent_path()) break;
+    }
+  }
+  return lineage;
+}
+
+// Whether `path` is `place`, or is inside it.
+bool is_within(const fs::path& path, const fs::path& place) {
+  const auto identity = identity_of(place);
+  const std::vector<Identity> lineage = lineage_of(path);
+  return identity && std::find(lineage.begin(), lineage.end(), *identity) != lineage.end();
+}
+
+// The inputs that exist, and what links in an input folder lead to; not upwards, where everything is.
+std::vector<fs::path> with_linked(const std::vector<fs::path>& inputs) {
+  std::vector<fs::path> all;
+  for (const fs::path& input : inputs) {
+    all.push_back(input);
+    std::error_code ignored;
+    if (!fs::is_directory(input, ignored)) continue;
+    for (const fs::path& entry : entries_of(input)) {
+      if (fs::is_symlink(entry) && !is_within(input, entry)) all.push_back(entry);
+    }
+  }
+  std::erase_if(all, [](const fs::path& input) { return !identity_of(input); });
+  return all;
+}
+
+Error would_change(const fs::path& output, const char* how, const fs::path& input, const std::string& hint) {
+  return Error::misuse(
+      fmt::format("cannot write {}: it {} the input {}", output.string(), how, input.string()), hint);
+}
+
 }  // namespace
 
 PendingPath::PendingPath(fs::path final_path) : final_(std::move(final_path)) {
   if (!final_.has_filename()) final_ = final_.parent_path();  // "series/" names the folder "series"
-  const fs::path folder = final_.has_parent_path() ? final_.parent_path() : fs::path(".");
+  const fs::path parent = final_.has_parent_path() ? final_.parent_path() : fs::path(".");
+  const fs::path folder = fs::is_directory(final_) ? final_ : parent;
   if (!fs::is_directory(folder)) {
     throw Error(
         fmt::format("cannot write {}: the folder {} does not exist", final_.string(), folder.string()),
@@ -85,14 +175,14 @@ PendingPath::~PendingPath() {
 
 void PendingPath::commit() {
   flush_to_disk(pending_);
-  std::error_code code;
-  if (fs::is_directory(final_)) {
-    if (!fs::is_directory(pending_))
-      throw Error(final_.string() + " is a folder", "choose another name for the file");
-    fs::remove_all(final_, code);
+  const bool folder = fs::is_directory(final_);
+  if (folder && !fs::is_directory(pending_))
+    throw Error(final_.string() + " is a folder", "choose another name for the file");
+  try {
+    folder ? replace_contents(final_, pending_) : fs::rename(pending_, final_);
+  } catch (const fs::filesystem_error& failure) {
+    throw cannot_write(final_, failure.code().value());
   }
-  fs::rename(pending_, final_, code);
-  if (code) throw cannot_write(final_, code.value());
   committed_ = true;
 }
 
@@ -132,6 +222,42 @@ void create_folder(const fs::path& path) {
   std::error_code code;
   fs::create_directories(path, code);
   if (code) throw cannot_write(path, code.value());
+}
+
+void require_vacant(const Output& output) {
+  if (!fs::exists(output.path)) return;
+  if (!fs::is_directory(output.path))
+    throw Error::misuse(output.path.string() + " is a file, and a folder would be written",
+                        "choose another OUT");
+  if (output.existing == Existing::Replace || fs::is_empty(output.path)) return;
+  throw Error::misuse(fmt::format("the folder {} is not empty", output.path.string()),
+                      "choose another OUT, or give --overwrite to replace everything in it");
+}
+
+void write_folder(const Output& output, const std::function<void(const fs::path&)>& fill) {
+  require_vacant(output);
+  create_folder(output.path);
+  if (fs::is_empty(output.path)) return fill(output.path);
+  PendingPath pending(output.path);
+  create_folder(pending.path());
+  fill(pending.path());
+  pending.commit();
+}
+
+void require_outside(const fs::path& output, const std::vector<fs::path>& inputs, const std::string& hint) {
+  for (const fs::path& input : with_linked(inputs)) {
+    if (!is_within(output, input)) continue;
+    const bool same = identity_of(output) == identity_of(input);
+    throw would_change(output, same ? "is" : "is inside", input, hint);
+  }
+}
+
+void require_apart(const fs::path& output, const std::vector<fs::path>& inputs) {
+  const char* hint = "choose another OUT";
+  require_outside(output, inputs, hint);
+  for (const fs::path& input : with_linked(inputs)) {
+    if (is_within(input, output)) throw would_change(output, "contains", input, hint);
+  }
 }
 
 }  // namespace lucivox

@@ -3,25 +3,28 @@
 #include <lucivox/cli/command.h>
 #include <lucivox/program/device.h>
 #include <lucivox/program/enhancement.h>
-#include <lucivox/program/open_model.h>
+#include <lucivox/program/model_file.h>
 
 namespace lucivox {
 
 void add_enhance(CLI::App& app, Context& context) {
   struct Options {
-    std::filesystem::path model, in, out;
+    std::filesystem::path model, in;
+    Output out;
     std::string border;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, context, "enhance", "an image or series through a trained model",
                   Flags{.device = true}, [&context, options] {
-                    Model model = open_model(options->model, context.console);
+                    const std::filesystem::path file = model_file(options->model, context.console);
+                    require_apart(options->out.path, {file});
+                    Model model = load_model(file);
                     if (!options->border.empty())
                       model.border = border_from_json({{"rule", options->border}});
                     model.network.to(device_options(context.device));
                     enhance_files(model, options->in, options->out, context.console, context.stop);
-                    print(context, {}, "enhanced " + options->out.string());
+                    print(context, {}, "enhanced " + options->out.path.string());
                     return 0;
                   });
   command->add_option("MODEL", options->model, "model.safetensors of a training, or the folder of a run")
@@ -31,7 +34,8 @@ void add_enhance(CLI::App& app, Context& context) {
                    "DICOM series (folder) or slice, NIfTI, NRRD, MetaImage, TIFF, HDF5, PNG, or a folder of "
                    "such files")
       ->required();
-  command->add_option("OUT", options->out, "the same kind; metadata are kept")->required();
+  command->add_option("OUT", options->out.path, "the same kind; metadata are kept")->required();
+  add_overwrite(*command, options->out);
   command
       ->add_option("--border", options->border,
                    "what the network reads beyond the edge of a slice, instead of what it was trained with: "

@@ -7,6 +7,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/program/evaluation.h>
 #include <lucivox/program/image_files.h>
@@ -23,12 +24,15 @@ Error stopped() {
   return Error("stopped before the end", "start it again");
 }
 
-Images images_of(const fs::path& a, const fs::path& b) {
+Images images_of(const fs::path& a, const fs::path& b, const Console& console) {
   require_exists(a, "image");
   require_exists(b, "image");
-  const bool folders =
-      fs::is_directory(a) && fs::is_directory(b) && (holds_single_images(a) || holds_single_images(b));
-  return folders ? equally_named(a, b) : Images{{a, b}};
+  const bool folders = fs::is_directory(a) && fs::is_directory(b);
+  if (folders && !(image_folder(a).is_series() && image_folder(b).is_series()))
+    return pairs_by_name(a, b, console);
+  note_strays(a, console);
+  note_strays(b, console);
+  return {{a, b}};
 }
 
 int64_t slices_in(const Images& images) {
@@ -129,7 +133,7 @@ Json to_json(const Evaluation& evaluation) {
 
 Evaluation evaluate(const fs::path& a, const fs::path& b, const std::optional<QualityWindow>& window,
                     const Console& console, const StopToken& stop) {
-  const Images images = images_of(a, b);
+  const Images images = images_of(a, b, console);
   Evaluation evaluation;
   evaluation.units = common_units(images);
   choose_window(evaluation, window, images, b, stop);

@@ -259,10 +259,10 @@ void require_same_options(const Ranks& ranks, const Json& mine) {
 
 // The slices to learn from and those to validate on.
 Division open_division(const TrainingConfiguration& configuration, const Console& console) {
-  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data);
+  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data, console);
   const Json& wanted = configuration.validation_data;
   if (wanted.is_boolean() && !wanted.get<bool>()) return {std::move(training), nullptr};
-  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted)};
+  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted, console)};
   const int64_t all = training->count();
   Division division = hold_out(std::move(training), configuration.graph().channels(0));
   console.note(
@@ -360,8 +360,13 @@ std::vector<Judged> rows_of(const BeforeAfter& quality) {
   return rows;
 }
 
+void require_run_outside(const fs::path& run, const std::vector<fs::path>& inputs) {
+  require_outside(run, inputs, "choose another run folder (--run)");
+}
+
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
   TrainingConfiguration configuration = training_configuration(job.architecture, job.configuration);
+  require_run_outside(job.run, configuration.files());
   const auto [training, validation] = open_division(configuration, console);
 
   complete(configuration, *training, console);
