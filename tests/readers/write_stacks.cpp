@@ -1,4 +1,4 @@
-// write_stacks FOLDER: small TIFF stacks of several types, and stacks.json, which says what is in them.
+// write_stacks FOLDER: small TIFF stacks of several types, and stacks.json, which describes them.
 #include <filesystem>
 #include <string>
 #include <vector>
