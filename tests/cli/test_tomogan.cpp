@@ -43,8 +43,8 @@ class TomoganCommand : public ::testing::Test {
 TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
   ASSERT_EQ(train("run", usual({"train.epochs=1"})).code, 0);
   const Json configuration = Json::parse(read_file(folder_ / "run" / "run.json")).at("configuration");
-  EXPECT_EQ(configuration.at("train").at("crop"), 48);              // 512 do not fit
-  EXPECT_EQ(configuration.at("intensity").at("units"), "unknown");  // TIFF names none
+  EXPECT_EQ(configuration.at("train").at("crop"), 48);         // 512 do not fit
+  EXPECT_EQ(configuration.at("intensity").at("units"), "HU");  // as stored in the TIFFs
   EXPECT_EQ(configuration.at("network").at("depth"), 3);
   ASSERT_EQ(train("run", {"train.epochs=2"}, {"--resume"}).code, 0);
   for (const char* left : {"model.safetensors", "summary.json", "report.html", "pictures/slice_0000.png"})

@@ -40,7 +40,7 @@ TEST(Volumes, KeepEveryScalarType) {
 }
 
 // One millimetre that was measured is not one that is assumed.
-TEST(Volumes, TellWhetherTheSizeOfAVoxelIsKnown) {
+TEST(Volumes, KeepWhetherTheSizeOfAVoxelIsKnown) {
   const TemporaryFolder folder;
   for (const char* name : {"a.nii", "a.nrrd", "a.mha", "a.tif", "a.h5", "series"}) {
     for (const bool known : {true, false}) {

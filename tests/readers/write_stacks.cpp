@@ -1,5 +1,7 @@
-// write_stacks FOLDER: small TIFF stacks of several types, and stacks.json, which says what is in them.
+// write_stacks FOLDER: small TIFF stacks of several types, and stacks.json, which describes them.
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -11,8 +13,7 @@
 namespace lucivox {
 namespace {
 
-constexpr int64_t kRows = 5,
-                  kColumns = 7;  // an odd number of pixels: no page begins where it would by chance
+constexpr int64_t kRows = 17, kColumns = 19;  // odd: pages are not aligned by chance
 
 struct Kind {
   std::string name;

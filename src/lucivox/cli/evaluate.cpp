@@ -31,24 +31,27 @@ std::string text_of(const Evaluation& evaluation) {
 void add_evaluate(CLI::App& app, Context& context) {
   struct Options {
     std::filesystem::path a, b;
-    std::optional<std::array<double, 2>> window;
+    std::array<double, 2> window{};
+    CLI::Option* window_given = nullptr;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(
       app, context, "evaluate", "Compare an image with a reference: RMSE, bias, PSNR, SSIM, MS-SSIM",
       Flags{.json = true}, [&context, options] {
         std::optional<QualityWindow> window;
-        if (options->window) window = QualityWindow{(*options->window)[0], (*options->window)[1]};
+        if (options->window_given->count() > 0)
+          window = QualityWindow{options->window[0], options->window[1]};
         const Evaluation evaluation = evaluate(options->a, options->b, window, context.console, context.stop);
         print(context, to_json(evaluation), text_of(evaluation));
         return 0;
       });
   command->add_option("A", options->a, "image, series, or folder of images")->required();
   command->add_option("B", options->b, "the reference, of the same size")->required();
-  command
-      ->add_option("--window", options->window,
-                   "values that count as 0 and 1: LOW,HIGH [-1024,1024 for HU, else the range of B]")
-      ->delimiter(',');
+  options->window_given =
+      command
+          ->add_option("--window", options->window,
+                       "values that count as 0 and 1: LOW,HIGH [-1024,1024 for HU, else the range of B]")
+          ->delimiter(',');
 }
 
 }  // namespace lucivox

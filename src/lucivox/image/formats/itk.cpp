@@ -114,7 +114,7 @@ std::string entry(const TextHeader& header, const std::string& key) {
   return found == header.entries.end() ? "" : found->second;
 }
 
-bool tells_voxel_size(const TextHeader& header, const ImageInfo& info) {
+bool stores_voxel_size(const TextHeader& header, const ImageInfo& info) {
   const auto ours = info.header.find(kVoxelSize);
   if (ours != info.header.end() && ours->second == kUnknown) return false;
   const auto written = [&](const char* key) { return header.entries.contains(key); };
@@ -314,7 +314,7 @@ std::unique_ptr<ImageSource> open_itk(const fs::path& file, ItkKind kind) {
   read_geometry(*io, info);
   read_entries(io->GetMetaDataDictionary(), info);
   const TextHeader header = read_text_header(file);
-  info.spacing_known = tells_voxel_size(header, info);
+  info.spacing_known = stores_voxel_size(header, info);
   require_plausible(file, info.shape, info.scalar, fs::file_size(data_file(file, header)), kDeflate);
   if (kind == ItkKind::MetaImage) {
     require_whole_meta_image(file, header, voxel_count(info) * bytes_per_voxel(info.scalar));

@@ -22,8 +22,8 @@ struct Derivation {
 //   .nii .nii.gz .nrrd .nhdr .mha .mhd  volumes
 //   .tif .tiff                      grey pages of one size; the calibration "c0=", "c1=" of an ImageJ
 //                                   description is applied: value = c0 + c1 * stored
-//                                   (signed 16 bits: stored + 32768); "images=" pages may also lie behind
-//                                   the only one
+//                                   (signed 16 bits: stored + 32768); the pixels of "images=" pages may
+//                                   also follow a single directory
 //   .png                            grey slice
 //   .h5 .hdf5 .hdf                  the data set "images", "/exchange/data", or the only 2D or 3D one;
 //                                   "file.h5:/group/name" names another

@@ -169,7 +169,7 @@ std::string description_of(const ImageInfo& info, TiffKind kind, const std::stri
                          kind == TiffKind::Classic);
 }
 
-// All that lies before the pixels.
+// Everything before the pixels.
 std::string front_of(const ImageInfo& info, TiffKind kind, const std::string& derivation) {
   const std::string description = description_of(info, kind, derivation);
   const auto page = [&](bool first, uint64_t pixels, uint64_t start, uint64_t next) {

@@ -6,9 +6,9 @@
 
 #include <lucivox/image/image.h>
 
-// Every page has its own directory, and all directories lie before the pixels, which follow page after page
-// without a gap: readers of pages see a stack, and so does ImageJ, which reads the first directory only and
-// takes the pixels behind it.
+// Every page has its own directory, and all directories precede the pixels, which follow page after page
+// without a gap. Readers of pages find a stack, and so does ImageJ, which reads the first directory only and
+// expects the pixels of all pages in one block.
 namespace lucivox::formats {
 
 enum class TiffKind {
