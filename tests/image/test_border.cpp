@@ -7,19 +7,20 @@
 namespace lucivox {
 namespace {
 
-// PyTorch's own reflection, for margins that it takes.
-TEST(Border, MirrorsAsPyTorchDoes) {
+// The first rows, upside down, lie above them, the last ones below; columns likewise.
+TEST(Border, MirrorsWithTheOutermostPixelsRepeated) {
   const at::Tensor image = torch::rand({2, 3, 7, 9});
-  EXPECT_TRUE(at::equal(reflected(image, Margins{.top = 1, .bottom = 6, .left = 8, .right = 2}),
-                        at::reflection_pad2d(image, {8, 2, 1, 6})));
+  const at::Tensor rows = at::cat({image.narrow(2, 0, 1), image, image.narrow(2, 1, 6).flip(2)}, 2);
+  const at::Tensor both = at::cat({rows.narrow(3, 0, 8).flip(3), rows, rows.narrow(3, 7, 2).flip(3)}, 3);
+  EXPECT_TRUE(at::equal(reflected(image, Margins{.top = 1, .bottom = 6, .left = 8, .right = 2}), both));
 }
 
-// A row 1 2 3 goes on as 2 1 2 3 2 1 2 3 ...: a period of 4. One of a single pixel is that pixel for ever.
+// A row 1 2 3 goes on as 1 2 3 3 2 1 1 2 3 ...: a period of 6. One of a single pixel is that pixel for ever.
 TEST(Border, MirrorsAgainWhereASideIsShorterThanTheMargin) {
   const at::Tensor row = torch::tensor({{1.0F, 2.0F, 3.0F}});
-  EXPECT_TRUE(at::equal(
-      reflected(row, Margins{.left = 6, .right = 5}),
-      torch::tensor({{3.0F, 2.0F, 1.0F, 2.0F, 3.0F, 2.0F, 1.0F, 2.0F, 3.0F, 2.0F, 1.0F, 2.0F, 3.0F, 2.0F}})));
+  EXPECT_TRUE(at::equal(reflected(row, Margins{.left = 7, .right = 5}),
+                        torch::tensor({{1.0F, 1.0F, 2.0F, 3.0F, 3.0F, 2.0F, 1.0F, 1.0F, 2.0F, 3.0F, 3.0F, 2.0F,
+                                        1.0F, 1.0F, 2.0F}})));
   EXPECT_TRUE(at::equal(reflected(torch::full({1, 1}, 5.0), 3), torch::full({7, 7}, 5.0)));
 }
 

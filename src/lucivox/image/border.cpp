@@ -9,11 +9,10 @@ namespace {
 
 constexpr int64_t kMaxMargin = 1024;
 
-// Where pixel `i` of a row of `count` lies when the row goes on in mirrors, with a period of 2 (count - 1).
+// Where pixel `i` of a row of `count` lies when the row goes on in mirrors, with a period of 2 count.
 int64_t mirrored(int64_t i, int64_t count) {
-  if (count == 1) return 0;
-  const int64_t period = 2 * (count - 1), phase = ((i % period) + period) % period;
-  return phase < count ? phase : period - phase;
+  const int64_t period = 2 * count, phase = ((i % period) + period) % period;
+  return phase < count ? phase : period - 1 - phase;
 }
 
 at::Tensor reflected_along(const at::Tensor& image, int64_t dimension, int64_t before, int64_t after) {

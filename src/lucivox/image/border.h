@@ -22,11 +22,12 @@ struct Border {
 // makes of the outermost pixels by 0.3 HU. A multiple of what networks pool by.
 constexpr int64_t kReflectedMargin = 16;
 
-// `image` [..., Y, X] with `top`, `bottom`, `left` and `right` more rows and columns, mirrored at its first
-// and last ones, which are not repeated; as often as it takes where a side is shorter than the margin.
 struct Margins {
-  int64_t top = 0, bottom = 0, left = 0, right = 0;
+  int64_t top = 0, bottom = 0, left = 0, right = 0;  // rows and columns
 };
+// `image` [..., Y, X] mirrored at the edges of its outermost pixels, which are thus repeated ("... 2 1 | 1 2 3 ..."):
+// without them repeated, what meets the edge at an angle becomes a sharp tip, and DDNet's error of the outermost
+// pixel is twice as large. As often as it takes where a side is shorter than the margin.
 at::Tensor reflected(const at::Tensor& image, const Margins& margins);
 at::Tensor reflected(const at::Tensor& image, int64_t margin);
 // What is left of [..., Y, X] without that many rows and columns on each side.
