@@ -10,6 +10,7 @@
 #include <lucivox/program/sweep.h>
 #include <lucivox/program/sweep_report.h>
 #include <lucivox/train/checkpoint.h>
+#include <lucivox/train/schedule.h>
 
 namespace fs = std::filesystem;
 
@@ -98,9 +99,9 @@ std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Conso
 }
 
 void require_comparable(Sweep sweep, const Json& configuration) {
-  if (!configuration.at("data").contains("validation"))
-    throw Error::misuse("a sweep compares runs by validation slices, and there are none",
-                        "set data.validation to a folder with HQ/ and LQ/");
+  if (configuration.at("data").value("validation", Json()) == false)
+    throw Error::misuse("a sweep compares runs by validation slices, but data.validation is false",
+                        "leave it out, or set it to a folder with HQ/ and LQ/");
   if (sweep == Sweep::Hybrid && configuration.at("train").at("sparsity").at("criterion") == "none")
     throw Error::misuse("a hybrid sweep prunes, and no criterion is named",
                         "set train.sparsity.criterion, such as to magnitude");
@@ -121,6 +122,13 @@ void claim_folder(Sweep sweep, const TrainingJob& job, const Json& configuration
   }
 }
 
+bool same_dense_epochs(const Json& a, const Json& b) {
+  const auto end = [](const Json& configuration) {
+    return dense_schedule_end(train_options_from_json(configuration.at("train")));
+  };
+  return end(a) == end(b);
+}
+
 // A run that has passed the dense epochs of another: its record and its checkpoint.
 void branch_off(const fs::path& dense_run, const TrainingJob& job) {
   RunFolder run = RunFolder::create(job.run, job.configuration);
@@ -137,11 +145,13 @@ void branch_off(const fs::path& dense_run, const TrainingJob& job) {
 bool run_point(TrainingJob job, const fs::path& before, const Console& console, const StopToken& stop) {
   if (fs::exists(summary_file(job.run))) return true;
   const bool begun = fs::exists(RunFolder::checkpoint_of(job.run));
+  const bool branches =
+      !before.empty() && same_dense_epochs(job.configuration, RunFolder::configuration_of(before));
   if (!begun) {
     fs::remove_all(job.run);  // it ended before its first checkpoint
-    if (!before.empty()) branch_off(before, job);
+    if (branches) branch_off(before, job);
   }
-  job.start = begun || !before.empty() ? Start::Resume : Start::Fresh;
+  job.start = begun || branches ? Start::Resume : Start::Fresh;
   return run_training(job, console, stop).result.finished;
 }
 

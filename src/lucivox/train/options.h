@@ -26,7 +26,7 @@ constexpr double kFreezeEarly = -1;  // in configurations: "auto"
 struct TrainOptions {
   int64_t epochs = 50;
   int64_t batch = 1;  // of all ranks together
-  double learning_rate = 2e-3;
+  double learning_rate = 1e-3;
   std::string schedule = "cosine";  // or "exponential", schedule.h
   double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule
   int64_t crop = 96;                // side of random square crops in pixels; 0: whole slices

@@ -76,14 +76,17 @@ std::optional<double> amount_at(int64_t pruning, const SparsityOptions& options)
   return options.pruning.amount * (1 - left * left * left);
 }
 
+int64_t dense_schedule_end(const TrainOptions& options) {
+  const bool begins_anew = options.sparsity.pruning.criterion != "none" && options.sparsity.learning_rate > 0;
+  return options.schedule == "cosine" && begins_anew ? options.sparsity.dense_epochs : options.epochs;
+}
+
 double learning_rate_at(double epochs, const std::optional<Switch>& switched, const TrainOptions& options) {
   const bool anew = switched && options.sparsity.learning_rate > 0;
   const double first = anew ? options.sparsity.learning_rate : options.learning_rate;
   const double begin = anew ? static_cast<double>(switched->epoch) : 0, done = epochs - begin;
   if (options.schedule == "exponential") return first * std::pow(options.decay, std::floor(done));
-  const bool ends_dense =
-      !switched && options.sparsity.pruning.criterion != "none" && options.sparsity.learning_rate > 0;
-  const int64_t end = ends_dense ? options.sparsity.dense_epochs : options.epochs;
+  const int64_t end = switched ? options.epochs : dense_schedule_end(options);
   const double part = std::min(done / (static_cast<double>(end) - begin), 1.0);
   const double warm = std::min(1.0, (part + kFirstWarmth * kWarmUpPart) / kWarmUpPart);
   return first * warm * (1 + std::cos(std::numbers::pi * part)) / 2;

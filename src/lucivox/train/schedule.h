@@ -42,6 +42,11 @@ std::optional<Switch> switch_after(const std::vector<double>& losses, const Spar
 // equation 1, with nothing pruned at t_0. Nothing after the last one.
 std::optional<double> amount_at(int64_t pruning, const SparsityOptions& options);
 
+// The epoch at which the learning rate of dense epochs has fallen to 0: the last one, or with a cosine and
+// sparse epochs of their own rate the last dense one. Runs that differ in nothing else than sparsity and
+// agree in this have the same dense epochs.
+int64_t dense_schedule_end(const TrainOptions& options);
+
 // When `epochs` epochs are done, the one under way as a fraction. "exponential": learning_rate *
 // decay^(whole epochs). "cosine": along half a cosine from learning_rate to 0 at the end of the training,
 // after a short warm-up. From a switch with a learning rate of its own on, the same from that one and from
