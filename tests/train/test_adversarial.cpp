@@ -72,7 +72,7 @@ struct Duel {
                   const StopToken& stop = {}) {
     const auto task = supervised(*training, validation.get(), kUnitRange, options, network, {true});
     RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
-                                                 : RunFolder::resume(folder / name);
+                                                 : RunFolder::resume(folder / name, to_json(options));
     return train(network, *task, options, run_folder, start, {true}, stop);
   }
   // Stops after step `step`, counted from 0 over epochs.

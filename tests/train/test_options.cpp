@@ -6,12 +6,18 @@
 namespace lucivox {
 namespace {
 
-// Chaturvedi et al.: 50 epochs, Adam 1e-4 decaying by 0.95 an epoch, MSE + 0.1 (1 - MS-SSIM).
-TEST(TrainOptions, DefaultToThePaper) {
+// What examples/ddnet.toml says of the defaults.
+TEST(TrainOptions, DefaultToTheRecipe) {
   const TrainOptions o = train_options_from_json({});
   EXPECT_EQ(o.epochs, 50);
-  EXPECT_EQ(o.learning_rate, 1e-4);
-  EXPECT_EQ(o.decay, 0.95);
+  EXPECT_EQ(o.batch, 1);
+  EXPECT_EQ(o.crop, 96);
+  EXPECT_EQ(o.margin, 16);
+  EXPECT_EQ(o.vary_levels, 0.1);
+  EXPECT_EQ(o.learning_rate, 1e-3);
+  EXPECT_EQ(o.schedule, "cosine");
+  EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
+  EXPECT_TRUE(o.augment);
   EXPECT_EQ(o.loss.mse, 1);
   EXPECT_EQ(o.loss.ms_ssim, 0.1);
 }
@@ -60,6 +66,11 @@ TEST(TrainOptions, RefuseNonsense) {
                                             {{"batch", -1}},
                                             {{"learning_rate", 0}},
                                             {{"decay", 1.1}},
+                                            {{"schedule", "linear"}},
+                                            {{"margin", -16}},
+                                            {{"vary_levels", 1.5}},
+                                            {{"freeze_norms_after", "soon"}},
+                                            {{"freeze_norms_after", -2}},
                                             {{"crop", -16}},
                                             {{"seed", -1}},
                                             {{"loss", {{"mse", -1}}}},

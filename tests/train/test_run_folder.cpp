@@ -35,9 +35,17 @@ TEST(RunFolder, NeitherOverwritesARunNorResumesNone) {
   const TemporaryFolder folder;
   RunFolder::create(folder / "run", {});
   EXPECT_THROW(RunFolder::create(folder / "run", {}), Error);
-  EXPECT_THROW(RunFolder::resume(folder / "run"), Error) << "no checkpoint yet";
-  EXPECT_THROW(RunFolder::resume(folder / "none"), Error);
-  EXPECT_THROW(RunFolder::resume(folder.path()), Error);
+  EXPECT_THROW(RunFolder::resume(folder / "run", {}), Error) << "no checkpoint yet";
+  EXPECT_THROW(RunFolder::resume(folder / "none", {}), Error);
+  EXPECT_THROW(RunFolder::resume(folder.path(), {}), Error);
+}
+
+TEST(RunFolder, RecordsTheConfigurationThatItIsResumedWith) {
+  const TemporaryFolder folder;
+  RunFolder run = RunFolder::create(folder / "run", {{"epochs", 60}});
+  write_file(run.checkpoint(), "as if");
+  RunFolder::resume(folder / "run", {{"epochs", 80}});
+  EXPECT_EQ(RunFolder::configuration_of(folder / "run").at("epochs"), 80);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/model.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/supervised.h>
@@ -29,10 +30,13 @@ std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices, int64_t side) {
                          [full] { return memory_source(full, {}, "full"); }}});
 }
 
+// Without what depends on how long a training is.
 TrainOptions short_training() {
   TrainOptions options;
   options.epochs = 4;
   options.learning_rate = 2e-3;
+  options.schedule = "exponential";
+  options.freeze_norms_after = 0;
   options.crop = 32;
   options.sparsity.pruning = {"filters-l1", 0.5, "both"};
   options.sparsity.dense_epochs = 2;
@@ -48,7 +52,7 @@ struct Setting {
                   const StopToken& stop = {}) {
     const auto task = supervised(*training, validation.get(), {}, options, network, quiet);
     RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
-                                                 : RunFolder::resume(folder / name);
+                                                 : RunFolder::resume(folder / name, to_json(options));
     return train(network, *task, options, run_folder, start, quiet, stop);
   }
 };
@@ -111,7 +115,7 @@ TEST(Trainer, LossFallsAndValidationIsReported) {
   EXPECT_EQ(result.steps, 24);
   ASSERT_TRUE(result.validation.has_value());
   std::vector<double> losses;
-  for (const Json& line : RunFolder::resume(setting.folder / "run").metrics()) {
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
     if (line.at("kind") == "epoch") losses.push_back(line.at("loss").get<double>());
   }
   ASSERT_EQ(losses.size(), 4U);
@@ -152,12 +156,12 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
           supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet),
           stop_after, flag);
       RunFolder folder = start == Start::Fresh ? RunFolder::create(setting.folder / name, to_json(options))
-                                               : RunFolder::resume(setting.folder / name);
+                                               : RunFolder::resume(setting.folder / name, to_json(options));
       return train(network, task, options, folder, start, setting.quiet, StopToken(flag));
     };
     Network straight = small_network();
     const TrainResult whole = run(straight, "straight", Start::Fresh, 0);
-    const auto metrics = RunFolder::resume(setting.folder / "straight").metrics();
+    const auto metrics = RunFolder::metrics_of(setting.folder / "straight");
     const int64_t before = first_pruning(metrics).at("step").get<int64_t>() - 1;
     for (const int64_t stop_after : {int64_t{4}, before, before + 1, whole.steps - 1}) {
       const std::string name = fmt::format("stopped-{}", stop_after);
@@ -168,7 +172,7 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
       Network resumed(ddnet({.growth = 4}), 1234);  // all that matters comes from the checkpoint
       EXPECT_TRUE(run(resumed, name, Start::Resume, 0).finished);
       expect_same_state(resumed, straight);
-      EXPECT_EQ(timeless(RunFolder::resume(setting.folder / name).metrics()), timeless(metrics));
+      EXPECT_EQ(timeless(RunFolder::metrics_of(setting.folder / name)), timeless(metrics));
     }
   }
 }
@@ -239,7 +243,7 @@ TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
     EXPECT_GT(more, 0);
   }
   double amount = 0;
-  for (const Json& line : RunFolder::resume(setting.folder / "run").metrics()) {
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
     if (line.at("kind") != "pruning") continue;
     EXPECT_NEAR(line.at("sparsity").get<double>(), line.at("amount").get<double>(), 0.01);
     amount = line.at("amount").get<double>();
@@ -256,10 +260,10 @@ TEST(Trainer, RecordsWhatPruningAloneCosts) {
   Network network = small_network();
   setting.run(network, options, "run", Start::Fresh);
   Json dense;
-  for (const Json& line : RunFolder::resume(setting.folder / "run").metrics()) {
+  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
     if (line.at("kind") == "epoch" && line.at("phase") == "dense") dense = line;
   }
-  const Json pruning = first_pruning(RunFolder::resume(setting.folder / "run").metrics());
+  const Json pruning = first_pruning(RunFolder::metrics_of(setting.folder / "run"));
   EXPECT_EQ(pruning.at("step"), 19) << "the first sparse one of 6 an epoch";
   EXPECT_EQ(pruning.at("reason"), "3 dense epochs as planned");
   EXPECT_LT(pruning.at("validation").at("psnr"), dense.at("validation").at("psnr"));
@@ -281,7 +285,7 @@ TEST(Trainer, BranchesOffTheDensePartOfAnotherRun) {
   setting.run(trained, first, "first", Start::Fresh);
   setting.run(straight, other, "straight", Start::Fresh);
 
-  const RunFolder from = RunFolder::resume(setting.folder / "first");
+  const RunFolder from = RunFolder::resume(setting.folder / "first", to_json(first));
   const RunFolder to = RunFolder::create(setting.folder / "branched", to_json(other));
   branch_checkpoint(from.dense_checkpoint(), to.checkpoint(), other);
   setting.run(branched, other, "branched", Start::Resume);
@@ -293,7 +297,7 @@ TEST(Trainer, BranchesOffOnlyWhereTheOtherRunWouldHavePassed) {
   const TrainOptions options = short_training();
   Network network = small_network();
   setting.run(network, options, "run", Start::Fresh);
-  const RunFolder run = RunFolder::resume(setting.folder / "run");
+  const RunFolder run = RunFolder::resume(setting.folder / "run", to_json(options));
   const auto to = setting.folder / "branch.safetensors";
   TrainOptions earlier = options, faster = options;
   earlier.sparsity.dense_epochs = 1;
@@ -423,6 +427,99 @@ TEST(Trainer, ResumedMixedPrecisionEqualsTheStraightOne) {
     setting.run(stopped, options, "stopped", Start::Resume);
     expect_same_state(straight, stopped);
   }
+}
+
+// The default recipe: live norms at first, then frozen by statistics of their own; levels, margins, a cosine.
+TrainOptions by_the_recipe() {
+  TrainOptions options;
+  options.epochs = 6;
+  options.crop = 32;
+  options.vary_levels = 0.5;
+  options.freeze_norms_after = 2.5;  // epochs of 6 steps
+  return options;
+}
+
+TEST(Trainer, StopsAndResumesByTheRecipeBitForBit) {
+  Setting setting;
+  const TrainOptions options = by_the_recipe();
+  Network straight = small_network();
+  const TrainResult whole = setting.run(straight, options, "straight", Start::Fresh);
+  for (const int64_t stop_after :
+       {int64_t{14}, int64_t{15}, int64_t{16}, whole.steps - 1}) {  // 15: frozen next
+    const std::string name = fmt::format("stopped-{}", stop_after);
+    Network stopped = small_network(), resumed(ddnet({.growth = 4}), 1234);
+    std::atomic<bool> flag{false};
+    StagedTask task(supervised(*setting.training, nullptr, {}, options, stopped, setting.quiet), stop_after,
+                    flag);
+    RunFolder folder = RunFolder::create(setting.folder / name, to_json(options));
+    train(stopped, task, options, folder, Start::Fresh, setting.quiet, StopToken(flag));
+    EXPECT_TRUE(setting.run(resumed, options, name, Start::Resume).finished);
+    expect_same_state(resumed, straight);
+  }
+}
+
+// Frozen norms compute what live ones would of as many samples: at that moment the network changes by little.
+TEST(Trainer, FreezesNormsByTheStatisticsOfManySamples) {
+  Setting setting;
+  TrainOptions options = by_the_recipe();
+  options.epochs = 3;
+  options.freeze_norms_after = 3 - 1.0 / 6;  // before the last step
+  options.learning_rate = 1e-9;              // which shall not hide it
+  Network network = small_network();
+  setting.run(network, options, "run", Start::Fresh);
+  const auto task = supervised(*setting.training, nullptr, {}, options, network, setting.quiet);
+  std::vector<at::Tensor> inputs;
+  for (int64_t step = 0; step < 6; ++step) inputs.push_back(task->batch(2, step).front());
+  const torch::NoGradGuard no_grad;
+  const at::Tensor all = at::cat(inputs), frozen = network.forward(all, Mode::Evaluation),
+                   live = network.forward(all, Mode::Training);
+  EXPECT_LT((frozen - live).abs().max().item<double>(), 1e-3 * live.abs().max().item<double>());
+}
+
+// The smallest RMSE that the record has, of all dense epochs or of those after the last pruning.
+TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.epochs = 8;
+  options.sparsity.dense_epochs = 4;
+  options.sparsity.gradual_epochs = 2;
+  Network network = small_network();
+  const auto task =
+      supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet);
+  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  std::vector<std::filesystem::path> written;
+  const TrainResult result = train(network, *task, options, run, Start::Fresh, setting.quiet, {}, {},
+                                   [&](const auto& path, const Network& best, const auto&) {
+                                     written.push_back(path);
+                                     save_model(path, Model{best, {}, "best", {}, "0"});
+                                   });
+  double smallest_dense = INFINITY, smallest = INFINITY;
+  for (const Json& line : run.metrics()) {
+    if (line.at("kind") != "epoch") continue;
+    const double rmse = line.at("validation").at("rmse").get<double>();
+    const int64_t epoch = line.at("epoch").get<int64_t>();
+    if (epoch < 4) smallest_dense = std::min(smallest_dense, rmse);
+    if (epoch >= 5) smallest = std::min(smallest, rmse);  // the second pruning begins epoch 5
+  }
+  ASSERT_TRUE(result.best.has_value());
+  EXPECT_EQ(result.best->validation.quality.rmse, smallest);
+  for (const auto& [path, rmse] :
+       {std::pair{run.dense_model(), smallest_dense}, std::pair{run.best(), smallest}}) {
+    Model model = load_model(path);
+    EXPECT_EQ(task->validate(model.network)->quality.rmse, rmse) << path;
+  }
+  EXPECT_EQ(written.back(), run.best());
+}
+
+TEST(Trainer, RecordsTheLowDoseAsBaseline) {
+  Setting setting;
+  Network network = small_network();
+  const TrainResult result = setting.run(network, short_training(), "run", Start::Fresh);
+  const Json line = RunFolder::metrics_of(setting.folder / "run").front();
+  EXPECT_EQ(line.at("kind"), "baseline");
+  // noise of 80 HU was added
+  EXPECT_NEAR(line.at("validation").at("rmse").get<double>(), 80, 4);
+  EXPECT_EQ(result.baseline->quality.rmse, line.at("validation").at("rmse").get<double>());
 }
 
 TEST(Supervised, RefusesWhatDoesNotFit) {

@@ -8,6 +8,7 @@
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/program/training_configuration.h>
+#include <lucivox/program/training_judgement.h>
 #include <lucivox/train/trainer.h>
 
 namespace lucivox {
@@ -23,24 +24,6 @@ struct TrainingJob {
   Ranks ranks;                   // that train together; the first one keeps the run
   bool total_variation = false;  // whether the result is compared with that, at its best strength
 };
-
-struct Judged {
-  std::string name;
-  Quality quality;
-};
-
-// Before and after: the quality of validation slices against full dose, by the finished model on whole
-// slices.
-struct BeforeAfter {
-  Quality before, after;
-  std::vector<Judged> others;  // total variation, the dense network before it was pruned
-  int64_t slices = 0;
-  Units units = Units::HU;           // of the RMSE
-  Json tissue_bias = Json::array();  // of HU, tissue_bias.h
-};
-
-// What is compared, a row for each, from the low dose to the result.
-std::vector<Judged> rows_of(const BeforeAfter& quality);
 
 struct TrainingSummary {
   TrainResult result;

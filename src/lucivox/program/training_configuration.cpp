@@ -108,7 +108,7 @@ TrainingConfiguration training_configuration(Architecture architecture, const Js
   c.intensity = mapping_from_json(intensity);
   c.train = train_options_from_json(train, tomogan ? tomogan_training() : TrainOptions());
   c.intensity_open = tomogan && intensity.empty();
-  c.crop_open = tomogan && !train.contains("crop");
+  c.crop_open = !train.contains("crop");
   table.finish();
   if (c.train_data.is_null())
     throw Error::misuse("the configuration names no training data",

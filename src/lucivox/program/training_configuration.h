@@ -29,7 +29,7 @@ struct TrainingConfiguration {
   std::variant<DdnetOptions, TomoganOptions> network;
   IntensityMapping intensity;
   TrainOptions train;
-  // What was not told and follows from TomoGAN's data.
+  // What is not given and follows from the data: TomoGAN's window, and crops.
   bool intensity_open = false, crop_open = false;
 
   Graph graph() const;
@@ -43,8 +43,8 @@ struct TrainingConfiguration {
 TrainingConfiguration training_configuration(Architecture architecture, const Json& json);
 
 // Closes what is open: the window from the smallest to the largest value of the full-dose slices, in their
-// units, and crops of 512 pixels or as many as fit. Throws Error as the slices do, and when all have one
-// value.
+// units, and crops of as many pixels as fit, if the default is too large. Throws Error as the slices do, and
+// when all have one value.
 void complete(TrainingConfiguration& configuration, PairedSlices& training, const Console& console);
 
 }  // namespace lucivox

@@ -50,22 +50,6 @@ Masks both(Masks masks, const Masks& more) {
   return masks;
 }
 
-// The running statistics of all batch norms become those of this input.
-void take_statistics(Network& network, const at::Tensor& input) {
-  const torch::NoGradGuard no_grad;
-  std::vector<std::pair<at::Tensor, double>> running;  // with its norm's momentum
-  for (const Node& node : network.graph().nodes()) {
-    const auto* norm = std::get_if<BatchNorm>(&node.operation);
-    if (norm == nullptr || !(norm->momentum > 0)) continue;
-    for (const char* statistic : {".running_mean", ".running_var"})
-      running.emplace_back(network.weight(node.name + statistic), norm->momentum);
-  }
-  if (running.empty()) return;
-  for (auto& [statistic, momentum] : running) statistic.zero_();
-  network.forward(input, Mode::Training);  // adds momentum times those of the input
-  for (auto& [statistic, momentum] : running) statistic.div_(momentum);
-}
-
 class Trainer {
  public:
   Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
