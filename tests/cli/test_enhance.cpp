@@ -95,7 +95,7 @@ TEST_F(EnhanceCommand, ReadsNeighboursInNaturalOrder) {
   save_model(folder_ / "model.safetensors", model);
   fs::create_directory(folder_ / "in");
   for (int64_t i = 1; i <= 12; ++i)
-    write_image(folder_ / fmt::format("in/s{}.tif", i), torch::full({1, 16, 16}, i));
+    write_image(folder_ / fmt::format("in/s{}.tif", i), torch::full({1, 16, 16}, static_cast<double>(i)));
   const Outcome outcome = enhance(folder_ / "in", folder_ / "out");
   ASSERT_EQ(outcome.code, 0) << outcome.error;
   for (int64_t i = 1; i <= 12; ++i) {

@@ -20,15 +20,16 @@ class TrainingData : public ::testing::Test {
     for (const char* part : {"HQ", "LQ"}) {
       fs::create_directories(folder_ / part);
       for (int64_t i = 1; i <= 12; ++i)
-        write_image(folder_ / part / fmt::format("s{}.tif", i), torch::full({1, 16, 16}, i));
+        write_image(folder_ / part / fmt::format("s{}.tif", i),
+                    torch::full({1, 16, 16}, static_cast<double>(i)));
     }
   }
   std::unique_ptr<PairedSlices> opened() const { return open_pairs(folder_.path().string(), Console{true}); }
   std::string error() const {
     try {
       opened();
-    } catch (const Error& error) {
-      return error.what();
+    } catch (const Error& failure) {
+      return failure.what();
     }
     return "";
   }

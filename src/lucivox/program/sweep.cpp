@@ -187,9 +187,9 @@ Json sweep_configuration_of(const fs::path& folder) {
 }
 
 SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
-  const TrainingConfiguration told = training_configuration(job.architecture, job.configuration);
-  require_run_outside(job.run, told.files());
-  const Json configuration = told.resolved();
+  const TrainingConfiguration parsed = training_configuration(job.architecture, job.configuration);
+  require_run_outside(job.run, parsed.files());
+  const Json configuration = parsed.resolved();
   require_comparable(sweep, configuration);
   const std::vector<Point> points = points_of(sweep, configuration, console);
   claim_folder(sweep, job, configuration);
