@@ -175,7 +175,7 @@ TEST_F(RequireApart, FollowsTheLinksInAnInputFolder) {
     }
     return "";
   };
-  EXPECT_NE(message(folder_ / "in").find("links/1.tif"), std::string::npos);
+  EXPECT_NE(message(folder_ / "in").find("links/"), std::string::npos);
   EXPECT_NE(message(folder_ / "in/1.tif").find("links/1.tif"), std::string::npos);
   EXPECT_NE(message(folder_ / "in/deep/2").find("links/series"), std::string::npos);
   EXPECT_EQ(message(folder_ / "in/2.tif"), "");

@@ -124,6 +124,8 @@ TEST_F(BadInput, NanPixels) {
 }
 
 TEST_F(BadInput, NanPixelsToLearnFrom) {
+  fs::remove_all(folder_ / "data");
+  for (const char* part : {"HQ", "LQ"}) fs::create_directories(folder_ / "data" / part);
   write_image(folder_ / "data/HQ/2.h5", torch::zeros({1, 32, 32}));
   write_nan(folder_ / "data/LQ/2.h5");
   expect_train_fails({"network.growth=2"}, "1 NaN or infinite values, the first at [4, 5]");

@@ -1,4 +1,7 @@
-// What a user of `lucivox enhance`, `evaluate` and `import` does.
+// What a user of `lucivox enhance`, `evaluate`, `info` and `import` does.
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
@@ -60,6 +63,77 @@ TEST_F(EnhanceCommand, TakesAFolderOfSingleImages) {
             1e-3);
 }
 
+// A slice becomes the one before it by a network that sees three: s10 must become s9, and not s1.
+TEST_F(EnhanceCommand, ReadsNeighboursInNaturalOrder) {
+  Graph g;
+  g.convolution(g.input(3), "above", 1, 1);
+  Model model{Network(g, 0), {}, "above", {}, "0"};
+  {
+    const torch::NoGradGuard no_grad;
+    model.network.weight("above.weight").copy_(torch::tensor({1.0F, 0.0F, 0.0F}).view({1, 3, 1, 1}));
+    model.network.weight("above.bias").zero_();
+  }
+  save_model(folder_ / "model.safetensors", model);
+  fs::create_directory(folder_ / "in");
+  for (int64_t i = 1; i <= 12; ++i)
+    write_image(folder_ / fmt::format("in/s{}.tif", i), torch::full({1, 16, 16}, static_cast<double>(i)));
+  const Outcome outcome = enhance(folder_ / "in", folder_ / "out");
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  for (int64_t i = 1; i <= 12; ++i) {
+    EXPECT_NEAR(read_image(folder_ / fmt::format("out/s{}.tif", i)).mean().item<double>(),
+                static_cast<double>(std::max<int64_t>(i - 1, 1)), 1e-3)
+        << i;
+  }
+}
+
+TEST_F(EnhanceCommand, LeavesOutStraysAndSaysSo) {
+  write_pairs(folder_ / "data", 3, 32);
+  const fs::path in = folder_ / "data/LQ";
+  write_image(in / "overview.png", torch::zeros({1, 8, 8}), Scalar::UInt8);
+  for (const char* name : {"notes.txt", "Thumbs.db", "z.log"}) write_file(in / name, "no image");
+  const Outcome outcome = run_command(
+      {"enhance", (folder_ / "model.safetensors").string(), in.string(), (folder_ / "out").string()});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(
+      outcome.error.find("left out 4 of 7 entries, which are not TIFF: Thumbs.db, notes.txt, overview.png"),
+      std::string::npos)
+      << outcome.error;
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_ / "out"), {}), 3);
+
+  write_image(folder_ / "series", torch::zeros({3, 32, 32}));
+  fs::copy(in / "0.tif", folder_ / "series/0.tif");
+  const Outcome series = run_command({"enhance", (folder_ / "model.safetensors").string(),
+                                      (folder_ / "series").string(), (folder_ / "enhanced").string()});
+  ASSERT_EQ(series.code, 0) << series.error;
+  EXPECT_NE(series.error.find("left out 1 of 4 entries, which are not DICOM: 0.tif"), std::string::npos)
+      << series.error;
+  EXPECT_EQ(read_image(folder_ / "enhanced").size(0), 3);
+}
+
+// Files are replaced, folders on request only; nothing of the old contents is mixed with the new.
+TEST_F(EnhanceCommand, ReplacesFilesAndOnRequestFolders) {
+  write_pairs(folder_ / "data", 2, 32);
+  write_image(folder_ / "series", torch::zeros({2, 32, 32}));
+  write_file(folder_ / "out.tif", "old");
+  ASSERT_EQ(enhance(folder_ / "data/LQ/0.tif", folder_ / "out.tif").code, 0);
+  EXPECT_EQ(read_image(folder_ / "out.tif").sizes(), at::IntArrayRef({1, 32, 32}));
+  for (const char* in : {"data/LQ", "series"}) {
+    const fs::path out = folder_ / "out";
+    fs::create_directories(out / "old");
+    write_file(out / "old/kept", "precious");
+    const Outcome refused = enhance(folder_ / in, out);
+    EXPECT_TRUE(is_clear_error(refused)) << refused.error;
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_NE(refused.error.find("out is not empty"), std::string::npos) << refused.error;
+    EXPECT_NE(refused.error.find("--overwrite"), std::string::npos) << refused.error;
+    EXPECT_EQ(read_file(out / "old/kept"), "precious");
+    const Outcome replaced = run_command({"enhance", (folder_ / "model.safetensors").string(),
+                                          (folder_ / in).string(), out.string(), "--overwrite"});
+    ASSERT_EQ(replaced.code, 0) << replaced.error;
+    EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 2) << in;
+  }
+}
+
 // Two real neighbouring chest slices: integers out are integers in plus ten, and the padding stays.
 TEST_F(EnhanceCommand, KeepsARealChestSeriesQuantitative) {
   const fs::path scan = fs::path(LUCIVOX_SCANS) / "chest-ct";
@@ -89,6 +163,43 @@ TEST(EvaluateCommand, TellsAKnownDifference) {
   EXPECT_EQ(json.at("slices").size(), 2U);
   // 20.48 of 2048 is 1 %: 40 dB
   EXPECT_NEAR(json.at("mean").at("psnr").get<double>(), 40, 1e-3);
+}
+
+// Two slices of which one is 20.48 off: paired by name, whatever else is there.
+TEST(EvaluateCommand, PairsFoldersByNameInNaturalOrder) {
+  const TemporaryFolder folder;
+  for (const char* part : {"a", "b"}) {
+    fs::create_directory(folder / part);
+    for (const int64_t i : {2, 10}) {
+      const double value = i == 10 && *part == 'a' ? 20.48 : 0;
+      write_image(folder / part / fmt::format("s{}.tif", i), torch::full({1, 32, 32}, value));
+    }
+  }
+  write_file(folder / "a/notes.txt", "no image");
+  const Outcome outcome =
+      run_command({"evaluate", (folder / "a").string(), (folder / "b").string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("notes.txt"), std::string::npos) << outcome.error;
+  const Json slices = Json::parse(outcome.out).at("slices");
+  ASSERT_EQ(slices.size(), 2U);
+  EXPECT_EQ(slices[0].at("name"), "s2.tif");
+  EXPECT_EQ(slices[1].at("name"), "s10.tif");
+  EXPECT_NEAR(slices[1].at("psnr").get<double>(), 40, 1e-3);
+}
+
+TEST(InfoCommand, DescribesAFolderOfImages) {
+  const TemporaryFolder folder;
+  write_pairs(folder / "data", 3, 32);
+  write_file(folder / "data/HQ/notes.txt", "no image");
+  const Outcome outcome = run_command({"info", (folder / "data/HQ").string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  const Json json = Json::parse(outcome.out);
+  EXPECT_EQ(json.at("format"), "TIFF");
+  EXPECT_EQ(json.at("images"), 3);
+  EXPECT_EQ(json.at("left out"), Json::array({"notes.txt"}));
+  EXPECT_EQ(json.at("first image").at("shape z y x"), Json::array({1, 32, 32}));
+  const Outcome empty = run_command({"info", (folder / "data").string()});
+  EXPECT_TRUE(is_clear_error(empty)) << empty.error;
 }
 
 TEST(ImportCommand, MakesAModelOfThePublicWeights) {

@@ -148,7 +148,7 @@ TEST_F(PruneCommand, RefusesBadRequests) {
   expect_refused("dense", "out", {"--criterion", "random", "--targets", "pooling"}, "deconvolution");
   expect_refused("dense", "out", {"--criterion", "filters-l1", "--amount", "0.99"}, "nothing of");
   expect_refused("dense", "out", {}, "nothing to do");
-  expect_refused("dense", "dense", {"--criterion", "random"}, "replace");
+  expect_refused("dense", "dense", {"--criterion", "random"}, "it is the input");
   expect_refused("dense", "none/out", {"--criterion", "random"}, "none");
   write_file(path("text"), "no model");
   expect_refused("text", "out", {"--criterion", "random"}, "text.safetensors");
@@ -159,7 +159,7 @@ TEST_F(PruneCommand, RefusesToShrinkTwiceAndToExpandDenseModels) {
   expect_refused("small", "out", {"--criterion", "filters-l1"}, "shrunk already");
   expect_refused("small", "out", {"--shrink"}, "shrunk already");
   expect_refused("dense", "out", {"--expand"}, "not shrunk");
-  expect_refused("small", "small", {"--expand"}, "replace");
+  expect_refused("small", "small", {"--expand"}, "it is the input");
   expect_refused("small", "out", {"--expand", "--criterion", "random"}, "--expand");
 }
 

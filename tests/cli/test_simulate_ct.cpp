@@ -111,11 +111,18 @@ TEST_F(SimulateCommand, StopsWhenInterrupted) {
   EXPECT_EQ(slice("LQ", 0).sizes(), (at::IntArrayRef{64, 64}));
 }
 
-TEST_F(SimulateCommand, RefusesAFolderThatIsThere) {
-  fs::create_directories(data() / "HQ");
-  const Outcome outcome = simulate({"--slices", "1", "--size", "32"});
-  EXPECT_TRUE(is_clear_error(outcome)) << outcome.error;
-  EXPECT_EQ(outcome.code, 2);
+TEST_F(SimulateCommand, ReplacesAFolderThatIsNotEmptyOnRequestOnly) {
+  fs::create_directories(data());
+  ASSERT_EQ(simulate({"--slices", "2", "--size", "32"}).code, 0) << "an empty folder is as good as none";
+  const Outcome refused = simulate({"--slices", "1", "--size", "32"});
+  EXPECT_TRUE(is_clear_error(refused)) << refused.error;
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.error.find("--overwrite"), std::string::npos) << refused.error;
+  EXPECT_TRUE(fs::exists(data() / "HQ/slice_0001.tif"));
+  const Outcome outcome = simulate({"--slices", "1", "--size", "32", "--overwrite"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_TRUE(fs::exists(data() / "HQ/slice_0000.tif"));
+  EXPECT_FALSE(fs::exists(data() / "HQ/slice_0001.tif")) << "nothing of the old scan is mixed with the new";
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEST_F(SimulateTomoCommand, RefusesWhatNoBeamlineDoes) {
   }
 }
 
-TEST_F(SimulateTomoCommand, RefusesWhatIsThere) {
+TEST_F(SimulateTomoCommand, RefusesAFolderThatIsNotEmpty) {
   fs::create_directories(data() / "LQ");
   for (const std::vector<std::string>& options : {std::vector<std::string>{"--slices", "1", "--size", "32"},
                                                   {"--slices", "1", "--size", "32", "--hdf5"}}) {

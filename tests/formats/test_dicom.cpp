@@ -352,11 +352,22 @@ TEST(Dicom, OneSliceMayBeOneFile) {
   EXPECT_TRUE(at::equal(load(folder / "a.dcm"), counting(info)));
 }
 
-TEST(Dicom, IsNeverWrittenOverWhatIsThere) {
+TEST(Dicom, IsWrittenOverWhatIsThereOnRequestOnly) {
   const TemporaryFolder folder;
+  const ImageInfo info = oblique_ct();
   create_folder(folder / "series");
   write_file(folder / "series/kept", "precious");
-  EXPECT_THAT(error_of([&] { create(folder / "series", oblique_ct()); }), HasSubstr("not an empty folder"));
+  EXPECT_THAT(error_of([&] { create(folder / "series", info); }), HasSubstr("is not empty"));
+  {
+    const auto given_up = create(folder / "series", info, {}, Existing::Replace);
+    given_up->write(slice(info, 0), counting(info).narrow(0, 0, 1));
+  }
+  EXPECT_EQ(read_file(folder / "series/kept"), "precious");
+  const auto sink = create(folder / "series", info, {}, Existing::Replace);
+  sink->write(whole(info), counting(info));
+  sink->commit();
+  EXPECT_TRUE(at::equal(load(folder / "series"), counting(info)));
+  EXPECT_FALSE(fs::exists(folder / "series/kept"));
 }
 
 TEST(Dicom, CtWithoutPaddingTagTakesCornersBelowAnyTissueForPadding) {

@@ -15,7 +15,7 @@ TEST(Open, NamesWhatIsWrongWithTheRequest) {
   EXPECT_THAT(error_of([&] { open(folder / "no.nii"); }), HasSubstr("does not exist"));
   write_file(folder / "notes.txt", "no image at all");
   EXPECT_THAT(error_of([&] { open(folder / "notes.txt"); }), HasSubstr("not an image"));
-  EXPECT_THAT(error_of([&] { open(folder.path()); }), HasSubstr("no DICOM slices"));
+  EXPECT_THAT(error_of([&] { open(folder.path()); }), HasSubstr("holds no images"));
   for (const char* name : {"a.dcm", "a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.tif", "a.h5", "a.png"}) {
     write_file(folder / name, "");
     EXPECT_THAT(error_of([&] { open(folder / name); }), HasSubstr("empty"));

@@ -162,7 +162,7 @@ TEST_F(ScanDescription, OfFilesThatAreNotThereIsRefused) {
   EXPECT_THAT(error_opening("projections = 'none.raw'\n[raw]\nshape = [1, 2, 3]\n"),
               HasSubstr("none.raw does not exist"));
   fs::create_directory(folder_ / "empty");
-  EXPECT_THAT(error_opening("projections = 'empty'\nangles_deg = [0]\n"), HasSubstr("holds no TIFF files"));
+  EXPECT_THAT(error_opening("projections = 'empty'\nangles_deg = [0]\n"), HasSubstr("is empty"));
   save_stack(folder_ / "proj.tif", scan_.projections);
   EXPECT_THAT(error_opening("projections = 'proj.tif'\nangles_file = 'none.txt'\n"),
               HasSubstr("none.txt does not exist"));

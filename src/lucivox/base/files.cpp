@@ -84,15 +84,6 @@ void replace_contents(const fs::path& folder, const fs::path& pending) {
 
 // ---- what is written and what is read ----
 
-// Device and inode: the same for all names of a file.
-using Identity = std::pair<dev_t, ino_t>;
-
-std::optional<Identity> identity_of(const fs::path& path) {
-  struct stat about {};
-  if (::stat(path.c_str(), &about) != 0) return std::nullopt;
-  return Identity{about.st_dev, about.st_ino};
-}
-
 // "scan.h5:/exchange/data" -> "scan.h5"
 fs::path without_data_set(const fs::path& path) {
   const std::string text = path.string();
@@ -103,10 +94,19 @@ fs::path without_data_set(const fs::path& path) {
   return fs::is_regular_file(file, ignored) ? file : path;
 }
 
+// Device and inode: the same for all names of a file.
+using Identity = std::pair<dev_t, ino_t>;
+
+std::optional<Identity> identity_of(const fs::path& path) {
+  struct stat about {};
+  if (::stat(without_data_set(path).c_str(), &about) != 0) return std::nullopt;
+  return Identity{about.st_dev, about.st_ino};
+}
+
 // The path and the folders above it, as far as they exist.
 std::vector<Identity> lineage_of(const fs::path& path) {
   std::error_code ignored;
-  const fs::path target = fs::weakly_canonical(fs::absolute(path), ignored);
+  const fs::path target = fs::weakly_canonical(fs::absolute(without_data_set(path)), ignored);
   std::vector<fs::path> ways{target};
   // a link is also in the folder that holds the link
   if (fs::is_symlink(path, ignored))
@@ -128,17 +128,18 @@ bool is_within(const fs::path& path, const fs::path& place) {
   return identity && std::find(lineage.begin(), lineage.end(), *identity) != lineage.end();
 }
 
-// The inputs, and what links in an input folder lead to; not upwards, where everything is.
+// The inputs that exist, and what links in an input folder lead to; not upwards, where everything is.
 std::vector<fs::path> with_linked(const std::vector<fs::path>& inputs) {
   std::vector<fs::path> all;
   for (const fs::path& input : inputs) {
-    all.push_back(without_data_set(input));
+    all.push_back(input);
     std::error_code ignored;
     if (!fs::is_directory(input, ignored)) continue;
     for (const fs::path& entry : entries_of(input)) {
       if (fs::is_symlink(entry) && !is_within(input, entry)) all.push_back(entry);
     }
   }
+  std::erase_if(all, [](const fs::path& input) { return !identity_of(input); });
   return all;
 }
 
@@ -244,10 +245,9 @@ void write_folder(const Output& output, const std::function<void(const fs::path&
 }
 
 void require_outside(const fs::path& output, const std::vector<fs::path>& inputs, const std::string& hint) {
-  const fs::path written = without_data_set(output);
   for (const fs::path& input : with_linked(inputs)) {
-    if (!is_within(written, input)) continue;
-    const bool same = identity_of(written) == identity_of(input);
+    if (!is_within(output, input)) continue;
+    const bool same = identity_of(output) == identity_of(input);
     throw would_change(output, same ? "is" : "is inside", input, hint);
   }
 }

@@ -22,6 +22,12 @@ CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, 
   return command;
 }
 
+void add_overwrite(CLI::App& command, Output& output) {
+  command.add_flag_callback(
+      "--overwrite", [&output] { output.existing = Existing::Replace; },
+      "replace everything in OUT when it is a folder that is not empty");
+}
+
 void print(const Context& context, const Json& json, const std::string& text) {
   std::cout << (context.json ? json.dump(2) : text) << '\n' << std::flush;
 }

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include <lucivox/base/config.h>
+#include <lucivox/base/files.h>
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
 
@@ -30,6 +31,9 @@ struct Flags {
 // Adds a command; `body` runs once its options are parsed, and gives the exit code.
 CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what,
                       const Flags& flags, const std::function<int()>& body);
+
+// --overwrite, for a command whose output may be a folder. `output` must outlive the command.
+void add_overwrite(CLI::App& command, Output& output);
 
 // To standard output: `json` itself with --json, else `text`.
 void print(const Context& context, const Json& json, const std::string& text);

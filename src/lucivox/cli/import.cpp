@@ -14,6 +14,7 @@ void add_import(CLI::App& app, Context& context) {
   CLI::App* command =
       add_command(app, context, "import", "weights of the public DDNet or TomoGAN as a lucivox model",
                   Flags{}, [&context, options] {
+                    require_apart(options->out, {options->weights});
                     save_model(options->out, import_weights(options->weights));
                     print(context, {}, "imported " + options->out.string());
                     return 0;

@@ -10,7 +10,8 @@ namespace lucivox {
 namespace {
 
 struct Options {
-  std::filesystem::path scan, out;
+  std::filesystem::path scan;
+  Output out;
   std::string method = "fbp", filter = "shepp-logan", rings = "none", centre = "auto", sweep, rows;
   int64_t iterations = 100;
   std::optional<double> minimum, pixel_mm;
@@ -61,11 +62,12 @@ ReconstructionOptions reconstruction_of(const Options& options) {
 }
 
 int sweep(const Options& options, const Context& context) {
-  const auto scan = open_projections(options.scan);
+  const auto scan = open_scan(options.scan, options.out.path, context.console);
   const Rows rows = rows_of(options.rows).value_or(all_rows(scan->info()));
   write_centre_sweep(*scan, rows.begin + rows.count / 2, centre_sweep(options.sweep),
-                     reconstruction_of(options).preprocessing, options.out, context.console, context.stop);
-  print(context, {{"picture", options.out.string()}}, "candidates in " + options.out.string());
+                     reconstruction_of(options).preprocessing, options.out.path, context.console,
+                     context.stop);
+  print(context, {{"picture", options.out.path.string()}}, "candidates in " + options.out.path.string());
   return 0;
 }
 
@@ -75,7 +77,7 @@ int reconstruct(const Options& options, const Context& context) {
       reconstruct_scan(options.scan, options.out, reconstruction_of(options), context.console, context.stop);
   const std::string text =
       fmt::format("{} slices in {}: {}", result.slices, human_seconds(result.seconds),
-                  result.finished ? options.out.string() : "stopped; go on with --resume");
+                  result.finished ? options.out.path.string() : "stopped; go on with --resume");
   print(context, to_json(result), text);
   return result.finished ? 0 : kStopped;
 }
@@ -90,8 +92,9 @@ void add_reconstruct(CLI::App& app, Context& context) {
   command
       ->add_option("SCAN", options->scan, "DXchange HDF5, or a .toml that describes TIFF stacks or raw files")
       ->required();
-  command->add_option("OUT", options->out, "TIFF, HDF5, NIfTI, NRRD, MetaImage; PNG for one slice")
+  command->add_option("OUT", options->out.path, "TIFF, HDF5, NIfTI, NRRD, MetaImage; PNG for one slice")
       ->required();
+  add_overwrite(*command, options->out);
   command->add_option("--method", options->method, "fbp or sirt")
       ->check(CLI::IsMember({"fbp", "sirt"}))
       ->capture_default_str();

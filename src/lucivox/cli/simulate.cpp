@@ -14,7 +14,8 @@ int report(const Context& context, const std::filesystem::path& out, int64_t sli
 
 void add_ct(CLI::App& simulate, Context& context) {
   struct Options {
-    std::filesystem::path out, from;
+    Output out;
+    std::filesystem::path from;
     CtSimulation scan;
   };
   auto options = std::make_shared<Options>();
@@ -25,10 +26,11 @@ void add_ct(CLI::App& simulate, Context& context) {
         const int64_t slices =
             from.empty() ? simulate_ct_files(out, scan, 0, scan.slices, context.console, context.stop)
                          : simulate_ct_files_from(from, out, scan, context.console, context.stop);
-        return report(context, out, slices, "HQ (full dose), LQ (low dose), truth");
+        return report(context, out.path, slices, "HQ (full dose), LQ (low dose), truth");
       });
   CtSimulation& scan = options->scan;
-  ct->add_option("OUT", options->out, "folder to write HQ/, LQ/ and truth/ into")->required();
+  ct->add_option("OUT", options->out.path, "folder to write HQ/, LQ/ and truth/ into")->required();
+  add_overwrite(*ct, options->out);
   ct->add_option("--from", options->from,
                  "a real CT in HU to scan, all its slices, instead of phantoms; any shape, air around");
   ct->add_option("--slices", scan.slices, "phantoms to scan")->capture_default_str();
@@ -59,7 +61,7 @@ ReconstructionMethod method_of(const std::string& method) {
 
 void add_tomo(CLI::App& simulate, Context& context) {
   struct Options {
-    std::filesystem::path out;
+    Output out;
     std::string sample = "glass", method = "fbp";
     bool hdf5 = false;
     TomoSimulation scan;
@@ -74,11 +76,12 @@ void add_tomo(CLI::App& simulate, Context& context) {
         scan.method = method_of(options->method);
         const TomoFiles files = options->hdf5 ? TomoFiles::FoldersAndHdf5 : TomoFiles::Folders;
         const int64_t slices = simulate_tomo_files(options->out, scan, files, context.console, context.stop);
-        return report(context, options->out, slices,
+        return report(context, options->out.path, slices,
                       "HQ (many projections, long exposures), LQ (few, short), truth");
       });
   TomoSimulation& scan = options->scan;
-  tomo->add_option("OUT", options->out, "folder to write HQ/, LQ/ and truth/ into")->required();
+  tomo->add_option("OUT", options->out.path, "folder to write HQ/, LQ/ and truth/ into")->required();
+  add_overwrite(*tomo, options->out);
   tomo->add_option("--sample", options->sample, "glass, shale, foam or fibres")->capture_default_str();
   tomo->add_option("--slices", scan.slices, "adjacent sections of the sample")->capture_default_str();
   tomo->add_option("--size", scan.size, "pixels along a side, over a field of view of 3.328 mm")

@@ -31,6 +31,7 @@ Json configuration_of_run(const TrainArguments& arguments) {
 }
 
 TrainingJob job_from(const TrainArguments& arguments, const std::string& device) {
+  require_run_outside(arguments.run, {arguments.config});
   const Start start = arguments.resume ? Start::Resume : Start::Fresh;
   const bool own = arguments.resume && arguments.config.empty();
   Json configuration = own ? configuration_of_run(arguments) : read_configuration(arguments.config, {});

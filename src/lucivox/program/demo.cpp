@@ -75,8 +75,8 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   make_room(options.run);
   const fs::path data = options.run / "data";
   const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
-  simulate_ct_files(data / "train", scan, 0, kTraining, console, stop);
-  simulate_ct_files(data / "held-out", scan, kTraining, kHeldOut, console, stop);
+  simulate_ct_files({data / "train"}, scan, 0, kTraining, console, stop);
+  simulate_ct_files({data / "held-out"}, scan, kTraining, kHeldOut, console, stop);
 
   const TrainingJob job{Architecture::Ddnet,
                         "ddnet-demo",
@@ -88,7 +88,7 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");
-  enhance_files(model, data / "held-out" / "LQ", options.run / "enhanced", Console{true}, stop);
+  enhance_files(model, data / "held-out" / "LQ", {options.run / "enhanced"}, Console{true}, stop);
   require_better(*summary.quality);
   require_quantitative(summary.json.at("constant_regions"));
   return summary;

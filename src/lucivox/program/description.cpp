@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/image/formats/projections.h>
 #include <lucivox/nn/model.h>
@@ -70,6 +71,18 @@ Json describe_image(const std::filesystem::path& path) {
   return json;
 }
 
+// A folder of images that are not one series: how many, and what the first is.
+Json describe_folder(const ImageFolder& folder) {
+  Json json = {{"folder", folder.path.string()},
+               {"format", to_string(folder.kind)},
+               {"images", folder.images.size()},
+               {"left out", Json::array()},
+               {"first image", describe_image(folder.images.front())}};
+  for (const std::filesystem::path& stray : folder.strays)
+    json["left out"].push_back(stray.filename().string());
+  return json;
+}
+
 // Without what the conversion from radians leaves in the last digits.
 double in_degrees(double angle_rad) {
   return std::round(angle_rad * 180 / std::numbers::pi * 1e9) / 1e9;
@@ -98,7 +111,10 @@ Json describe_scan(const std::filesystem::path& path) {
 Json describe_file(const std::filesystem::path& path) {
   require_exists(path, "file");
   if (path.extension() == ".safetensors") return describe_model(path);
-  return is_scan(path) ? describe_scan(path) : describe_image(path);
+  if (is_scan(path)) return describe_scan(path);
+  if (!std::filesystem::is_directory(path)) return describe_image(path);
+  const ImageFolder folder = image_folder(path);
+  return folder.is_series() ? describe_image(path) : describe_folder(folder);
 }
 
 std::string as_text(const Json& json, int indent) {

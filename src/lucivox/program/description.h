@@ -10,7 +10,8 @@ namespace lucivox {
 // Pixels along a side of a CT slice: what the cost of a network is told for.
 inline constexpr int64_t kTypicalSide = 512;
 
-// What a model file, a scan or an image says about itself. Throws Error when it is none of them.
+// What a model file, a scan, an image or a folder of images says about itself. Throws Error when it is none
+// of them.
 Json describe_file(const std::filesystem::path& path);
 
 // Keys and values as aligned lines; tables are indented.

@@ -8,6 +8,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/version.h>
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/infer/enhance.h>
 #include <lucivox/program/enhancement.h>
@@ -31,10 +32,11 @@ void require_units(const Model& model, const ImageInfo& info, const std::string&
     console.note(image + " does not tell its units: taken as those of the model");
 }
 
-std::unique_ptr<ImageSink> create_enhanced(const Model& model, const fs::path& out, const ImageInfo& info) {
-  return create(out, info,
+std::unique_ptr<ImageSink> create_enhanced(const Model& model, const Output& out, const ImageInfo& info) {
+  return create(out.path, info,
                 {fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,
-                             model.network.graph().architecture())});
+                             model.network.graph().architecture())},
+                out.existing);
 }
 
 // Images of one slice that lie side by side in a folder, as the stack that they are; each is opened when it
@@ -80,7 +82,7 @@ class StackSink final : public ImageSink {
     if (z != slice_) {
       if (image_) image_->commit();
       const fs::path& image = stack_.image(z);
-      image_ = create_enhanced(model_, folder_ / image.filename(), open(image)->info());
+      image_ = create_enhanced(model_, {folder_ / image.filename()}, open(image)->info());
       slice_ = z;
     }
     image_->write({{0, y, x}, region.size}, values);
@@ -95,8 +97,9 @@ class StackSink final : public ImageSink {
   std::unique_ptr<ImageSink> image_;
 };
 
-void enhance_file(Model& model, const fs::path& in, const fs::path& out, const Console& console,
+void enhance_file(Model& model, const fs::path& in, const Output& out, const Console& console,
                   const StopToken& stop) {
+  note_strays(in, console);
   const auto source = open(in);
   require_units(model, source->info(), in.string(), console);
   const auto sink = create_enhanced(model, out, source->info());
@@ -104,26 +107,33 @@ void enhance_file(Model& model, const fs::path& in, const fs::path& out, const C
   sink->commit();
 }
 
-void enhance_stack(Model& model, const fs::path& in, const fs::path& out, const Console& console,
+void enhance_stack(Model& model, const ImageFolder& in, const fs::path& out, const Console& console,
                    const StopToken& stop) {
-  Stack stack(in, images_in(in));
-  require_units(model, stack.info(), in.string(), console);
+  Stack stack(in.path, in.images);
+  require_units(model, stack.info(), in.path.string(), console);
   StackSink sink(model, stack, out);
   enhance(model, stack, sink, console, stop);
   sink.commit();
 }
 
+void enhance_each(Model& model, const ImageFolder& in, const fs::path& out, const Console& console,
+                  const StopToken& stop) {
+  const bool adjacent =
+      model.network.graph().channels(0) > 1 && open(in.images.front())->info().shape[0] == 1;
+  if (adjacent) return enhance_stack(model, in, out, console, stop);
+  for (const fs::path& image : in.images) enhance_file(model, image, {out / image.filename()}, console, stop);
+}
+
 }  // namespace
 
-void enhance_files(Model& model, const fs::path& in, const fs::path& out, const Console& console,
+void enhance_files(Model& model, const fs::path& in, const Output& out, const Console& console,
                    const StopToken& stop) {
-  require_exists(in, "image");
-  if (!fs::is_directory(in) || !holds_single_images(in)) return enhance_file(model, in, out, console, stop);
-  create_folder(out);
-  const std::vector<fs::path> images = images_in(in);
-  const bool adjacent = model.network.graph().channels(0) > 1 && open(images.front())->info().shape[0] == 1;
-  if (adjacent) return enhance_stack(model, in, out, console, stop);
-  for (const fs::path& image : images) enhance_file(model, image, out / image.filename(), console, stop);
+  require_apart(out.path, files_of_image(in));
+  if (!fs::is_directory(in)) return enhance_file(model, in, out, console, stop);
+  const ImageFolder folder = image_folder(in);
+  if (folder.is_series()) return enhance_file(model, in, out, console, stop);
+  note_strays(in, console);
+  write_folder(out, [&](const fs::path& filled) { enhance_each(model, folder, filled, console, stop); });
 }
 
 }  // namespace lucivox

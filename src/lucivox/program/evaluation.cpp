@@ -4,6 +4,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/program/evaluation.h>
 #include <lucivox/program/image_files.h>
@@ -13,12 +14,16 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-std::vector<std::pair<fs::path, fs::path>> images_of(const fs::path& a, const fs::path& b) {
+std::vector<std::pair<fs::path, fs::path>> images_of(const fs::path& a, const fs::path& b,
+                                                     const Console& console) {
   require_exists(a, "image");
   require_exists(b, "image");
-  const bool folders =
-      fs::is_directory(a) && fs::is_directory(b) && (holds_single_images(a) || holds_single_images(b));
-  return folders ? equally_named(a, b) : std::vector<std::pair<fs::path, fs::path>>{{a, b}};
+  const bool folders = fs::is_directory(a) && fs::is_directory(b);
+  if (folders && !(image_folder(a).is_series() && image_folder(b).is_series()))
+    return pairs_by_name(a, b, console);
+  note_strays(a, console);
+  note_strays(b, console);
+  return {{a, b}};
 }
 
 int64_t slices_in(const std::vector<std::pair<fs::path, fs::path>>& images) {
@@ -58,7 +63,7 @@ Evaluation evaluate(const fs::path& a, const fs::path& b, const QualityWindow& w
                     const StopToken& stop) {
   Evaluation evaluation{window, {}, {}};
   std::vector<Quality> all;
-  const auto images = images_of(a, b);
+  const auto images = images_of(a, b, console);
   Progress progress(console, "comparing", slices_in(images), "slices");
   for (const auto& [path_a, path_b] : images) {
     const auto image = open(path_a), truth = open(path_b);

@@ -24,8 +24,8 @@ struct Evaluation {
 Json to_json(const Evaluation& evaluation);
 
 // How near the image `a` is to the truth `b`, slice by slice: two images, two DICOM series, or two folders
-// with equally named images. Pixels that `b` marks as padding count as equal. Throws Error when sizes differ,
-// files are damaged or values are not finite.
+// of images with the same names. Pixels that `b` marks as padding count as equal. Throws Error when sizes
+// differ, files are damaged or values are not finite.
 Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b,
                     const QualityWindow& window, const Console& console, const StopToken& stop);
 

@@ -4,17 +4,16 @@
 #include <utility>
 #include <vector>
 
+#include <lucivox/base/progress.h>
+
 namespace lucivox {
 
-// The images in a folder, sorted by name: files and folders (DICOM series) that are not hidden. Throws Error
-// when there is no such folder or nothing in it.
-std::vector<std::filesystem::path> images_in(const std::filesystem::path& folder);
+// Notes what is left out of the images in `path`; nothing to say when it is a file or does not exist.
+void note_strays(const std::filesystem::path& path, const Console& console);
 
-// Whether a folder holds image files side by side (TIFF, NIfTI, ...) rather than one DICOM series.
-bool holds_single_images(const std::filesystem::path& folder);
-
-// The images of two folders by equal names. Throws Error naming what has no partner.
-std::vector<std::pair<std::filesystem::path, std::filesystem::path>> equally_named(
-    const std::filesystem::path& a, const std::filesystem::path& b);
+// The images of two folders with the same names, in natural order; strays are noted. Throws Error naming what
+// has no partner, and as image_folder() does.
+std::vector<std::pair<std::filesystem::path, std::filesystem::path>> pairs_by_name(
+    const std::filesystem::path& a, const std::filesystem::path& b, const Console& console);
 
 }  // namespace lucivox

@@ -1,6 +1,5 @@
-#include <system_error>
-
 #include <lucivox/base/error.h>
+#include <lucivox/base/files.h>
 #include <lucivox/program/description.h>
 #include <lucivox/program/pruning.h>
 #include <lucivox/sparse/shrink.h>
@@ -16,15 +15,6 @@ NetworkSize size_of(const Graph& graph) {
 
 Json to_json(const NetworkSize& size) {
   return {{"parameters", size.parameters}, {"gflop_512x512", size.gflop}};
-}
-
-// What pruning takes away is in no other place.
-void require_another_file(const fs::path& in, const fs::path& out) {
-  std::error_code missing;
-  if (fs::equivalent(in, out, missing)) {
-    throw Error::misuse("the result would replace the model " + in.string(),
-                        "give another file, so that the model as it is stays");
-  }
 }
 
 Model load_dense(const fs::path& path) {
@@ -59,6 +49,7 @@ Json to_json(const PruneResult& result) {
 }
 
 PruneResult prune_model(const fs::path& in, const fs::path& out, const PruneJob& job) {
+  require_apart(out, {in});
   check(job.pruning);
   if (job.pruning.criterion == "none" && !job.shrink) {
     throw Error::misuse(
@@ -66,7 +57,6 @@ PruneResult prune_model(const fs::path& in, const fs::path& out, const PruneJob&
         "give --criterion, such as filters-l1, or --shrink for a model that is sparse already");
   }
   Model model = load_dense(in);
-  require_another_file(in, out);
   const Masks masks = pruning_masks(model.network, job.pruning, job.seed);
   PruneResult result{layer_sparsity(model.network, masks), size_of(model.network.graph()), {}};
   apply_masks(masks, model.network);
@@ -78,8 +68,8 @@ PruneResult prune_model(const fs::path& in, const fs::path& out, const PruneJob&
 }
 
 void expand_model(const fs::path& in, const fs::path& out) {
+  require_apart(out, {in});
   const Model model = load_model(in);
-  require_another_file(in, out);
   save_model(out, expand(model));
 }
 

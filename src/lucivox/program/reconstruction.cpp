@@ -12,7 +12,6 @@
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
 #include <lucivox/image/formats/open.h>
-#include <lucivox/image/formats/projections.h>
 #include <lucivox/program/reconstruction.h>
 #include <lucivox/program/slab_store.h>
 #include <lucivox/tomo/preprocess/shift.h>
@@ -127,9 +126,9 @@ std::vector<Slab> slabs_of(Rows rows, int64_t rows_a_slab) {
 
 class Reconstruction {
  public:
-  Reconstruction(const fs::path& scan, fs::path out, const ReconstructionOptions& options,
+  Reconstruction(const fs::path& scan, Output out, const ReconstructionOptions& options,
                  const Console& console, const StopToken& stop)
-      : source_(open_projections(scan)),
+      : source_(open_scan(scan, out.path, console)),
         out_(std::move(out)),
         options_(options),
         console_(console),
@@ -151,7 +150,7 @@ class Reconstruction {
     if (!known_pixel_)
       console_.note("the scan does not tell its pixel size: values are in 1/pixel (--pixel-mm)");
     centres_ = centres_of(*source_, rows_, options_.centre, options_.preprocessing, console_);
-    const SlabStore store(out_, task_of(*source_, rows_, rows_a_slab_, centres_, geometry_, options_),
+    const SlabStore store(out_.path, task_of(*source_, rows_, rows_a_slab_, centres_, geometry_, options_),
                           options_.resume);
     ReconstructionResult result{
         .slab_rows = rows_a_slab_, .first_centre = centres_.front(), .last_centre = centres_.back()};
@@ -166,11 +165,11 @@ class Reconstruction {
   }
 
  private:
-  bool is_png() const { return out_.extension() == ".png"; }
+  bool is_png() const { return out_.path.extension() == ".png"; }
 
   // A kind of file that cannot hold the image is told before hours of work.
   void prove_writable() const {
-    if (!is_png()) create(out_, image_info(geometry_, rows_.count, known_pixel_));
+    if (!is_png()) create(out_.path, image_info(geometry_, rows_.count, known_pixel_), {}, out_.existing);
   }
 
   // The slices that are finished in the end.
@@ -234,9 +233,10 @@ class Reconstruction {
   void write(const SlabStore& store) const {
     ImageInfo info = image_info(geometry_, rows_.count, known_pixel_);
     if (is_png()) info.scalar = Scalar::UInt16;
-    const auto sink = create(out_, info,
+    const auto sink = create(out_.path, info,
                              {fmt::format("Reconstructed by lucivox {} from {}", version(),
-                                          fs::path(source_->name()).filename().string())});
+                                          fs::path(source_->name()).filename().string())},
+                             out_.existing);
     for (const Slab& slab : slabs_of(rows_, rows_a_slab_)) {
       const at::Tensor values = store.read(slab.first, {slab.rows.count, geometry_.rows, geometry_.columns});
       sink->write({{slab.first, 0, 0}, {slab.rows.count, geometry_.rows, geometry_.columns}},
@@ -253,7 +253,7 @@ class Reconstruction {
   }
 
   const std::unique_ptr<ProjectionSource> source_;
-  const fs::path out_;
+  const Output out_;
   const ReconstructionOptions& options_;
   const Console& console_;
   const StopToken& stop_;
@@ -275,7 +275,7 @@ Json to_json(const ReconstructionResult& result) {
           {"seconds", result.seconds}};
 }
 
-ReconstructionResult reconstruct_scan(const fs::path& scan, const fs::path& out,
+ReconstructionResult reconstruct_scan(const fs::path& scan, const Output& out,
                                       const ReconstructionOptions& options, const Console& console,
                                       const StopToken& stop) {
   return Reconstruction(scan, out, options, console, stop).run();

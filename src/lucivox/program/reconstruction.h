@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <lucivox/base/config.h>
+#include <lucivox/base/files.h>
 #include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/projections.h>
@@ -37,9 +38,9 @@ Json to_json(const ReconstructionResult& result);
 // read and the last one written meanwhile, into an image of the kind that `out` names: float32 in 1/mm (in
 // 1/pixel when nobody knows the pixel's size), one slice a detector row, the axis of rotation at x = y = 0.
 // PNG, for one slice, holds 16 bits between the darkest and the brightest 0.1 %. Finished slabs wait in the
-// folder .NAME.slabs beside `out` until all are there. Throws Error; nothing half-written stays under its
-// final name.
-ReconstructionResult reconstruct_scan(const std::filesystem::path& scan, const std::filesystem::path& out,
+// folder .NAME.slabs beside `out` until all are there. Throws Error, also (misuse) when `out` is not apart
+// from the scan or may not be replaced; nothing half-written stays under its final name.
+ReconstructionResult reconstruct_scan(const std::filesystem::path& scan, const Output& out,
                                       const ReconstructionOptions& options, const Console& console,
                                       const StopToken& stop);
 

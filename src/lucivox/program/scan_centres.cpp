@@ -8,7 +8,9 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/projections.h>
 #include <lucivox/program/font.h>
+#include <lucivox/program/image_files.h>
 #include <lucivox/program/picture.h>
 #include <lucivox/program/scan_centres.h>
 #include <lucivox/tomo/fbp.h>
@@ -175,6 +177,14 @@ CentreChoice centre_choice(const std::string& text) {
       fmt::format("'{}' as a centre of rotation", text),
       "auto, tilted, per-slice, a column such as 296.2, or those of the first and the last row, "
       "295.1,297.4");
+}
+
+std::unique_ptr<ProjectionSource> open_scan(const std::filesystem::path& scan,
+                                            const std::filesystem::path& out, const Console& console) {
+  const std::vector<std::filesystem::path> files = files_of_scan(scan);
+  require_apart(out, files);
+  for (const std::filesystem::path& file : files) note_strays(file, console);
+  return open_projections(scan);
 }
 
 Rows with_halo(Rows rows, const ScanInfo& info, const Preprocessing& preprocessing) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,11 @@ struct CentreChoice {
 
 // "auto", "tilted", "per-slice", "296.2" or "295.1,297.4". Throws Error (misuse).
 CentreChoice centre_choice(const std::string& text);
+
+// Opens a scan that is to be reconstructed into `out`; strays in its folders are noted. Throws Error, also
+// (misuse) when `out` is not apart from what the scan is read from.
+std::unique_ptr<ProjectionSource> open_scan(const std::filesystem::path& scan,
+                                            const std::filesystem::path& out, const Console& console);
 
 // `rows` with the halo that they need, as far as the detector has one.
 Rows with_halo(Rows rows, const ScanInfo& info, const Preprocessing& preprocessing);

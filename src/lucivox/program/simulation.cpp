@@ -9,6 +9,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/open.h>
+#include <lucivox/program/image_files.h>
 #include <lucivox/program/simulation.h>
 
 namespace fs = std::filesystem;
@@ -56,22 +57,14 @@ void write_slice(const fs::path& path, const at::Tensor& values_YX, const ImageI
   sink->commit();
 }
 
-void require_new(const fs::path& path) {
-  if (fs::exists(path)) throw Error::misuse(path.string() + " exists already", "choose another folder");
-}
-
 void write_pairs(const fs::path& folder, const Slices& slices, const Console& console,
                  const StopToken& stop) {
-  for (const char* part : {"HQ", "LQ", "truth"}) {
-    require_new(folder / part);
-    create_folder(folder / part);
-  }
-  Progress progress(console, "scanning " + folder.filename().string(), slices.count, "slices");
+  for (const char* part : {"HQ", "LQ", "truth"}) create_folder(folder / part);
+  Progress progress(console, "scanning", slices.count, "slices");
   for (int64_t first = 0; first < slices.count; first += slices.together) {
     if (stop.stop_requested())
-      throw Error(
-          "stopped before the end",
-          fmt::format("the slices made so far are whole; to begin anew, remove {} first", folder.string()));
+      throw Error("stopped before the end",
+                  "start it again with --overwrite, which replaces the slices made so far");
     const Pairs made = slices.make(first, std::min(slices.together, slices.count - first));
     for (int64_t i = 0; i < made.truth.size(0); ++i) {
       const std::string name = fmt::format("slice_{:04}.tif", first + i);
@@ -88,8 +81,6 @@ void write_pairs(const fs::path& folder, const Slices& slices, const Console& co
 class Volume {
  public:
   Volume(const fs::path& path, const Slices& slices) : info_(slices.info) {
-    require_new(path);
-    create_folder(path.parent_path());
     info_.shape[0] = slices.count;
     sink_ = create(path, info_);
   }
@@ -102,6 +93,18 @@ class Volume {
   ImageInfo info_;
   std::unique_ptr<ImageSink> sink_;
 };
+
+void write_pairs_and_hdf5(const fs::path& folder, Slices slices, const Console& console,
+                          const StopToken& stop) {
+  Volume clean(folder / "clean.h5", slices), noisy(folder / "noisy.h5", slices);
+  slices.also = [&](int64_t first, const Pairs& made) {
+    clean.write(first, made.good);
+    noisy.write(first, made.poor);
+  };
+  write_pairs(folder, slices, console, stop);
+  clean.commit();
+  noisy.commit();
+}
 
 // What the simulation leaves open follows from the image.
 CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
@@ -118,18 +121,22 @@ CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
 
 }  // namespace
 
-int64_t simulate_ct_files(const fs::path& folder, const CtSimulation& simulation, int64_t first,
-                          int64_t count, const Console& console, const StopToken& stop) {
+int64_t simulate_ct_files(const Output& out, const CtSimulation& simulation, int64_t first, int64_t count,
+                          const Console& console, const StopToken& stop) {
   const CtSimulation full = resolve(simulation);
   const auto make = [&](int64_t i, int64_t together) {
     return pairs(simulate_ct(full, first + i, together));
   };
-  write_pairs(folder, {count, kCtGroup, slice_info(full), make}, console, stop);
+  write_folder(out, [&](const fs::path& folder) {
+    write_pairs(folder, {count, kCtGroup, slice_info(full), make}, console, stop);
+  });
   return count;
 }
 
-int64_t simulate_ct_files_from(const fs::path& image, const fs::path& folder, const CtSimulation& simulation,
+int64_t simulate_ct_files_from(const fs::path& image, const Output& out, const CtSimulation& simulation,
                                const Console& console, const StopToken& stop) {
+  require_apart(out.path, files_of_image(image));
+  note_strays(image, console);
   const auto source = open(image);
   const ImageInfo& info = source->info();
   const CtSimulation full = resolve(field_of(simulation, info));
@@ -139,29 +146,23 @@ int64_t simulate_ct_files_from(const fs::path& image, const fs::path& folder, co
     if (info.padding) hu = hu.masked_fill(hu == *info.padding, kAirHu);
     return pairs(simulate_ct(full, first, hu, {info.spacing_mm[0], info.spacing_mm[1]}));
   };
-  write_pairs(folder, {full.slices, kCtGroup, slice_info(full), make}, console, stop);
+  write_folder(out, [&](const fs::path& folder) {
+    write_pairs(folder, {full.slices, kCtGroup, slice_info(full), make}, console, stop);
+  });
   return full.slices;
 }
 
-int64_t simulate_tomo_files(const fs::path& folder, const TomoSimulation& simulation, TomoFiles files,
+int64_t simulate_tomo_files(const Output& out, const TomoSimulation& simulation, TomoFiles files,
                             const Console& console, const StopToken& stop) {
   const TomoSimulation full = resolve(simulation);
   const auto make = [&](int64_t first, int64_t together) {
     return pairs(simulate_tomo(full, first, together));
   };
-  Slices slices{full.slices, kTomoGroup, slice_info(full), make};
-  if (files == TomoFiles::Folders) {
-    write_pairs(folder, slices, console, stop);
-    return full.slices;
-  }
-  Volume clean(folder / "clean.h5", slices), noisy(folder / "noisy.h5", slices);
-  slices.also = [&](int64_t first, const Pairs& made) {
-    clean.write(first, made.good);
-    noisy.write(first, made.poor);
-  };
-  write_pairs(folder, slices, console, stop);
-  clean.commit();
-  noisy.commit();
+  const Slices slices{full.slices, kTomoGroup, slice_info(full), make};
+  write_folder(out, [&](const fs::path& folder) {
+    if (files == TomoFiles::Folders) return write_pairs(folder, slices, console, stop);
+    write_pairs_and_hdf5(folder, slices, console, stop);
+  });
   return full.slices;
 }
 

@@ -111,7 +111,7 @@ void claim_folder(Sweep sweep, const TrainingJob& job, const Json& configuration
   if (job.start == Start::Fresh) {
     if (fs::exists(sweep_file(job.run)) || RunFolder::is_run(job.run))
       throw Error::misuse(job.run.string() + " already holds a run or a sweep",
-                          "go on with it by --resume, or choose another folder");
+                          "continue it with --resume, or choose another run folder (--run)");
     create_folder(job.run);
     write_file(sweep_file(job.run), about.dump(2) + "\n");
   } else if (sweep_configuration_of(job.run) != configuration ||
@@ -177,7 +177,9 @@ Json sweep_configuration_of(const fs::path& folder) {
 }
 
 SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
-  const Json configuration = training_configuration(job.architecture, job.configuration).resolved();
+  const TrainingConfiguration parsed = training_configuration(job.architecture, job.configuration);
+  require_run_outside(job.run, parsed.files());
+  const Json configuration = parsed.resolved();
   require_comparable(sweep, configuration);
   const std::vector<Point> points = points_of(sweep, configuration, console);
   claim_folder(sweep, job, configuration);

@@ -262,11 +262,16 @@ ReportContent report(const TrainingJob& job, const TrainingConfiguration& config
 
 }  // namespace
 
+void require_run_outside(const fs::path& run, const std::vector<fs::path>& inputs) {
+  require_outside(run, inputs, "choose another run folder (--run)");
+}
+
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
   TrainingConfiguration configuration = training_configuration(job.architecture, job.configuration);
-  const auto training = open_pairs(configuration.train_data);
+  require_run_outside(job.run, configuration.files());
+  const auto training = open_pairs(configuration.train_data, console);
   const auto validation =
-      configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data);
+      configuration.validation_data.is_null() ? nullptr : open_pairs(configuration.validation_data, console);
 
   complete(configuration, *training, console);
   Model model{Network(configuration.graph(), configuration.train.seed),

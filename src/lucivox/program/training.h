@@ -37,6 +37,10 @@ struct TrainingSummary {
   Json json;                           // what summary.json holds
 };
 
+// Throws Error (misuse) when the run folder is among `inputs` or inside one of them. Data may be inside of
+// it.
+void require_run_outside(const std::filesystem::path& run, const std::vector<std::filesystem::path>& inputs);
+
 // Trains, and when it is finished leaves in the run folder model.safetensors, pictures/*.png, report.html
 // and, last of all, summary.json; other ranks than the first leave it to that one, and give the result alone.
 // Throws Error as the parts do, and when ranks were told different things.

@@ -6,6 +6,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/program/training_configuration.h>
+#include <lucivox/program/training_data.h>
 
 namespace lucivox {
 namespace {
@@ -63,6 +64,15 @@ Graph TrainingConfiguration::graph() const {
   return std::visit(Overload{[](const DdnetOptions& options) { return ddnet(options); },
                              [](const TomoganOptions& options) { return tomogan(options); }},
                     network);
+}
+
+std::vector<std::filesystem::path> TrainingConfiguration::files() const {
+  std::vector<std::filesystem::path> all{train.loss.perceptual.weights};
+  for (const Json& where : {train_data, validation_data}) {
+    if (where.is_null()) continue;
+    for (const std::filesystem::path& file : files_of_pairs(where)) all.push_back(file);
+  }
+  return all;
 }
 
 Json TrainingConfiguration::resolved() const {

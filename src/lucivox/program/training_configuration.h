@@ -1,7 +1,9 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/progress.h>
@@ -29,6 +31,8 @@ struct TrainingConfiguration {
   bool intensity_open = false, crop_open = false;
 
   Graph graph() const;
+  // The files and folders that it names.
+  std::vector<std::filesystem::path> files() const;
   // With every default filled in.
   Json resolved() const;
 };

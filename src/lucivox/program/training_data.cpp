@@ -15,43 +15,77 @@ VolumePair pair_of(const fs::path& low, const fs::path& full) {
   return {[low] { return open(low); }, [full] { return open(full); }};
 }
 
-std::vector<VolumePair> pairs_in(const fs::path& folder) {
+std::vector<VolumePair> pairs_in(const fs::path& folder, const Console& console) {
   require_exists(folder, "training data");
   for (const char* part : {"HQ", "LQ"}) {
     if (!fs::is_directory(folder / part)) {
-      throw Error(
-          (folder / part).string() + " does not exist",
-          "training data are a folder with HQ/ (full dose) and LQ/ (low dose) of equally named images");
+      throw Error((folder / part).string() + " does not exist",
+                  "training data are a folder with HQ/ (full dose) and LQ/ (low dose), whose images have the "
+                  "same names");
     }
   }
   std::vector<VolumePair> pairs;
-  for (const auto& [low, full] : equally_named(folder / "LQ", folder / "HQ"))
+  for (const auto& [low, full] : pairs_by_name(folder / "LQ", folder / "HQ", console))
     pairs.push_back(pair_of(low, full));
   return pairs;
 }
 
-std::vector<VolumePair> listed_pairs(const Json& list) {
-  std::vector<VolumePair> pairs;
+struct ListedPair {
+  std::string low, full;
+};
+
+std::vector<ListedPair> listed_pairs(const Json& list) {
+  std::vector<ListedPair> pairs;
   for (const Json& entry : list) {
-    std::string low, full;
+    ListedPair pair;
     ConfigTable table(entry, "data");
-    table.read("low", low);
-    table.read("full", full);
+    table.read("low", pair.low);
+    table.read("full", pair.full);
     table.finish();
-    if (low.empty() || full.empty())
+    if (pair.low.empty() || pair.full.empty())
       throw Error::misuse("a pair of volumes needs both low and full", "{ low = \"...\", full = \"...\" }");
+    pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+std::vector<VolumePair> open_listed(const Json& list, const Console& console) {
+  std::vector<VolumePair> pairs;
+  for (const auto& [low, full] : listed_pairs(list)) {
+    note_strays(low, console);
+    note_strays(full, console);
     pairs.push_back(pair_of(low, full));
   }
   return pairs;
+}
+
+Error neither_folder_nor_list() {
+  return Error::misuse("training data must be a folder or a list of pairs",
+                       "data.train = \"folder\" with HQ/ and LQ/");
 }
 
 }  // namespace
 
-std::unique_ptr<PairedSlices> open_pairs(const Json& where) {
-  if (where.is_string()) return paired_slices(pairs_in(where.get<std::string>()));
-  if (where.is_array()) return paired_slices(listed_pairs(where));
-  throw Error::misuse("training data must be a folder or a list of pairs",
-                      "data.train = \"folder\" with HQ/ and LQ/");
+std::unique_ptr<PairedSlices> open_pairs(const Json& where, const Console& console) {
+  if (where.is_string()) return paired_slices(pairs_in(where.get<std::string>(), console));
+  if (where.is_array()) return paired_slices(open_listed(where, console));
+  throw neither_folder_nor_list();
+}
+
+std::vector<fs::path> files_of_pairs(const Json& where) {
+  if (where.is_string()) {
+    const fs::path folder = where.get<std::string>();
+    return {folder, folder / "HQ", folder / "LQ"};
+  }
+  if (!where.is_array()) throw neither_folder_nor_list();
+  std::vector<fs::path> files;
+  for (const auto& [low, full] : listed_pairs(where)) {
+    for (const std::string& image : {low, full}) {
+      const std::vector<fs::path> read = files_of_image(image);
+      files.insert(files.end(), read.begin(), read.end());
+    }
+  }
+  return files;
 }
 
 }  // namespace lucivox

@@ -36,7 +36,7 @@ void record_scalars(EventWriter& events, const std::string& prefix, int64_t step
 RunFolder RunFolder::create(const fs::path& path, const Json& configuration) {
   if (is_run(path)) {
     throw Error::misuse(path.string() + " already holds a run",
-                        "go on with it by --resume, or choose another folder");
+                        "continue it with --resume, or choose another run folder (--run)");
   }
   return restart(path, configuration);
 }

@@ -25,29 +25,18 @@ double dot(const Vector& a, const Vector& b) {
 
 // ---- a series ----
 
-std::vector<fs::path> visible_files(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename().string().front() != '.')
-      files.push_back(entry.path());
+std::vector<DicomSlice> read_slices(const ImageFolder& folder) {
+  if (!folder.is_series()) {
+    throw Error(fmt::format("{} holds {} images, not the slices of one DICOM series", folder.path.string(),
+                            to_string(folder.kind)),
+                "name one of its images");
   }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-std::vector<DicomSlice> read_slices(const fs::path& folder) {
   std::vector<DicomSlice> slices;
-  for (const fs::path& path : visible_files(folder)) {
-    // notes beside the slices are ignored, but what calls itself DICOM and is not would leave a hole in the
-    // series
-    if (!looks_like_dicom(path)) {
-      if (path.extension() == ".dcm") throw damaged(path, "it is empty or not a DICOM file");
-      continue;
-    }
+  for (const fs::path& path : folder.images) {
     if (auto slice = read_slice(path)) slices.push_back(std::move(*slice));
   }
   if (slices.empty()) {
-    throw Error(fmt::format("the folder {} holds no DICOM slices", folder.string()),
+    throw Error(fmt::format("the folder {} holds no DICOM slices", folder.path.string()),
                 "give the folder that directly holds the slices of one series, or an image file");
   }
   return slices;
@@ -286,11 +275,11 @@ std::unique_ptr<ImageSource> open_dicom(const fs::path& file) {
   return std::make_unique<DicomSource>(file, std::vector{std::move(*slice)});
 }
 
-std::unique_ptr<ImageSource> open_dicom_series(const fs::path& folder) {
+std::unique_ptr<ImageSource> open_dicom_series(const ImageFolder& folder) {
   silence_gdcm();
   std::vector<DicomSlice> slices = read_slices(folder);
-  require_one_series(folder, slices);
-  return std::make_unique<DicomSource>(folder, std::move(slices));
+  require_one_series(folder.path, slices);
+  return std::make_unique<DicomSource>(folder.path, std::move(slices));
 }
 
 }  // namespace lucivox::formats

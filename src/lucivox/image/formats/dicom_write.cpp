@@ -272,16 +272,13 @@ bool encode_new(const fs::path& pending, const ImageInfo& info, const std::strin
   return true;
 }
 
-void require_writable(const fs::path& path, const ImageInfo& info) {
+void require_writable(const fs::path& path, const ImageInfo& info, Existing existing) {
   const bool one_file = path.extension() == ".dcm";
   if (one_file && info.shape[0] != 1) {
     throw Error::misuse(fmt::format("{} names one slice, but the image has {}", path.string(), info.shape[0]),
                         "a DICOM series is a folder: give a name without extension");
   }
-  if (!one_file && fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path))) {
-    throw Error::misuse(fmt::format("{} exists and is not an empty folder", path.string()),
-                        "name a new folder for the DICOM series");
-  }
+  if (!one_file) require_vacant({path, existing});
   constexpr int64_t largest = 65535;  // Rows and Columns are 16-bit numbers
   if (info.shape[1] > largest || info.shape[2] > largest) {
     throw Error(fmt::format("DICOM slices have at most {} rows and columns", largest),
@@ -300,9 +297,9 @@ void require_same_shape(const fs::path& path, const ImageInfo& info, const Dicom
 }  // namespace
 
 std::unique_ptr<ImageSink> create_dicom(const fs::path& path, const ImageInfo& info,
-                                        const Derivation& derivation) {
+                                        const Derivation& derivation, Existing existing) {
   silence_gdcm();
-  require_writable(path, info);
+  require_writable(path, info, existing);
   const auto source = std::dynamic_pointer_cast<const DicomHeader>(info.native);
   if (source) require_same_shape(path, info, *source);
   // slices may have scales of their own, and a scale of ours needs all values: they wait as they are

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/open.h>
 #include <lucivox/image/image.h>
 #include <lucivox/image/projections.h>
@@ -18,9 +19,9 @@ namespace lucivox::formats {
 // dicom_read.cpp, dicom_write.cpp
 bool looks_like_dicom(const std::filesystem::path& file);
 std::unique_ptr<ImageSource> open_dicom(const std::filesystem::path& file);
-std::unique_ptr<ImageSource> open_dicom_series(const std::filesystem::path& folder);
+std::unique_ptr<ImageSource> open_dicom_series(const ImageFolder& folder);
 std::unique_ptr<ImageSink> create_dicom(const std::filesystem::path& path, const ImageInfo& info,
-                                        const Derivation& derivation);
+                                        const Derivation& derivation, Existing existing);
 
 // nifti.cpp
 std::unique_ptr<ImageSource> open_nifti(const std::filesystem::path& file);
@@ -29,6 +30,8 @@ std::unique_ptr<ImageSink> create_nifti(const std::filesystem::path& file, const
 
 // itk.cpp
 enum class ItkKind { Nrrd, MetaImage };
+// The file that holds the voxels: `file` itself, or the one that its header names. Throws Error when missing.
+std::filesystem::path itk_data_file(const std::filesystem::path& file);
 std::unique_ptr<ImageSource> open_itk(const std::filesystem::path& file, ItkKind kind);
 std::unique_ptr<ImageSink> create_itk(const std::filesystem::path& file, ItkKind kind, const ImageInfo& info,
                                       const Derivation& derivation);
@@ -65,5 +68,6 @@ std::unique_ptr<ProjectionSource> open_dxchange(const std::filesystem::path& fil
 
 // scan_description.cpp
 std::unique_ptr<ProjectionSource> open_described(const std::filesystem::path& description);
+std::vector<std::filesystem::path> files_of_description(const std::filesystem::path& description);
 
 }  // namespace lucivox::formats

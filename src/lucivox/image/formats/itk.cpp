@@ -286,6 +286,10 @@ void require_one_file(const fs::path& file) {
 
 }  // namespace
 
+fs::path itk_data_file(const fs::path& file) {
+  return data_file(file, read_text_header(file));
+}
+
 std::unique_ptr<ImageSource> open_itk(const fs::path& file, ItkKind kind) {
   const Io::Pointer io = make_io(kind);
   reading(file, kind, [&] {

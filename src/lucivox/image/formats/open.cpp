@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -9,6 +9,7 @@
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 #include <lucivox/image/formats/checks.h>
+#include <lucivox/image/formats/folder.h>
 #include <lucivox/image/formats/formats.h>
 #include <lucivox/image/formats/open.h>
 
@@ -18,56 +19,6 @@ namespace lucivox {
 namespace {
 
 using namespace formats;
-
-enum class Kind { Dicom, Nifti, Nrrd, MetaImage, Png, Tiff, Hdf5 };
-
-struct Extension {
-  const char* text;
-  Kind kind;
-};
-
-constexpr Extension kExtensions[] = {
-    {".dcm", Kind::Dicom}, {".nii", Kind::Nifti},     {".nii.gz", Kind::Nifti},  {".nrrd", Kind::Nrrd},
-    {".nhdr", Kind::Nrrd}, {".mha", Kind::MetaImage}, {".mhd", Kind::MetaImage}, {".png", Kind::Png},
-    {".tif", Kind::Tiff},  {".tiff", Kind::Tiff},     {".h5", Kind::Hdf5},       {".hdf5", Kind::Hdf5},
-    {".hdf", Kind::Hdf5}};
-
-std::string extension_of(const fs::path& path) {
-  std::string name = path.filename().string();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return name.ends_with(".nii.gz") ? ".nii.gz" : fs::path(name).extension().string();
-}
-
-std::optional<Kind> kind_by_name(const fs::path& path) {
-  const std::string extension = extension_of(path);
-  for (const Extension& known : kExtensions) {
-    if (extension == known.text) return known.kind;
-  }
-  return std::nullopt;
-}
-
-std::optional<Kind> kind_by_content(const fs::path& path) {
-  constexpr size_t nifti_magic_at = 344;
-  const std::string head = first_bytes(path, nifti_magic_at + 4);
-  const auto begins = [&](std::string_view magic) { return head.starts_with(magic); };
-  using namespace std::string_view_literals;
-  if (begins("\x89HDF\r\n\x1a\n"sv)) return Kind::Hdf5;
-  if (begins("\x89PNG\r\n\x1a\n"sv)) return Kind::Png;
-  if (begins("II*\0"sv) || begins("MM\0*"sv) || begins("II+\0"sv) || begins("MM\0+"sv)) return Kind::Tiff;
-  if (begins("NRRD"sv)) return Kind::Nrrd;
-  if (head.size() > nifti_magic_at && (head.substr(nifti_magic_at) == "n+1\0"sv)) return Kind::Nifti;
-  if (begins("\x1f\x8b"sv) && extension_of(path) == ".nii.gz") return Kind::Nifti;
-  if (head.find("NDims") != std::string::npos && kind_by_name(path) == Kind::MetaImage)
-    return Kind::MetaImage;
-  if (looks_like_dicom(path)) return Kind::Dicom;
-  return std::nullopt;
-}
-
-std::vector<std::string> known_extensions() {
-  std::vector<std::string> all;
-  for (const Extension& known : kExtensions) all.emplace_back(known.text);
-  return all;
-}
 
 std::string list_of_kinds() {
   return fmt::format("known are {} and, without extension, a folder of DICOM slices",
@@ -89,6 +40,8 @@ Place split(const fs::path& path) {
 
 std::unique_ptr<ImageSource> open_kind(Kind kind, const Place& place) {
   switch (kind) {
+    case Kind::DicomSeries:
+      return open_dicom_series(image_folder(place.file));
     case Kind::Dicom:
       return open_dicom(place.file);
     case Kind::Nifti:
@@ -108,10 +61,11 @@ std::unique_ptr<ImageSource> open_kind(Kind kind, const Place& place) {
 }
 
 std::unique_ptr<ImageSink> create_kind(Kind kind, const Place& place, const ImageInfo& info,
-                                       const Derivation& derivation) {
+                                       const Derivation& derivation, Existing existing) {
   switch (kind) {
     case Kind::Dicom:
-      return create_dicom(place.file, info, derivation);
+    case Kind::DicomSeries:
+      return create_dicom(place.file, info, derivation, existing);
     case Kind::Nifti:
       return create_nifti(place.file, info, derivation);
     case Kind::Nrrd:
@@ -130,7 +84,7 @@ std::unique_ptr<ImageSink> create_kind(Kind kind, const Place& place, const Imag
 
 std::unique_ptr<ImageSource> open_place(const Place& place) {
   require_exists(place.file, "image");
-  if (fs::is_directory(place.file)) return open_dicom_series(place.file);
+  if (fs::is_directory(place.file)) return open_kind(Kind::DicomSeries, place);
   if (fs::file_size(place.file) == 0) throw damaged(place.file, "the file is empty");
   if (const auto kind = kind_by_content(place.file)) return open_kind(*kind, place);
   throw Error(fmt::format("{} is not an image that lucivox can read", place.file.string()),
@@ -169,11 +123,21 @@ std::unique_ptr<ImageSource> open(const fs::path& path) {
   }
 }
 
-std::unique_ptr<ImageSink> create(const fs::path& path, const ImageInfo& info, const Derivation& derivation) {
+std::vector<fs::path> files_of_image(const fs::path& path) {
+  const Place place = split(path);
+  std::error_code missing;
+  if (!fs::is_regular_file(place.file, missing)) return {place.file};
+  const auto kind = kind_by_content(place.file);
+  if (kind != Kind::Nrrd && kind != Kind::MetaImage) return {place.file};
+  return {place.file, itk_data_file(place.file)};
+}
+
+std::unique_ptr<ImageSink> create(const fs::path& path, const ImageInfo& info, const Derivation& derivation,
+                                  Existing existing) {
   const Place place = split(path);
   const Kind kind = kind_to_create(place.file);
   require_sound(place.file, kind, info);
-  return create_kind(kind, place, info, derivation);
+  return create_kind(kind, place, info, derivation, existing);
 }
 
 }  // namespace lucivox

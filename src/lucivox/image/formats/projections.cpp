@@ -1,3 +1,5 @@
+#include <vector>
+
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/checks.h>
@@ -39,6 +41,11 @@ std::unique_ptr<ProjectionSource> open_projections(const fs::path& path) {
   } catch (const std::exception& failure) {  // from a library, or of the file system
     throw damaged(path, failure.what());
   }
+}
+
+std::vector<fs::path> files_of_scan(const fs::path& path) {
+  require_exists(path, "scan");
+  return is_description(path) ? files_of_description(path) : std::vector{path};
 }
 
 bool is_scan(const fs::path& path) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include <lucivox/image/projections.h>
 
@@ -33,6 +34,10 @@ namespace lucivox {
 // Throws Error when something is missing, truncated, in colour, unknown or of another size than the rest; and
 // as ProjectionSource does. Values are returned as recorded, NaN included.
 std::unique_ptr<ProjectionSource> open_projections(const std::filesystem::path& path);
+
+// The files and folders that a scan is read from: the scan itself, and all that a description names. Throws
+// Error when there is no such scan or its description is wrong.
+std::vector<std::filesystem::path> files_of_scan(const std::filesystem::path& path);
 
 // Whether `path` is such a scan: a description, or HDF5 with projections and their angles.
 bool is_scan(const std::filesystem::path& path);

@@ -195,6 +195,20 @@ std::unique_ptr<ImageSource> open_frames(const Description& scan, const std::str
 
 }  // namespace
 
+std::vector<fs::path> files_of_description(const fs::path& description) {
+  const Description scan = read_description(description);
+  const fs::path folder = description.parent_path();
+  std::vector<fs::path> files{description};
+  if (!scan.angles_file.empty()) files.push_back(folder / scan.angles_file);
+  for (const std::string& name : {scan.projections, scan.flats, scan.darks}) {
+    if (name.empty()) continue;
+    const std::vector<fs::path> frames =
+        scan.raw ? std::vector{folder / name} : files_of_image(folder / name);
+    files.insert(files.end(), frames.begin(), frames.end());
+  }
+  return files;
+}
+
 std::unique_ptr<ProjectionSource> open_described(const fs::path& description) {
   const Description scan = read_description(description);
   if (scan.projections.empty()) {

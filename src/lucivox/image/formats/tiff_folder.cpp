@@ -1,12 +1,9 @@
-#include <algorithm>
-#include <cctype>
 #include <utility>
 #include <vector>
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
-#include <lucivox/base/text.h>
 #include <lucivox/image/formats/checks.h>
 #include <lucivox/image/formats/formats.h>
 #include <lucivox/image/formats/pixels.h>
@@ -16,23 +13,11 @@ namespace fs = std::filesystem;
 namespace lucivox::formats {
 namespace {
 
-bool is_tiff(const fs::path& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return (extension == ".tif" || extension == ".tiff") && !file.filename().string().starts_with('.');
-}
-
-std::vector<fs::path> tiffs_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (is_tiff(entry.path())) files.push_back(entry.path());
-  }
-  if (files.empty()) throw Error(folder.string() + " holds no TIFF files", "give the folder that holds them");
-  std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
-    return natural_less(a.filename().string(), b.filename().string());
-  });
-  return files;
+std::vector<fs::path> tiffs_in(const fs::path& path) {
+  const ImageFolder folder = image_folder(path);
+  if (folder.kind == Kind::Tiff) return folder.images;
+  throw Error(fmt::format("{} holds {} images, not TIFFs", path.string(), to_string(folder.kind)),
+              "give the folder that holds the TIFFs");
 }
 
 void require_alike(const fs::path& file, const ImageInfo& info, const fs::path& first_file,
