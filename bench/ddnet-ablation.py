@@ -39,6 +39,11 @@ FULL_ON_GPU = FULL | {"batch": 2, "slices": 16}
 LEARN_SIZE = 128  # of the slices that the short trainings for table 2 learn from
 
 
+# The step of the paper and of the peer: whole slices as they are (examples/ddnet-paper.toml).
+PAPER = {"crop": 0, "margin": 0, "augment": False, "vary_levels": 0, "learning_rate": 1e-4, "schedule": "exponential",
+         "freeze_norms_after": 0}
+
+
 @dataclasses.dataclass
 class Side:
     """One way to train: `train` are options of the product's own."""
@@ -65,7 +70,7 @@ def cpu_has_bf16():
 
 def variants(device):
     """The optimisations that `device` can have, by name."""
-    plain = {"precision": "fp32", "staging": "streaming", "capture": False}
+    plain = PAPER | {"precision": "fp32", "staging": "streaming", "capture": False}
     resident, captured = {"staging": "device"}, {"capture": True}
     if device == "cpu":
         fewer_bits = {"precision": "bf16"} if cpu_has_bf16() else {}
@@ -191,7 +196,7 @@ class Ablation:
         return found
 
     def training(self, seed):
-        epochs = self.plan["epochs"]  # the rest as in ddnet-quality
+        epochs = self.plan["epochs"]
         return {"seed": seed, "epochs": epochs, "batch": self.plan["training"], "crop": 64, "learning_rate": 2e-3,
                 "decay": 0.9, "freeze_norms_after": 3 * epochs // 4}
 

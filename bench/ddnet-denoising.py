@@ -39,8 +39,7 @@ NAME = "ddnet-denoising"
 HOUR_SLICES = {256: 384, 512: 128}
 HOUR_DOSES = "0.03,0.3"
 HOUR_SEED = 11  # the demo's slices have 1
-HOUR_TRAINING = ("train.epochs=75", "train.batch=4", "train.crop=128", "train.learning_rate=2e-3", "train.decay=0.94",
-                 "train.freeze_norms_after=8", "train.augment=true")
+HOUR_TRAINING = ("train.epochs=75",)  # the default recipe in everything else
 
 DOSES = (0.04, 0.10, 0.25)  # of the real scans
 SAME_RMSE = 1e-3  # HU between lucivox's and ours: both compute in float64, from the same float32 files
@@ -134,7 +133,7 @@ def train_for_an_hour(options):
     run, data = options.work / "hour", hour_data(options)
     if not (run / "summary.json").exists():
         print("training the hour's network", flush=True)
-        settings = (f"data.train={data}", f"data.validation={options.work / 'demo' / 'data' / 'held-out'}", *HOUR_TRAINING)
+        settings = (f"data.train={data}", *HOUR_TRAINING)
         resume = ["--resume"] if (run / "checkpoints" / "last.safetensors").exists() else []
         lucivox(options, "train", "ddnet", "--config", ROOT / "examples" / "ddnet.toml", "--run", run,
                 *(word for setting in settings for word in ("--set", setting)), *resume)

@@ -87,7 +87,6 @@ Findings loaders(c10::Device device) {
   TrainOptions options;
   options.batch = kBatch;
   options.crop = 64;
-  options.augment = true;
   const auto pairs = noise_slices(4);
   const auto loader = [&](c10::Device where) {
     return open_loader({*pairs, {}, options, 16, where, {}}, kQuiet);
@@ -125,6 +124,9 @@ at::Tensor all_weights(const Network& network) {
 Beginning beginning(c10::Device device, const std::string& precision, const char* staging, bool capture) {
   TrainOptions options;
   options.batch = kBatch;
+  options.crop = 0;
+  options.margin = 0;
+  options.learning_rate = 1e-4;
   options.precision = precision;
   options.staging = staging;
   options.capture = capture;
