@@ -137,6 +137,7 @@ TEST_F(PruneCommand, ShrinksWhatIsSparseAlready) {
   const Json info = Json::parse(run_command({"info", "--json", path("small").string()}).out);
   EXPECT_EQ(info.at("removed").at("dense parameters"), ddnet({.growth = 4}).parameter_count());
   EXPECT_GT(info.at("removed").at("filters"), 0);
+  EXPECT_EQ(info.at("training").at("pruned"), true) << "as its removed filters say";
 }
 
 TEST_F(PruneCommand, RefusesBadRequests) {

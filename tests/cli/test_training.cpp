@@ -1,5 +1,6 @@
 // What a user of `lucivox train ddnet` does: train, be interrupted, resume.
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <map>
 #include <thread>
@@ -213,6 +214,90 @@ TEST_F(TrainCommand, LearnsByFeatures) {
       Json::parse(read_file(folder_ / "features" / "run.json")).at("configuration").at("train").at("loss");
   EXPECT_EQ(loss.at("perceptual").at("network"), "vgg16");
   EXPECT_TRUE(fs::exists(folder_ / "features" / "report.html"));
+}
+
+// The best weights are those of the epoch with the smallest RMSE after the last pruning, here from the third
+// on.
+TEST_F(TrainCommand, TellsHowItGoesAndKeepsTheBestWeights) {
+  const Outcome outcome =
+      run_command(train("run", {"--set", "train.learning_rate=0.02"}));  // which makes it jump
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("low dose: RMSE 8"), std::string::npos) << "noise of 80 HU\n" << outcome.error;
+  EXPECT_NE(outcome.error.find("warning: this training has 60 steps on 6 slices"), std::string::npos);
+  int64_t best = 0;
+  double smallest = INFINITY, last = 0;
+  for (const Json& line : RunFolder::metrics_of(folder_ / "run")) {
+    if (line.at("kind") != "epoch" || line.at("phase") != "sparse") continue;
+    last = line.at("validation").at("rmse").get<double>();
+    if (last < smallest) best = line.at("epoch").get<int64_t>() + 1;
+    smallest = std::min(smallest, last);
+  }
+  const Json summary = Json::parse(read_file(folder_ / "run/summary.json"));
+  EXPECT_NEAR(summary.at("after").at("rmse").get<double>(), smallest, 1e-3);
+  EXPECT_EQ(load_model(folder_ / "run/model.safetensors").training.at("best_epoch"), best);
+  EXPECT_EQ(fs::exists(folder_ / "run/model-last.safetensors"), last > smallest);
+  EXPECT_TRUE(summary.at("others").contains("dense network"));
+}
+
+// 4 steps by a large rate: the network's output has nothing to do with the slices yet.
+TEST_F(TrainCommand, WarnsAtItsEndOfAResultThatIsWorseThanItsInput) {
+  const Outcome outcome = run_command(
+      train("run", {"--quiet", "--set", "train.epochs=1", "--set", "train.sparsity.criterion=none"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("warning: the trained network makes slices worse than they were"),
+            std::string::npos)
+      << outcome.error;
+  EXPECT_NE(read_file(folder_ / "run/report.html").find("worse than they were"), std::string::npos);
+}
+
+TEST_F(TrainCommand, HoldsOutSlicesUnlessThereAreOthers) {
+  const std::vector<std::string> usual{
+      "train", "ddnet",          "--set", "network.growth=2",
+      "--set", "train.epochs=1", "--set", fmt::format("data.train={}", (folder_ / "train").string())};
+  const auto run = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> all = usual;
+    all.insert(all.end(), {"--run", (folder_ / name).string()});
+    all.insert(all.end(), more.begin(), more.end());
+    return run_command(all);
+  };
+  const Outcome held = run("held", {});
+  ASSERT_EQ(held.code, 0) << held.error;
+  EXPECT_NE(held.error.find("2 of 6 slices are held out"), std::string::npos) << held.error;
+  EXPECT_EQ(Json::parse(read_file(folder_ / "held/summary.json")).at("slices"), 2);
+  const Outcome none = run("none", {"--set", "data.validation=false"});
+  ASSERT_EQ(none.code, 0) << none.error;
+  EXPECT_FALSE(Json::parse(read_file(folder_ / "none/summary.json")).contains("slices"));
+}
+
+TEST_F(TrainCommand, ARunRecordsTheOptionsThatItEndedWith) {
+  ASSERT_EQ(run_command(train("run", {"--set", "train.epochs=3"})).code, 0);
+  const Outcome longer = run_command({"train", "ddnet", "--resume", "--run", (folder_ / "run").string(),
+                                      "--threads", "2", "--set", "train.epochs=5"});
+  ASSERT_EQ(longer.code, 0) << longer.error;
+  const auto epochs = [](const Json& configuration) { return configuration.at("train").at("epochs"); };
+  EXPECT_EQ(epochs(RunFolder::configuration_of(folder_ / "run")), 5);
+  EXPECT_EQ(epochs(Json::parse(read_file(folder_ / "run/summary.json")).at("configuration")), 5);
+  EXPECT_EQ(epochs(load_model(folder_ / "run/model.safetensors").training.at("configuration")), 5);
+}
+
+// A folder of a run stands for its model; of a run that was stopped, for its best weights so far.
+TEST_F(TrainCommand, EnhanceTakesARunFolder) {
+  ASSERT_EQ(run_command(train("run")).code, 0);
+  const auto enhance = [&](const std::string& model, const std::string& out) {
+    return run_command({"enhance", (folder_ / model).string(), (folder_ / "validation/LQ/0.tif").string(),
+                        (folder_ / out).string()});
+  };
+  ASSERT_EQ(enhance("run", "a.tif").code, 0);
+  ASSERT_EQ(enhance("run/model.safetensors", "b.tif").code, 0);
+  EXPECT_TRUE(at::equal(read_image(folder_ / "a.tif"), read_image(folder_ / "b.tif")));
+  fs::remove(folder_ / "run/model.safetensors");
+  const Outcome unfinished = enhance("run", "c.tif");
+  ASSERT_EQ(unfinished.code, 0) << unfinished.error;
+  EXPECT_NE(unfinished.error.find("has not finished"), std::string::npos) << unfinished.error;
+  EXPECT_TRUE(at::equal(read_image(folder_ / "a.tif"), read_image(folder_ / "c.tif")));
+  fs::remove(folder_ / "run/checkpoints/best.safetensors");
+  EXPECT_TRUE(is_clear_error(enhance("run", "d.tif")));
+  EXPECT_TRUE(is_clear_error(enhance("train", "d.tif"))) << "not a run";
 }
 
 }  // namespace
