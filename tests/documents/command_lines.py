@@ -5,6 +5,10 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GROUPS = {
+    "examples": ("examples/*.toml", "examples/slurm/*"),
+    "guides": ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md", "bench/README.md"),
+}
 PROGRAMS = ("lucivox", "srun", "./run", "sbatch", "cmake")
 
 
@@ -19,16 +23,17 @@ class CommandLine:
 
 
 def documents(group):
-    """The paths of all `guides` or `examples`, relative to the root of the tree."""
-    patterns = {
-        "guides": ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md", "bench/README.md"),
-        "examples": ("examples/*.toml", "examples/slurm/*"),
-    }[group]
-    return [str(path.relative_to(ROOT)) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    """Paths relative to the root of the tree."""
+    return [str(path.relative_to(ROOT)) for pattern in GROUPS[group] for path in sorted(ROOT.glob(pattern))]
 
 
 def command_lines(group):
-    return [line for document in documents(group) for line in printed_in(document, (ROOT / document).read_text())]
+    """All of a group but those that a group before prints, too; each once."""
+    first = {}
+    for document in (document for each in GROUPS for document in documents(each)):
+        for line in printed_in(document, (ROOT / document).read_text()):
+            first.setdefault(line.text, line)
+    return [line for line in first.values() if line.document in documents(group)]
 
 
 def printed_in(document, text):

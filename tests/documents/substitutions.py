@@ -8,10 +8,15 @@ lines name is made by tiny_data.py under the printed name.
 SUBSTITUTIONS = {
     # trainings: a few steps of a narrow network
     "lucivox train ddnet": "lucivox train ddnet --set network.growth=4 --set train.epochs=1",
-    "lucivox train ddnet --run runs/chest": "lucivox train ddnet --set train.epochs=2 --run runs/chest",  # of one before
+    # goes on with the run of one epoch that tiny_data.py has trained
+    "lucivox train ddnet --run runs/chest": "lucivox train ddnet --set train.epochs=2 --run runs/chest",
     "--set train.batch=32": "--set train.batch=8",
     "--config examples/ddnet-sparse.toml": "--config examples/ddnet-sparse.toml --set train.epochs=3"
     " --set train.sparsity.dense_epochs=1 --set train.sparsity.gradual_epochs=1",
+    # sweeps: of up to 74 such trainings, on one slice
+    "--sweep hybrid": "--set data.train=one --set data.validation=one --set train.crop=32 --sweep hybrid",
+    "--sweep sparsity": "--set data.train=one --set data.validation=one --set train.crop=32 --set train.epochs=2"
+    " --set network.growth=1 --sweep sparsity",
     "lucivox train tomogan --config examples/tomogan.toml --set data.train=MY/train": "lucivox train tomogan"
     " --config examples/tomogan.toml --set train.epochs=1 --set train.batch=2 --set data.train=MY/tomograms",
     # simulations: a few small slices; some are made before as training data

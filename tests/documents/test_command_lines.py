@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import tiny_data
@@ -46,9 +47,9 @@ class CommandLines(unittest.TestCase):
     def test_all(self):
         check = {"lucivox": self.runs, "srun": self.runs, "./run": self.is_task, "sbatch": self.is_script,
                  "cmake": self.is_preset}
-        different = {line.text: line for line in reversed(command_lines(GROUP))}
-        self.assertTrue(different)
-        for line in reversed(different.values()):
+        lines = command_lines(GROUP)
+        self.assertTrue(lines, f"no command line is found in the {GROUP}")
+        for line in lines:
             with self.subTest(str(line)):
                 check[line.text.split(" ")[0]](line)
 
@@ -61,7 +62,9 @@ class CommandLines(unittest.TestCase):
             shutil.copytree(self.data, folder)
             if "--run" in words and "--resume" not in words:  # a training makes the folder of its run
                 shutil.rmtree(folder / words[words.index("--run") + 1], ignore_errors=True)
+            begun = time.monotonic()
             done = subprocess.run([LUCIVOX, *words], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
+        print(f"{time.monotonic() - begun:6.1f} s  {tiny}", flush=True)
         self.assertEqual(done.returncode, 0, f"""
 {line}
 was run as

@@ -1,7 +1,6 @@
 """Tiny files of every kind that the printed command lines read, under the names that they print."""
 
 import array
-import pathlib
 import random
 import shutil
 import subprocess
@@ -14,7 +13,8 @@ PATIENCE_S = 120  # with a command; it takes seconds
 
 def make_all(lucivox, folder):
     def run(*words):
-        done = subprocess.run([lucivox, *words, "--quiet"], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
+        command = [lucivox, *words, "--quiet"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
         if done.returncode != 0:
             raise RuntimeError(f"lucivox {' '.join(words)}: exit code {done.returncode}\n{done.stderr}")
 
@@ -32,10 +32,12 @@ def make_all(lucivox, folder):
 def make_pairs(run, folder):
     run("simulate", "ct", "data/train", "--slices", "12", "--size", "96")
     run("simulate", "ct", "data/validation", "--slices", "2", "--size", "96", "--seed", "2")
+    run("simulate", "ct", "one", "--slices", "1", "--size", "32")
     run("simulate", "tomo", "MY/tomograms", "--slices", "6", "--size", "48")
     shutil.copytree(folder / "data/train", folder / "MY/train")
     shutil.copytree(folder / "data/train/LQ", folder / "A")
     shutil.copytree(folder / "data/train/HQ", folder / "B")
+    shutil.copy(folder / "A/slice_0000.tif", folder / "FILE")
 
 
 def make_volumes(run, folder):
@@ -43,7 +45,6 @@ def make_volumes(run, folder):
     write_nrrd(folder / "slices.nrrd", (4, 96, 96))
     for volume in ("scan.nii.gz", "SERIES"):
         run("enhance", "MODEL", "slices.nrrd", volume)
-    shutil.copy(folder / "scan.nii.gz", folder / "FILE")
     for patient in ("patient1", "patient2"):
         (folder / patient).mkdir()
     for quality in ("low", "full"):
