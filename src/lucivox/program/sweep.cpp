@@ -130,7 +130,10 @@ bool same_dense_epochs(const Json& a, const Json& b) {
 }
 
 // A run that has passed the dense epochs of another: its record and its checkpoint.
-void branch_off(const fs::path& dense_run, const TrainingJob& job) {
+void branch_off(const fs::path& dense_run, TrainingJob job) {
+  // what follows from the data was resolved when that run began
+  job.configuration["train"]["freeze_norms_after"] =
+      RunFolder::configuration_of(dense_run).at("train").at("freeze_norms_after");
   RunFolder run = RunFolder::create(job.run, job.configuration);
   for (const Json& line : RunFolder::metrics_of(dense_run)) {
     if (line.at("kind") == "pruning") break;

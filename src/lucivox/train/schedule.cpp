@@ -54,7 +54,7 @@ std::optional<int64_t> freezing_step(const TrainOptions& options, int64_t steps_
     return std::llround(options.freeze_norms_after * static_cast<double>(steps_per_epoch));
   constexpr int64_t fewest = 160;
   const int64_t steps = options.epochs * steps_per_epoch;
-  return std::min(std::max(steps / 10, fewest), steps / 3);
+  return std::min(std::max(steps / 10, fewest), std::max<int64_t>(steps / 3, 1));
 }
 
 std::optional<Switch> switch_after(const std::vector<double>& losses, const SparsityOptions& options) {

@@ -185,7 +185,7 @@ class Supervised final : public TrainingTask {
     if (std::min(rows, columns) < needed) {
       throw Error(fmt::format("{} has {}x{} pixels, training needs at least {}x{}", training_.name(index),
                               rows, columns, needed, needed),
-                  options_.crop > 0 ? "choose a smaller crop" : "use larger slices");
+                  options_.crop > 0 ? "set a smaller train.crop" : "use larger slices");
     }
     if (training_.stack_of(index).count < depth_) {
       throw Error(fmt::format("the network reads {} adjacent slices, the stack of {} has {}", depth_,
