@@ -170,44 +170,6 @@ TEST_F(EnhanceCommand, KeepsARealChestSeriesQuantitative) {
   EXPECT_TRUE(at::equal(enhanced.masked_select(~padding), hu.masked_select(~padding) + 10));
 }
 
-}
-
-TEST(EvaluateCommand, TellsAKnownDifference) {
-  const TemporaryFolder folder;
-  const at::Tensor truth = torch::randn({2, 32, 32}) * 300;
-  write_image(folder / "a.nii.gz", truth + 20.48);
-  write_image(folder / "b.nii.gz", truth);
-  const Outcome outcome =
-      run_command({"evaluate", (folder / "a.nii.gz").string(), (folder / "b.nii.gz").string(), "--json"});
-  ASSERT_EQ(outcome.code, 0) << outcome.error;
-  const Json json = Json::parse(outcome.out);
-  EXPECT_EQ(json.at("slices").size(), 2U);
-  // 20.48 of 2048 is 1 %: 40 dB
-  EXPECT_NEAR(json.at("mean").at("psnr").get<double>(), 40, 1e-3);
-}
-
-// Two slices of which one is 20.48 off: paired by name, whatever else is there.
-TEST(EvaluateCommand, PairsFoldersByNameInNaturalOrder) {
-  const TemporaryFolder folder;
-  for (const char* part : {"a", "b"}) {
-    fs::create_directory(folder / part);
-    for (const int64_t i : {2, 10}) {
-      const double value = i == 10 && *part == 'a' ? 20.48 : 0;
-      write_image(folder / part / fmt::format("s{}.tif", i), torch::full({1, 32, 32}, value));
-    }
-  }
-  write_file(folder / "a/notes.txt", "no image");
-  const Outcome outcome =
-      run_command({"evaluate", (folder / "a").string(), (folder / "b").string(), "--json"});
-  ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_NE(outcome.error.find("notes.txt"), std::string::npos) << outcome.error;
-  const Json slices = Json::parse(outcome.out).at("slices");
-  ASSERT_EQ(slices.size(), 2U);
-  EXPECT_EQ(slices[0].at("name"), "s2.tif");
-  EXPECT_EQ(slices[1].at("name"), "s10.tif");
-  EXPECT_NEAR(slices[1].at("psnr").get<double>(), 40, 1e-3);
-}
-
 TEST(InfoCommand, DescribesAFolderOfImages) {
   const TemporaryFolder folder;
   write_pairs(folder / "data", 3, 32);

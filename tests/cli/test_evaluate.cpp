@@ -1,4 +1,5 @@
 // What a user of `lucivox evaluate` does.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
@@ -6,6 +7,7 @@
 #include <torch/torch.h>
 
 #include <lucivox/base/config.h>
+#include <lucivox/base/files.h>
 
 namespace fs = std::filesystem;
 
@@ -98,6 +100,27 @@ TEST_F(EvaluateCommand, AsksForAWindowWhereTheReferenceIsConstant) {
   EXPECT_TRUE(is_clear_error(outcome));
   EXPECT_NE(outcome.error.find("--window"), std::string::npos) << outcome.error;
   EXPECT_NEAR(number(evaluate({"--window", "0,10"}), "psnr"), 20, 1e-6);  // 1 of 10
+}
+
+// Two slices of which one is 20.48 off: paired by name, whatever else is there.
+TEST_F(EvaluateCommand, PairsFoldersByNameInNaturalOrder) {
+  for (const char* part : {"a", "b"}) {
+    fs::create_directory(folder_ / part);
+    for (const int64_t i : {2, 10}) {
+      const double value = i == 10 && *part == 'a' ? 20.48 : 0;
+      write_image(folder_ / part / fmt::format("s{}.tif", i), torch::full({1, 32, 32}, value));
+    }
+  }
+  write_file(folder_ / "a/notes.txt", "no image");
+  const Outcome outcome =
+      run_command({"evaluate", (folder_ / "a").string(), (folder_ / "b").string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_NE(outcome.error.find("notes.txt"), std::string::npos) << outcome.error;
+  const Json slices = Json::parse(outcome.out).at("slices");
+  ASSERT_EQ(slices.size(), 2U);
+  EXPECT_EQ(slices[0].at("name"), "s2.tif");
+  EXPECT_EQ(slices[1].at("name"), "s10.tif");
+  EXPECT_NEAR(slices[1].at("psnr").get<double>(), 40, 1e-3);
 }
 
 }  // namespace

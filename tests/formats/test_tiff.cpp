@@ -321,7 +321,9 @@ TEST(TiffWriter, KeepsUnitsAndCalibrationOfEveryType) {
         EXPECT_EQ(source->info().scalar, scalar) << message;
         EXPECT_EQ(source->info().units, units) << message;
         EXPECT_TRUE(at::equal(source->read(whole(info)), values)) << message << " " << slope;
-        if (scalar != Scalar::Float32) EXPECT_EQ(source->info().slope, slope) << message;
+        if (scalar != Scalar::Float32) {
+          EXPECT_EQ(source->info().slope, slope) << message;
+        }
       }
     }
   }

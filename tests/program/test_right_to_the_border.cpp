@@ -79,7 +79,7 @@ TEST_P(RightToTheBorder, CropsAreWhatTheyAreInTheirSlice) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, RightToTheBorder, testing::Values("ddnet", "tomogan"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& tested) { return std::string(tested.param); });
 
 }  // namespace
 }  // namespace lucivox

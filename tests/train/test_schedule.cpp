@@ -137,6 +137,7 @@ TEST(AmountAt, RisesByTheCubicSchedule) {
 TEST(LearningRateAt, GoesOnDecayingUnlessTheSparseEpochsHaveTheirOwn) {
   TrainOptions options;
   options.learning_rate = 0.1;
+  options.schedule = "exponential";
   options.decay = 0.5;
   const Switch at{2, ""};
   EXPECT_EQ(learning_rate_at(0, std::nullopt, options), 0.1);

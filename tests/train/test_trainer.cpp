@@ -473,7 +473,9 @@ TEST(Trainer, FreezesNormsByTheStatisticsOfManySamples) {
   const torch::NoGradGuard no_grad;
   const at::Tensor all = at::cat(inputs), frozen = network.forward(all, Mode::Evaluation),
                    live = network.forward(all, Mode::Training);
-  EXPECT_LT((frozen - live).abs().max().item<double>(), 1e-3 * live.abs().max().item<double>());
+  // Running variances are unbiased: on the coarsest level, of 96 pixels, 1 % larger than those that live
+  // norms use, layer after layer. What follows the last few batches instead is off by the size of the output.
+  EXPECT_LT((frozen - live).abs().max().item<double>(), 0.1 * live.abs().max().item<double>());
 }
 
 // The smallest RMSE that the record has, of all dense epochs or of those after the last pruning.

@@ -25,7 +25,7 @@ TEST(Watch, IsSilentWhileATrainingGoesWell) {
   Watch watch(10, 20);
   watch.begin(with_rmse(42));
   double loss = 1, rmse = 300;
-  for (int64_t epoch = 0; epoch < 10; ++epoch, loss *= 0.7, rmse *= 0.5)
+  for (int64_t epoch = 0; epoch < 10; ++epoch, loss *= 0.7, rmse *= 0.3)
     EXPECT_TRUE(watch.after(epoch, 10 * (epoch + 1), loss, with_rmse(rmse)).empty()) << epoch;
 }
 
