@@ -36,6 +36,7 @@ growth = 4
 [train]
 epochs = 5
 learning_rate = 1e-3
+batch = 1
 crop = 32
 [train.sparsity]
 criterion = "magnitude"

@@ -39,6 +39,7 @@ growth = 4
 [train]
 epochs = 10
 learning_rate = 1e-3
+batch = 1
 crop = 32
 [train.sparsity]
 criterion = "filters-l1"

@@ -10,7 +10,7 @@ namespace {
 TEST(TrainOptions, DefaultToTheRecipe) {
   const TrainOptions o = train_options_from_json({});
   EXPECT_EQ(o.epochs, 50);
-  EXPECT_EQ(o.batch, 1);
+  EXPECT_EQ(o.batch, 2);
   EXPECT_EQ(o.crop, 96);
   EXPECT_EQ(o.margin, 16);
   EXPECT_EQ(o.vary_levels, 0.1);

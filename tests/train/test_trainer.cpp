@@ -34,6 +34,7 @@ std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices, int64_t side) {
 TrainOptions short_training() {
   TrainOptions options;
   options.epochs = 4;
+  options.batch = 1;
   options.learning_rate = 2e-3;
   options.schedule = "exponential";
   options.freeze_norms_after = 0;
@@ -433,6 +434,7 @@ TEST(Trainer, ResumedMixedPrecisionEqualsTheStraightOne) {
 TrainOptions by_the_recipe() {
   TrainOptions options;
   options.epochs = 6;
+  options.batch = 1;
   options.crop = 32;
   options.vary_levels = 0.5;
   options.freeze_norms_after = 2.5;  // epochs of 6 steps

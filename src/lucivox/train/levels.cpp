@@ -15,13 +15,12 @@ constexpr uint64_t kLevelsSeed = 5;  // part of the run's seed, after those of s
 // What scanners give: air, with the noise below it, to dense bone and implants.
 constexpr double kLowestHu = -1024, kHighestHu = 2048;
 
-constexpr double kWholeSamples = 0.5;  // of those that change; the others change inside of an ellipse
-constexpr double kEdge = 1;            // pixels over which an ellipse fades, about a scanner's own blur
+constexpr double kEdge = 1;  // pixels over which an ellipse fades, about a scanner's own blur
 
 // How one sample changes. Lengths are parts of its side.
 struct Change {
-  double level = 0, gain = 1, noise = 1;
-  bool changes = false, whole = true;
+  bool changes = false;
+  double level = 0, gain = 1;
   double row = 0.5, column = 0.5, radius_row = 1, radius_column = 1, turn = 0;
 };
 
@@ -29,26 +28,21 @@ Change draw(Random& random, double share, double low, double high) {
   Change change;
   change.changes = random.uniform() < share;
   change.level = random.uniform(low, high);
-  const double gain = random.uniform(-0.25, 1);  // one in five is of one value
-  change.gain = std::max(gain, 0.0);
-  const double noise = random.uniform(-0.3, 1.5);  // one in six is without noise
-  change.noise = std::max(noise, 0.0);
-  change.whole = random.uniform() < kWholeSamples;
+  change.gain = std::max(random.uniform(-0.5, 1), 0.0);  // a third is of one value
   change.row = random.uniform();
   change.column = random.uniform();
   // from a vessel to an organ, small ones as often as large ones
-  change.radius_row = 0.01 * std::pow(40, random.uniform());
+  change.radius_row = 0.02 * std::pow(25, random.uniform());
   change.radius_column = change.radius_row * std::pow(3, random.uniform(-1, 1));
   change.turn = random.uniform(0, std::numbers::pi);
   return change;
 }
 
 // Columns of a tensor [N, k] that the formulas read.
-enum Column : int64_t { Level, Gain, Noise, Changes, Whole, Row, ColumnAt, RadiusRow, RadiusColumn, Turn };
+enum Column : int64_t { Changes, Level, Gain, Row, ColumnAt, RadiusRow, RadiusColumn, Turn };
 
 std::vector<double> numbers_of(const Change& c) {
-  return {c.level, c.gain,   c.noise,      c.changes ? 1.0 : 0.0, c.whole ? 1.0 : 0.0,
-          c.row,   c.column, c.radius_row, c.radius_column,       c.turn};
+  return {c.changes ? 1.0 : 0.0, c.level, c.gain, c.row, c.column, c.radius_row, c.radius_column, c.turn};
 }
 
 // [N, 1, rows, columns]: 1 inside, 0 outside.
@@ -95,11 +89,9 @@ Batch Levels::changed(const Batch& batch, int64_t epoch, int64_t first) const {
       at::minimum((column(Level) - low_) / (mean - full.amin({1, 2, 3}, true)).clamp_min(1e-6),
                   (high_ - column(Level)) / (full.amax({1, 2, 3}, true) - mean).clamp_min(1e-6));
   const at::Tensor gain = column(Gain) * room.clamp(0, 1);
-  const at::Tensor mask =
-      column(Changes) * at::maximum(column(Whole), ellipses(changes, full.size(2), full.size(3)));
+  const at::Tensor mask = column(Changes) * ellipses(changes, full.size(2), full.size(3));
   const at::Tensor changed = full + mask * (column(Level) + gain * (full - mean) - full);
-  const at::Tensor noise_gain = 1 + column(Changes) * (column(Noise) - 1);
-  return {changed + noise_gain * noise, changed};
+  return {changed + noise, changed};
 }
 
 }  // namespace lucivox

@@ -25,7 +25,7 @@ constexpr double kFreezeEarly = -1;  // in configurations: "auto"
 // are in examples/ddnet-paper.toml.
 struct TrainOptions {
   int64_t epochs = 50;
-  int64_t batch = 1;  // of all ranks together
+  int64_t batch = 2;  // of all ranks together
   double learning_rate = 1e-3;
   std::string schedule = "cosine";  // or "exponential", schedule.h
   double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule
