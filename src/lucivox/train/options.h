@@ -21,8 +21,8 @@ struct SparsityOptions {
 
 constexpr double kFreezeEarly = -1;  // in configurations: "auto"
 
-// The defaults are the recipe that docs/ddnet-recipes.md compares with others. The settings of DDNet's paper
-// are in examples/ddnet-paper.toml.
+// The defaults are the recipe that the benchmark ddnet-recipes compares with others. The settings of DDNet's
+// paper are in examples/ddnet-paper.toml.
 struct TrainOptions {
   int64_t epochs = 50;
   int64_t batch = 2;  // of all ranks together

@@ -30,7 +30,7 @@ std::optional<std::string> flattening(const std::vector<double>& losses);
 // The step, counted from 0 through all epochs, before which batch norms are frozen; nothing: never. With
 // kFreezeEarly after a tenth of the training, but at least 160 steps, in which they do what they are for, and
 // at most a third: norms of the batch at hand make the first steps learn many times as fast, and from then on
-// they only keep a network from what its users will see (docs/ddnet-recipes.md).
+// they only keep a network from what its users will see.
 std::optional<int64_t> freezing_step(const TrainOptions& options, int64_t steps_per_epoch);
 
 // The switch, when the epoch that follows `losses` is to be the first sparse one: after dense_epochs, or,
