@@ -155,7 +155,7 @@ def networks_of(options):
     networks = {name: path for name, path in networks.items() if path.exists()}
     if options.full:
         networks = {"DDNet, an hour of training": train_for_an_hour(options)} | networks
-    return networks | {f"DDNet, {path}": path for path in options.network}
+    return networks | {f"DDNet, {'/'.join(path.parts[-2:])}": path for path in options.network}
 
 
 def scanned(options, scan, dose):
@@ -272,14 +272,17 @@ def add_noise_at_same_resolution(rows):
 
 def noise_at(trials, measure, value):
     """Noise of a classical method where its edge width or vessel contrast is `value`, between the strengths that were
-    tried; the least if there are several such, none if there is no such."""
+    tried; the least where there are several. In words where no strength comes to that."""
     crossings = []
     for a, b in zip(trials, trials[1:]):
         low, high = sorted((a[measure], b[measure]))
         if low <= value <= high and low < high:
             share = (value - a[measure]) / (b[measure] - a[measure])
             crossings.append(a["noise"] + share * (b["noise"] - a["noise"]))
-    return min(crossings, default=None)
+    if crossings:
+        return min(crossings)
+    sharper = (trials[0][measure] < value) == (measure == "edge_width")
+    return "always sharper" if sharper else "never as sharp"
 
 
 def ratios(rows):
@@ -302,8 +305,6 @@ def table(rows):
 
     def cell(row, key):
         value = row.get(key, "")
-        if value is None:
-            return "never"
         return value if isinstance(value, str) else f"{value:.{COLUMNS[key][1]}f}"
 
     heads = ["image", *(COLUMNS[key][0] for key in keys)]
@@ -323,10 +324,10 @@ def document(record):
         "that is better. *Noise equalised*: a slice was divided by a map of its noise, estimated from itself, and",
         "multiplied by it after denoising.", "",
         "For simulated slices the truth is known. *Noise* is the standard deviation of image minus truth where the",
-        "truth is uniform soft tissue; *edge width* is the distance in pixels from 10 to 90 % of the mean profile across",
-        "edges of more than 300 HU; *vessel contrast* is that of vessels of at most 9 pixels to the lung around them,",
-        "relative to the truth's. *Noise at DDNet's edge width* is a method's noise at the strength that makes its edges",
-        f"as wide as those of \"{record['ours']}\", \"never\" where no strength does; likewise for the contrast of",
+        "truth is uniform soft tissue; *edge width* is the distance in pixels from 10 to 90 % of the mean profile",
+        "across edges of more than 300 HU; *vessel contrast* is that of vessels of at most 9 pixels to the lung around",
+        "them, relative to the truth's. *Noise at DDNet's edge width* is a method's noise at the strength that makes",
+        f"its edges as wide as those of \"{record['ours']}\", if one does; likewise for the contrast of",
         "vessels. For real scans *noise* is the standard deviation in fixed rectangles.", "",
         *parts])
 
