@@ -1,12 +1,13 @@
-"""DDNet trained by lucivox against classical denoising of low-dose chest CT: total variation, non-local means and BM3D,
-each with its strength tuned on the very slices that it is judged on.
+"""DDNet trained by lucivox against classical denoising of low-dose chest CT: total variation, non-local means and
+BM3D, each with its strength tuned on the very slices that it is judged on.
 
-On simulated slices the truth is known, so that noise and resolution are judged apart: noise is the standard deviation of
-image minus truth where the truth is uniform, resolution the width of strong edges and the contrast of small vessels. One
-strength is a trade-off of the two, so noise is also told at the strength at which a method's edges are as wide as DDNet's.
+On simulated slices the truth is known, so that noise and resolution are judged apart: noise is the standard deviation
+of image minus truth where the truth is uniform, resolution the width of strong edges and the contrast of small vessels.
+One strength trades one for the other, so noise is also compared at the strength at which a method's edges are as wide
+as DDNet's, and at that at which its vessels have the same contrast.
 
---quick (the default) takes the networks of `lucivox demo` and its held-out slices. --full also trains a network for about
-an hour, scans the real CT in the folder given by --scans at three doses, and writes docs/ddnet-denoising.md.
+--quick (the default) takes the networks of `lucivox demo` and its held-out slices. --full also trains a network for
+about an hour, scans the real CT in the folder given by --scans at three doses, and writes docs/ddnet-denoising.md.
 """
 
 import argparse
@@ -47,22 +48,26 @@ SAME_RMSE = 1e-3  # HU between lucivox's and ours: both compute in float64, from
 
 @dataclasses.dataclass
 class Scan:
-    """A real series under --scans: every so many of its slices, and where its tissue is uniform: (top, left, height, width)."""
+    """A real series under --scans."""
 
     folder: str
-    step: int
-    uniform: tuple
+    step: int  # between slices that are taken
+    uniform: tuple  # where its tissue is uniform: (top, left, height, width) in pixels
+    part: tuple  # enlarged in pictures: (top, left, side)
 
 
-SCANS = (Scan("chest-ct", 1, ((300, 250, 20, 20),)), Scan("head-ct", 6, ((250, 250, 20, 20),)))
+SCANS = (Scan("chest-ct", 1, ((343, 291, 18, 18), (130, 235, 20, 40)), (200, 230, 160)),  # aorta, fat
+         Scan("head-ct", 6, ((230, 240, 20, 20),), (160, 180, 140)))  # an insert of a phantom's head
+DEMO_SHOWN, DEMO_PART = 2, (80, 110, 80)  # the slice of the demo in pictures, and the part that is enlarged
 
 
 @dataclasses.dataclass
 class SliceSet:
-    """Slices as lucivox wrote them, folder/{LQ,HQ} and for simulated ones truth. `uniform`: as in Scan, without truth.
-    `part`: the enlarged part of the pictures."""
+    """Slices as lucivox wrote them, folder/{LQ,HQ} and truth. `uniform` and `part` as in Scan; where `uniform` is empty
+    the truth is what was simulated, else a real scan, which has noise itself."""
 
     name: str
+    key: str  # of file names
     folder: pathlib.Path
     part: tuple
     uniform: tuple = ()
@@ -108,7 +113,7 @@ def make(folder, into):
 def demo(options):
     run = options.work / "demo"
     if not (run / "summary.json").exists():
-        print("training the demo's networks", flush=True)
+        print("training the demo's networks")
         lucivox(options, "demo", "--run", run)
     return run
 
@@ -132,7 +137,7 @@ def hour_data(options):
 def train_for_an_hour(options):
     run, data = options.work / "hour", hour_data(options)
     if not (run / "summary.json").exists():
-        print("training the hour's network", flush=True)
+        print("training the hour's network")
         settings = (f"data.train={data}", *HOUR_TRAINING)
         resume = ["--resume"] if (run / "checkpoints" / "last.safetensors").exists() else []
         lucivox(options, "train", "ddnet", "--config", ROOT / "examples" / "ddnet.toml", "--run", run,
@@ -148,7 +153,7 @@ def networks_of(options):
     networks = {name: path for name, path in networks.items() if path.exists()}
     if options.full:
         networks = {"DDNet, an hour of training": train_for_an_hour(options)} | networks
-    return networks | {f"DDNet, {path}": path for path in options.network}
+    return networks | {f"DDNet, {'/'.join(path.parts[-2:])}": path for path in options.network}
 
 
 def scanned(options, scan, dose):
@@ -160,12 +165,14 @@ def scanned(options, scan, dose):
             shutil.copy(path, series)
         lucivox(options, "simulate", "ct", folder, "--from", series, "--dose-fraction", dose)
 
-    folder = make(options.work / "scans" / f"{scan.folder}-{dose:g}", simulate)
-    return SliceSet(f"{scan.folder}, {100 * dose:g} % of the dose", folder, scan.part, scan.uniform)
+    key = f"{scan.folder}-{dose:g}"
+    folder = make(options.work / "scans" / key, simulate)
+    return SliceSet(f"{scan.folder}, {100 * dose:g} % of the dose", key, folder, scan.part, scan.uniform)
 
 
 def sets_of(options):
-    sets = [SliceSet("simulated chests, 4 % of the dose", demo(options) / "data" / "held-out", DEMO_PART)]
+    sets = [SliceSet("simulated chests, 4 % of the dose", "demo", demo(options) / "data" / "held-out", DEMO_PART,
+                     shown=DEMO_SHOWN)]
     if not options.full:
         return sets
     if options.scans is None:
@@ -176,28 +183,23 @@ def sets_of(options):
 
 # ---- what is judged ----
 
-def judge(images, full, truth, slices):
-    row = image_quality.distances(images, full)
-    return row | (truth.judge(images) if truth else {"noise": image_quality.noise_in(images, slices.uniform)})
-
-
-def classical(options, slices, low, full, truth):
-    """Rows of the classical methods, each by the better of its settings, and the images of the best of all."""
+def classical(options, methods, low, full, factors, reach):
+    """Each method, tuned, by the better of its settings."""
     tuning = denoisers.Tuning(options.work / "denoised", options.at_once)
     best = {}
-    for method in denoisers.METHODS:
-        # the noise at DDNet's edge width is looked for among many strengths
-        tuned = tuning.tune(method, low, full, reach=2 if truth else 1)
-        print(f"  {method.name:<28}{tuned.best.rmse:>8.2f} HU  {tuned.strength(tuned.best)}", flush=True)
+    for method in methods:
+        tuned = tuning.tune(method, low, full, factors, reach)
+        print(f"  {method.name:<34}{tuned.best.rmse:>8.2f} HU  {tuned.strength(tuned.best)}")
         if method.name not in best or tuned.best.rmse < best[method.name].best.rmse:
             best[method.name] = tuned
-    rows = []
-    for name, tuned in best.items():
-        trials = [{"strength": trial.strength, "rmse": trial.rmse, **(truth.judge(trial.images) if truth else {})}
-                  for trial in tuned.trials]
-        rows.append({"name": name, "kind": "classical", "strength": tuned.strength(tuned.best), "trials": trials,
-                     **judge(tuned.best.images, full, truth, slices)})
-    return rows, min(best.values(), key=lambda tuned: tuned.best.rmse).best.images
+    return list(best.values())
+
+
+def classical_row(tuned, measure, truth):
+    trials = [{"strength": trial.strength, "rmse": trial.rmse, **(truth.judge(trial.images) if truth else {})}
+              for trial in tuned.trials]
+    return {"name": tuned.method.name, "kind": "classical", "strength": tuned.strength(tuned.best), "trials": trials,
+            **measure(tuned.best.images)}
 
 
 def enhanced(options, model, slices):
@@ -207,63 +209,84 @@ def enhanced(options, model, slices):
                 lambda folder: lucivox(options, "enhance", model, slices.folder / "LQ", folder))
 
 
-def same_rmse(options, name, slices, folder, row):
-    theirs = json.loads(lucivox(options, "evaluate", folder, slices.folder / "HQ", "--json"))["mean"]["rmse"]
-    return harness.Agreement(f"RMSE by lucivox evaluate, {name}, {slices.name}, HU", abs(theirs - row["rmse"]), SAME_RMSE)
+def same_rmse(options, name, folder, full_folder, row):
+    theirs = json.loads(lucivox(options, "evaluate", folder, full_folder, "--json"))["mean"]["rmse"]
+    return harness.Agreement(f"RMSE by lucivox evaluate, {name}, HU", abs(theirs - row["rmse"]), SAME_RMSE)
 
 
-def compare(options, slices, networks):
-    """All rows of a set."""
-    print(f"{slices.name}: {len(slices.files('LQ'))} slices", flush=True)
+def compare(options, slices, networks, known):
+    """All rows of a set. `known`: what classical() gave on an earlier set; its settings are taken, and tuned anew."""
+    print(f"{slices.name}: {len(slices.files('LQ'))} slices")
     sums = slices.sums()
     low, full = slices.read("LQ"), slices.read("HQ")
-    truth = image_quality.Truth(slices.read("truth")) if not slices.uniform else None
-    rows = [{"name": "low dose", "kind": "scan", **judge(low, full, truth, slices)}]
-    agreements = [same_rmse(options, "low dose", slices, slices.folder / "LQ", rows[0])]
-    methods, best_images = classical(options, slices, low, full, truth)
-    ours = []
+    truth = None if slices.uniform else image_quality.Truth(slices.read("truth"))
+
+    def measure(images):
+        return image_quality.distances(images, full) | (
+            truth.judge(images) if truth else {"noise": image_quality.noise_in(images, slices.uniform)})
+
+    if known:
+        methods = [dataclasses.replace(tuned.method, start=tuned.best.strength) for tuned in known]
+        tuned = classical(options, methods, low, full, denoisers.NARROW, reach=1)
+    else:
+        tuned = classical(options, denoisers.METHODS, low, full, denoisers.WIDE, reach=2)
+    best = min(tuned, key=lambda one: one.best.rmse)
+    rows = [{"name": "low dose", "kind": "scan", **measure(low)},
+            *(classical_row(one, measure, truth) for one in tuned)]
+    agreements = [same_rmse(options, "low dose", slices.folder / "LQ", slices.folder / "HQ", rows[0])]
+    pictures = {"low dose": low, best.method.name: best.best.images}
     for name, model in networks.items():
         folder = enhanced(options, model, slices)
         images = stack(folder)
-        ours.append({"name": name, "kind": "network", **judge(images, full, truth, slices)})
-        agreements.append(same_rmse(options, name, slices, folder, ours[-1]))
-        print(f"  {name:<28}{ours[-1]['rmse']:>8.2f} HU", flush=True)
-        if len(ours) == 1:
-            our_images = images
+        rows.append({"name": name, "kind": "network", **measure(images)})
+        print(f"  {name:<34}{rows[-1]['rmse']:>8.2f} HU")
+        agreements.append(same_rmse(options, name, folder, slices.folder / "HQ", rows[-1]))
+        if len(pictures) < 3:
+            pictures[name] = images
     changed = sum(sums[name] != after for name, after in slices.sums().items())
-    agreements.append(harness.Agreement(f"files that changed between the sides, {slices.name}", changed, 1))
+    agreements.append(harness.Agreement("files that changed between the sides", changed, 1))
     harness.require_agreement(agreements)
     if truth:
-        for row in methods:
-            row["noise_at_edge_width"] = noise_at(row["trials"], ours[0]["edge_width"])
-    rows += methods + ours
-    if truth:
-        rows.append({"name": "full dose", "kind": "scan", **judge(full, full, truth, slices)})
-    show = slices.shown
-    best = min(methods, key=lambda row: row["rmse"])
-    write_pictures(options.work / "pictures", slices.name.replace(" % of the dose", "").replace(", ", "-").replace(" ", "-"),
-                   {"low dose": low[show], best["name"]: best_images[show], ours[0]["name"]: our_images[show],
-                    "full dose": full[show]}, slices.part)
+        add_noise_at_same_resolution(rows)
+        rows.append({"name": "full dose", "kind": "scan", **measure(full)})
+    write_pictures(options.work / "pictures", slices.key,
+                   {title: images[slices.shown] for title, images in (pictures | {"full dose": full}).items()},
+                   slices.part)
     return {"name": slices.name, "sha256": sums, "rows": rows,
-            "agreements": [dataclasses.asdict(agreement) for agreement in agreements]}
+            "agreements": [dataclasses.asdict(agreement) for agreement in agreements]}, tuned
 
 
-def noise_at(trials, width):
-    """Noise of a classical method where its edges are `width` wide, between the strengths that were tried; the least if
-    there are several such, none if there is no such."""
+def ours_among(rows):
+    return next(row for row in rows if row["kind"] == "network")
+
+
+def add_noise_at_same_resolution(rows):
+    ours = ours_among(rows)
+    for row in rows:
+        if row["kind"] == "classical":
+            row |= {f"noise_at_{measure}": noise_at(row["trials"], measure, ours[measure])
+                    for measure in ("edge_width", "vessel_contrast")}
+
+
+def noise_at(trials, measure, value):
+    """Noise of a classical method where its edge width or vessel contrast is `value`, between the strengths that were
+    tried; the least where there are several. In words where no strength comes to that."""
     crossings = []
     for a, b in zip(trials, trials[1:]):
-        low, high = sorted((a["edge_width"], b["edge_width"]))
-        if low <= width <= high and low < high:
-            share = (width - a["edge_width"]) / (b["edge_width"] - a["edge_width"])
+        low, high = sorted((a[measure], b[measure]))
+        if low <= value <= high and low < high:
+            share = (value - a[measure]) / (b[measure] - a[measure])
             crossings.append(a["noise"] + share * (b["noise"] - a["noise"]))
-    return min(crossings, default=None)
+    if crossings:
+        return min(crossings)
+    sharper = (trials[0][measure] < value) == (measure == "edge_width")
+    return "always sharper" if sharper else "never as sharp"
 
 
 def ratios(rows):
     """RMSE of each classical method over that of the first network."""
-    ours = next(row for row in rows if row["kind"] == "network")["rmse"]
-    return {row["name"]: row["rmse"] / ours for row in rows if row["kind"] == "classical"}
+    ours = ours_among(rows)
+    return {row["name"]: row["rmse"] / ours["rmse"] for row in rows if row["kind"] == "classical"}
 
 
 # ---- what is told ----
@@ -271,7 +294,8 @@ def ratios(rows):
 COLUMNS = {  # key of a row: head and digits
     "strength": ("strength", None), "rmse": ("RMSE, HU", 1), "ssim": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4),
     "noise": ("noise, HU", 1), "edge_width": ("edge width, pixels", 2), "vessel_contrast": ("vessel contrast", 2),
-    "noise_at_edge_width": ("noise at DDNet's edge width, HU", 1)}
+    "noise_at_edge_width": ("noise at DDNet's edge width, HU", 1),
+    "noise_at_vessel_contrast": ("noise at DDNet's vessel contrast, HU", 1)}
 
 
 def table(rows):
@@ -279,8 +303,6 @@ def table(rows):
 
     def cell(row, key):
         value = row.get(key, "")
-        if value is None:
-            return "never"
         return value if isinstance(value, str) else f"{value:.{COLUMNS[key][1]}f}"
 
     heads = ["image", *(COLUMNS[key][0] for key in keys)]
@@ -294,16 +316,18 @@ def document(record):
     return "\n".join([
         "# DDNet and classical denoising of low-dose chest CT", "",
         f"Made by `./run bench {NAME}` (commit {record['commit']}) on {facts}.", "",
-        "RMSE, SSIM and MS-SSIM are those to the full-dose slices (SSIM by scikit-image, MS-SSIM by pytorch-msssim, of values",
-        "clipped to -1024 ... 1024 HU). Each classical method has the strength with the smallest RMSE on the very slices of",
-        "its table, and knows the noise of these slices. BM3D takes noise for white, as it is usually called; in a row of its",
-        "own it knows the spectrum of the noise.", "",
-        "Of simulated slices the truth is known. *Noise* is the standard deviation of image minus truth where the truth is",
-        "uniform soft tissue, *edge width* the distance in pixels from 10 to 90 % of the mean profile across edges of more",
-        "than 300 HU, *vessel contrast* that of vessels of at most 9 pixels to the lung around them, 1 being the truth's.",
-        "*Noise at DDNet's edge width* is the noise of a method at that strength which makes its edges as wide as those of",
-        f"\"{record['ours']}\", \"never\" if none does. On real scans *noise* is the standard deviation in fixed rectangles.",
-        "", *parts])
+        "RMSE, SSIM and MS-SSIM are distances to the full-dose slices (SSIM by scikit-image, MS-SSIM by",
+        "pytorch-msssim, of HU clipped to -1024 ... 1024). Each classical method has the strength with the smallest",
+        "RMSE on the very slices of its table, and is given the strength of their noise, BM3D also its spectrum where",
+        "that is better. *Noise equalised*: a slice was divided by a map of its noise, estimated from itself, and",
+        "multiplied by it after denoising.", "",
+        "For simulated slices the truth is known. *Noise* is the standard deviation of image minus truth where the",
+        "truth is uniform soft tissue; *edge width* is the distance in pixels from 10 to 90 % of the mean profile",
+        "across edges of more than 300 HU; *vessel contrast* is that of vessels of at most 9 pixels to the lung around",
+        "them, relative to the truth's. *Noise at DDNet's edge width* is a method's noise at the strength that makes",
+        f"its edges as wide as those of \"{record['ours']}\", if one does; likewise for the contrast of",
+        "vessels. For real scans *noise* is the standard deviation in fixed rectangles.", "",
+        *parts])
 
 
 def save(path, text):
@@ -316,7 +340,8 @@ def save(path, text):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--quick", dest="full", action="store_false", help="the demo's networks and slices (default)")
+    extent.add_argument("--quick", dest="full", action="store_false", default=False,
+                        help="the demo's networks and slices (default)")
     extent.add_argument("--full", action="store_true", help="also the hour's network and real scans")
     parser.add_argument("--scans", type=pathlib.Path, metavar="DIR",
                         help="folder with real series: " + ", ".join(scan.folder for scan in SCANS) + " (with --full)")
@@ -345,7 +370,10 @@ def main():
     record["ours"] = next(iter(networks))
     record["networks"] = {name: {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
                           for name, path in networks.items()}
-    record["sets"] = [compare(options, slices, networks) for slices in sets_of(options)]
+    record["sets"], tuned = [], None
+    for slices in sets_of(options):
+        one, tuned = compare(options, slices, networks, tuned)
+        record["sets"].append(one)
     record["ratios"] = ratios(record["sets"][0]["rows"])
     save(ROOT / "build" / "bench" / f"{NAME}.json", json.dumps(record, indent=2) + "\n")
     text = document(record)

@@ -1,5 +1,5 @@
-"""Classical denoising of CT slices: each method as its users apply it, its one strength tuned by RMSE on the very slices
-that it is judged on."""
+"""Classical denoising of CT slices: each method as its users apply it, its one strength tuned by RMSE on the very
+slices that it is judged on."""
 
 import concurrent.futures
 import dataclasses
@@ -12,10 +12,13 @@ import numpy as np
 
 np.trapz = np.trapezoid  # numpy 2.4 removed the old name, which bm4d 4.2.5 calls
 import bm3d
+from scipy import ndimage
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
-REFINEMENTS = (2**0.5, 2**0.25)  # factors between strengths around the best, after the first search by factors of 2
+WIDE = (2, 2**0.5, 2**0.25)  # factors between strengths, each around the best so far
+NARROW = WIDE[1:]  # where about the best is known
 BODY = -900  # HU; scanners clip the noise of air
+LAPLACIANS = np.outer((1, -2, 1), (1, -2, 1))  # sees noise alone: J. Immerkaer, Comput. Vis. Image Underst. 64(2), 1996
 
 
 @dataclasses.dataclass
@@ -24,6 +27,7 @@ class Noise:
 
     sigma: float  # HU
     spectrum: np.ndarray  # [Y, X], mean squared magnitude of the discrete Fourier transform, equal along circles
+    mapped: float  # mean of noise_map()
 
     @staticmethod
     def of(low, full):
@@ -33,8 +37,10 @@ class Noise:
         ring = np.rint(radius * min(noise.shape[1:])).astype(int)
         around = np.bincount(ring.ravel(), power.mean(axis=0).ravel()) / np.bincount(ring.ravel())
         spectrum = around[ring]
-        sigma = float(noise[full > BODY].std())
-        return Noise(sigma, spectrum * sigma**2 * ring.size / spectrum.mean())
+        body = full > BODY
+        sigma = float(noise[body].std())
+        mapped = float(np.stack([noise_map(slice_) for slice_ in low])[body].mean())
+        return Noise(sigma, spectrum * sigma**2 * ring.size / spectrum.mean(), mapped)
 
 
 def total_variation(image, strength, noise):
@@ -60,9 +66,24 @@ def one_thread():
     return profile
 
 
+def noise_map(image):
+    """Proportional to the noise around each pixel, estimated from the image itself: the median, over an eighth of the
+    field, of what is left when edges and slopes are gone. Noise of CT is strongest amid the body."""
+    step = max(len(image) // 128, 1)
+    coarse = ndimage.median_filter(abs(ndimage.convolve(image, LAPLACIANS))[::step, ::step], 16)
+    return ndimage.zoom(ndimage.gaussian_filter(coarse, 4), np.divide(image.shape, coarse.shape), order=1)
+
+
+def equalised(denoise, image, strength, noise):
+    """Denoises an image whose noise was made the same everywhere, and the same as in the set's other slices."""
+    factor = np.maximum(noise_map(image) / noise.mapped, 0.2)  # there is little noise in clipped air
+    return denoise(image / factor, strength, noise) * factor
+
+
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """`denoise(image, strength, noise)`; strengths are relative to the noise, `start` is where the search begins."""
+    """`denoise(image, strength, noise)`; of settings under one name the better counts. Strengths are relative to the
+    noise, `start` is where the search begins."""
 
     name: str
     setting: str
@@ -70,15 +91,15 @@ class Method:
     denoise: Callable
 
 
-METHODS = (
+PLAIN = (
     Method("total variation", "weight", 1, total_variation),
-    Method("non-local means", "patches of 5 within 6, h", 0.8,
-           functools.partial(nonlocal_means, patch=5, distance=6)),
-    Method("non-local means", "patches of 7 within 11, h", 0.8,
-           functools.partial(nonlocal_means, patch=7, distance=11)),
-    Method("BM3D", "sigma", 1, bm3d_white),
-    Method("BM3D, noise spectrum known", "sigma", 1, bm3d_spectrum),
+    Method("non-local means", "patches of 5 within 6, h", 1, functools.partial(nonlocal_means, patch=5, distance=6)),
+    Method("non-local means", "patches of 7 within 11, h", 1, functools.partial(nonlocal_means, patch=7, distance=11)),
+    Method("BM3D", "white noise, sigma", 1, bm3d_white),
+    Method("BM3D", "noise spectrum known, sigma", 1, bm3d_spectrum),
 )
+METHODS = PLAIN + tuple(Method(f"{plain.name}, noise equalised", plain.setting, plain.start,
+                               functools.partial(equalised, plain.denoise)) for plain in PLAIN)
 
 
 @dataclasses.dataclass
@@ -112,24 +133,27 @@ class Tuning:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.processes = concurrent.futures.ProcessPoolExecutor(at_once)
 
-    def tune(self, method, low, full, reach=1):
-        """Tries the start times 2^-reach ... 2^reach, goes on until the best strength is between others, and refines."""
+    def tune(self, method, low, full, factors, reach=1):
+        """Tries the start times f^-reach ... f^reach for the first factor f, goes on until the best strength is between
+        others, and refines by the other factors."""
         noise, trials = Noise.of(low, full), {}
 
         def rmse(strength):
             if strength not in trials:
                 one = functools.partial(denoised, self.folder, method, strength, noise)
                 images = np.stack(list(self.processes.map(one, low)))
-                trials[strength] = Trial(strength, float(np.sqrt(((images - full) ** 2).mean(axis=(1, 2))).mean()), images)
+                error = np.sqrt(((images - full) ** 2).mean(axis=(1, 2))).mean()
+                trials[strength] = Trial(strength, float(error), images)
             return trials[strength].rmse
 
         def beside(strength, factor):
             return min(strength, strength / factor, strength * factor, key=rmse)
 
-        best = min((method.start * 2.0**k for k in range(-reach, reach + 1)), key=rmse)
-        while (better := beside(best, 2)) != best:
+        coarse, *finer = factors
+        best = min((method.start * coarse**k for k in range(-reach, reach + 1)), key=rmse)
+        while (better := beside(best, coarse)) != best:
             best = better
-        for factor in REFINEMENTS:
+        for factor in finer:
             best = beside(best, factor)
         return Tuned(method, noise, sorted(trials.values(), key=lambda trial: trial.strength))
 
@@ -147,6 +171,6 @@ def denoised(folder, method, strength, noise, image):
 
 def key_of(method, strength, noise, image):
     """Changes with all that the result depends on."""
-    about = (method.name, method.setting, strength, noise.sigma, image.shape,
+    about = (method.name, method.setting, strength, noise.sigma, noise.mapped, image.shape,
              *map(importlib.metadata.version, ("scikit-image", "bm3d", "bm4d")))
     return hashlib.sha256(repr(about).encode() + image.tobytes() + noise.spectrum.tobytes()).hexdigest()[:32]

@@ -1,5 +1,5 @@
-"""How good a denoised CT slice is: its distance from the full-dose slice, and noise and resolution against the simulated
-truth. Images are float64 [Y, X] in HU; a set is an array [S, Y, X]."""
+"""How good a denoised CT slice is: its distance from the full-dose slice, and noise and resolution against the
+simulated truth. Images are float64 [Y, X] in HU; a set is an array [S, Y, X]."""
 
 import dataclasses
 
@@ -10,7 +10,8 @@ from scipy import ndimage, optimize, special
 from skimage.measure import find_contours
 from skimage.metrics import structural_similarity
 
-LOW, HIGH = -1024, 1024  # HU to which images are clipped for SSIM: air to dense bone, as `lucivox evaluate` assumes
+LOW, HIGH = -1024, 1024  # HU to which images are clipped for SSIM: air to dense bone
+WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}  # as Wang et al. 2004 define SSIM
 SOFT_TISSUE = (-150, 300)  # HU; noise is measured here, for scanners clip it in air and the lung has texture
 UNIFORM = 30  # HU between the largest and the smallest value of the truth around a pixel of a uniform region
 MARGIN = 3  # pixels between a uniform region and anything else, more than the blur of the scanner
@@ -27,8 +28,8 @@ TEN_TO_NINETY = 2 * special.ndtri(0.9)  # width of an edge blurred by a Gaussian
 def distances(images, full):
     """RMSE (HU), SSIM and MS-SSIM, each the mean over slices."""
     rmse = np.sqrt(((images - full) ** 2).mean(axis=(1, 2)))
-    a, b = (np.clip(stack, LOW, HIGH) - LOW for stack in (images, full))
-    ssim = [structural_similarity(x, y, data_range=HIGH - LOW) for x, y in zip(a, b)]
+    a, b = (np.clip(stack, LOW, HIGH) for stack in (images, full))
+    ssim = [structural_similarity(x, y, data_range=HIGH - LOW, **WANG) for x, y in zip(a, b)]
     multiscale = ms_ssim(torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], data_range=HIGH - LOW)
     return {"rmse": float(rmse.mean()), "ssim": float(np.mean(ssim)), "ms_ssim": float(multiscale)}
 
@@ -41,7 +42,8 @@ def noise_in(images, rectangles):
 
 @dataclasses.dataclass
 class Edges:
-    """Profiles across the strong edges of a slice: coordinates [E, P] of their samples, the levels [E] at their ends."""
+    """Profiles across the strong edges of a slice: coordinates [E, P] of their samples, and the levels [E] that the
+    truth has at their ends."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -50,7 +52,7 @@ class Edges:
 
 
 class Truth:
-    """What a simulated set should look like: judges images of it by `noise`, `edge_width` and `vessel_contrast`."""
+    """What simulated slices should look like: judges images of them by noise, edge width and vessel contrast."""
 
     def __init__(self, truth):
         self.truth = truth
@@ -73,9 +75,11 @@ class Truth:
         return float(np.sqrt(squares / pixels))
 
     def profile(self, images):
-        """Mean profile across all edges, 0 on their low side and 1 on their high one where the image equals the truth."""
-        profiles = [(ndimage.map_coordinates(image, (e.rows, e.columns), order=3) - e.low[:, None]) /
-                    (e.high - e.low)[:, None] for image, e in zip(images, self.edges)]
+        """Mean profile across all edges; the truth's goes from 0 to 1."""
+        profiles = []
+        for image, e in zip(images, self.edges):
+            values = ndimage.map_coordinates(image, (e.rows, e.columns), order=3)
+            profiles.append((values - e.low[:, None]) / (e.high - e.low)[:, None])
         return np.concatenate(profiles).mean(axis=0)
 
     def edge_width(self, images):
@@ -111,8 +115,9 @@ def edges_of(truth):
     values = ndimage.map_coordinates(truth, (rows, columns), order=1)
     below, above = values[:, PROFILE <= -2], values[:, PROFILE >= 2]
     low, high = below.mean(axis=1), above.mean(axis=1)
-    inside = ((rows >= 0) & (rows <= truth.shape[0] - 1) & (columns >= 0) & (columns <= truth.shape[1] - 1)).all(axis=1)
-    chosen = inside & (high - low > STEP) & (below.std(axis=1) < PLATEAU) & (above.std(axis=1) < PLATEAU)
+    height, width = truth.shape
+    inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+    chosen = inside.all(axis=1) & (high - low > STEP) & (below.std(axis=1) < PLATEAU) & (above.std(axis=1) < PLATEAU)
     return Edges(rows[chosen], columns[chosen], low[chosen], high[chosen])
 
 
@@ -140,14 +145,17 @@ def contrasts(image, vessels):
 
 def errors_on_known_images():
     """What the measures above make of images whose noise, blur and contrast are known: (what, error, bound)."""
+    def disc(row, column, radius):
+        return np.clip(radius + 0.5 - np.hypot(y - row, x - column), 0, 1)
+
     y, x = np.mgrid[:256, :256]
-    disc = lambda row, column, radius: np.clip(radius + 0.5 - np.hypot(y - row, x - column), 0, 1)
     vessels = sum(disc(row, column, 1) for row in (108, 128, 148) for column in (108, 128, 148))
     body = -1000 + 1050 * disc(127.6, 127.3, 100) - 900 * disc(128.2, 127.5, 50) + 850 * vessels
-    noise, blur = 20 * np.random.default_rng(1).standard_normal(body.shape), 1.2
-    truth = Truth(body[None])
+    noisy, faint = body + 20 * np.random.default_rng(1).standard_normal(body.shape), -850 + 0.6 * (body + 850)
+    blur = 1.2
     width = TEN_TO_NINETY * np.hypot(blur, 12**-0.5)  # a pixel is a box, with this standard deviation
-    blurred = truth.edge_width(ndimage.gaussian_filter(body + noise, blur)[None])
-    return (("noise of 20 HU, relative", abs(truth.noise((body + noise)[None]) / 20 - 1), 0.03),
-            ("edges blurred by 1.2 pixels, relative", abs(blurred / width - 1), 0.03),
-            ("vessels of 0.6 of their contrast", abs(truth.vessel_contrast((-850 + 0.6 * (body + 850))[None]) - 0.6), 0.01))
+    truth = Truth(body[None])
+    measured = truth.edge_width(ndimage.gaussian_filter(noisy, blur)[None])
+    return (("measured noise of 20 HU, relative", abs(truth.noise(noisy[None]) / 20 - 1), 0.03),
+            ("measured width of blurred edges, relative", float(abs(measured / width - 1)), 0.03),
+            ("measured contrast of faint vessels", abs(truth.vessel_contrast(faint[None]) - 0.6), 0.01))
