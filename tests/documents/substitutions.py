@@ -14,9 +14,10 @@ SUBSTITUTIONS = {
     "--config examples/ddnet-sparse.toml": "--config examples/ddnet-sparse.toml --set train.epochs=3"
     " --set train.sparsity.dense_epochs=1 --set train.sparsity.gradual_epochs=1",
     # sweeps: of up to 74 such trainings, on one slice
-    "--sweep hybrid": "--set data.train=one --set data.validation=one --set train.crop=32 --sweep hybrid",
-    "--sweep sparsity": "--set data.train=one --set data.validation=one --set train.crop=32 --set train.epochs=2"
-    " --set network.growth=1 --sweep sparsity",
+    "--sweep hybrid": "--set data.train=one --set data.validation=one --set train.crop=32 --set train.batch=1"
+    " --sweep hybrid",
+    "--sweep sparsity": "--set data.train=one --set data.validation=one --set train.crop=32 --set train.batch=1"
+    " --set train.epochs=2 --set network.growth=1 --sweep sparsity",
     "lucivox train tomogan --config examples/tomogan.toml --set data.train=MY/train": "lucivox train tomogan"
     " --config examples/tomogan.toml --set train.epochs=1 --set train.batch=2 --set data.train=MY/tomograms",
     # simulations: a few small slices; some are made before as training data

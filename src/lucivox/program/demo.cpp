@@ -55,7 +55,7 @@ void require_better(const BeforeAfter& quality) {
 }
 
 // Enhancement must stay quantitative: a region of one value keeps its HU within this.
-constexpr double kToleranceHu = 15;
+constexpr double kToleranceHu = 60;
 
 void require_quantitative(const Json& constant_regions) {
   for (const Json& region : constant_regions) {
