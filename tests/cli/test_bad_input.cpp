@@ -80,7 +80,7 @@ TEST_F(BadInput, EmptyFolder) {
 TEST_F(BadInput, TruncatedFiles) {
   const at::Tensor values = torch::randn({2, 40, 40}) * 100;
   const std::vector<std::pair<std::string, std::string>> kinds{
-      {".tif", "it breaks off after page 1"},
+      {".tif", "page 1 is truncated or damaged"},
       {".nii", "its header promises [2, 40, 40] voxels of float32"},
       {".nii.gz", "it is truncated"},
       {".nrrd", "it is no whole NRRD file"},
@@ -128,7 +128,7 @@ TEST_F(BadInput, NanPixelsToLearnFrom) {
   for (const char* part : {"HQ", "LQ"}) fs::create_directories(folder_ / "data" / part);
   write_image(folder_ / "data/HQ/2.h5", torch::zeros({1, 32, 32}));
   write_nan(folder_ / "data/LQ/2.h5");
-  expect_train_fails({"network.growth=2"}, "1 NaN or infinite values, the first at [4, 5]");
+  expect_train_fails({"network.growth=2", "train.batch=1"}, "1 NaN or infinite values, the first at [4, 5]");
 }
 
 TEST_F(BadInput, ColourImage) {

@@ -71,8 +71,8 @@ TEST_F(EnhanceCommand, NotesOnceThatUnitsAreMissing) {
     fs::create_directories(in);
     for (const char* name : {"1", "2", "3"})
       write_image(in / (std::string(name) + kind), torch::zeros({1, 16, 16}));
-    const Outcome outcome = run_command(
-        {"enhance", (folder_ / "model.safetensors").string(), in.string(), (folder_ / "out").string()});
+    const Outcome outcome = run_command({"enhance", (folder_ / "model.safetensors").string(), in.string(),
+                                         (folder_ / "out").string(), "--overwrite"});
     ASSERT_EQ(outcome.code, 0) << outcome.error;
     const size_t first = outcome.error.find(note), last = outcome.error.rfind(note);
     EXPECT_EQ(first != std::string::npos, notes == 1) << outcome.error;

@@ -223,7 +223,8 @@ TEST_F(TrainCommand, TellsHowItGoesAndKeepsTheBestWeights) {
   const Outcome outcome =
       run_command(train("run", {"--set", "train.learning_rate=0.02"}));  // which makes it jump
   ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_NE(outcome.error.find("low dose: RMSE 8"), std::string::npos) << "noise of 80 HU\n" << outcome.error;
+  EXPECT_NE(outcome.error.find("low dose: RMSE 79.3 HU"), std::string::npos) << "noise of 80 HU\n"
+                                                                             << outcome.error;
   EXPECT_NE(outcome.error.find("warning: this training has 60 steps on 6 slices"), std::string::npos);
   int64_t best = 0;
   double smallest = INFINITY, last = 0;

@@ -82,6 +82,7 @@ TrainOptions short_training() {
   TrainOptions options;
   options.epochs = 4;
   options.batch = 6;
+  options.crop = 0;
   options.learning_rate = 1e-3;
   options.sparsity.pruning = {"filters-l1", 0.5, "both"};
   options.sparsity.dense_epochs = 2;

@@ -30,7 +30,7 @@ Model trained(const Graph& graph, double learning_rate) {
   const auto slices = paired_slices(
       {{[&] { return memory_source(low, {}, "low"); }, [&] { return memory_source(full, {}, "full"); }}});
   TrainOptions options;
-  options.epochs = 50;
+  options.epochs = 12;
   options.crop = 64;
   options.learning_rate = learning_rate;
   Model model{Network(graph, 1), {}, "short", {}, "0", std::nullopt, reflected_border(options.margin)};
