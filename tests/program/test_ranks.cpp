@@ -228,7 +228,7 @@ TEST(Ranks, ValidateTheSameWhateverTheirNumber) {
     const Validation shared = validation(ranks);
     EXPECT_NEAR(shared.loss, alone.loss, 1e-7);
     EXPECT_NEAR(shared.quality.psnr, alone.quality.psnr, 1e-6);
-    EXPECT_NEAR(shared.quality.rmse, alone.quality.rmse, 1e-7);
+    EXPECT_NEAR(shared.quality.rmse, alone.quality.rmse, 1e-5);  // of some hundred HU
   }));
 }
 

@@ -342,7 +342,8 @@ class Trainer {
     run_.record(line);
     console_.note(epoch_summary(loss));
     keep_if_best();
-    for (const std::string& warning : watch_.after(state_.position.epoch, done(), loss, validation_))
+    for (const std::string& warning :
+         watch_.after(state_.position.epoch, done(), loss, judged() ? validation_ : std::nullopt))
       warn(warning);
     if (opponent_) warn_of_opponent();
     state_.losses.push_back(loss);
