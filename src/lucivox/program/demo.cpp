@@ -23,13 +23,13 @@ constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
-           {{"epochs", 90},
+           {{"epochs", 80},
             {"crop", 64},
             {"seed", seed},
             {"sparsity",
              {{"criterion", "filters-l1"},
               {"amount", 0.5},
-              {"dense_epochs", 60},
+              {"dense_epochs", 50},
               {"gradual_epochs", 5},
               {"learning_rate", 1e-3}}}}}};
 }
