@@ -84,12 +84,27 @@ Division open_division(const TrainingConfiguration& configuration, const Console
   return division;
 }
 
-// As epochs, so that a run that is resumed for more of them stays frozen.
-void resolve_freezing(TrainingConfiguration& configuration, int64_t steps_per_epoch) {
+// A run that was killed before its first checkpoint is resumed at its beginning.
+bool begins_anew(const TrainingJob& job) {
+  return job.start == Start::Resume && RunFolder::is_run(job.run) &&
+         !fs::exists(RunFolder::checkpoint_of(job.run));
+}
+
+// What "auto" means in a run that is resumed was decided when it began.
+std::optional<double> recorded_freezing(const TrainingJob& job) {
+  if (job.start != Start::Resume || begins_anew(job) || !RunFolder::is_run(job.run)) return std::nullopt;
+  const Json recorded = RunFolder::configuration_of(job.run).at("train").value("freeze_norms_after", Json());
+  return recorded.is_number() ? std::optional(recorded.get<double>()) : std::nullopt;
+}
+
+// In epochs, so that a run that is resumed for more of them stays frozen. Rank 0 decides: it has the run.
+void resolve_freezing(TrainingConfiguration& configuration, int64_t steps_per_epoch, const TrainingJob& job) {
   TrainOptions& options = configuration.train;
   if (options.freeze_norms_after != kFreezeEarly || configuration.graph().uses_batch_statistics()) return;
-  options.freeze_norms_after =
+  const double from_data =
       static_cast<double>(*freezing_step(options, steps_per_epoch)) / static_cast<double>(steps_per_epoch);
+  const Json mine = recorded_freezing(job).value_or(from_data);
+  options.freeze_norms_after = Json::parse(job.ranks.gather(mine.dump()).front()).get<double>();
 }
 
 void warn_of_short_training(int64_t steps, int64_t slices, const TrainingJob& job, const Console& console) {
@@ -134,12 +149,6 @@ void tell_of_slow_precision(const std::string& precision, c10::Device device, co
                              precision));
 }
 
-// A run that was killed before its first checkpoint is resumed at its beginning.
-bool begins_anew(const TrainingJob& job) {
-  return job.start == Start::Resume && RunFolder::is_run(job.run) &&
-         !fs::exists(RunFolder::checkpoint_of(job.run));
-}
-
 RunFolder open_run(const TrainingJob& job, const Json& configuration) {
   if (!job.ranks.leads()) return RunFolder::watch(job.run);
   if (begins_anew(job)) return RunFolder::restart(job.run, configuration);
@@ -176,7 +185,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
                                model.network, console, job.ranks);
   const int64_t steps_per_epoch = task->steps_per_epoch();
-  resolve_freezing(configuration, steps_per_epoch);
+  resolve_freezing(configuration, steps_per_epoch, job);
   warn_of_short_training(configuration.train.epochs * steps_per_epoch, training->count(), job, console);
   const Start start = begins_anew(job) ? Start::Fresh : job.start;
   RunFolder run = open_run(job, configuration.resolved());

@@ -117,10 +117,30 @@ class Trainer {
     if (start == Start::Resume) resume();
     baseline_ = task_.baseline();
     watch_.begin(baseline_);
+    if (start == Start::Resume) catch_up();
     if (!baseline_) return;
     console_.note("low dose: " + validation_text(*baseline_, std::nullopt));
     if (start == Start::Fresh)
       run_.record({{"kind", "baseline"}, {"step", 0}, {"epoch", 0}, {"validation", to_json(*baseline_)}});
+  }
+
+  // Watches the recorded epochs of earlier sittings, so that nothing is warned of twice.
+  void catch_up() {
+    std::optional<Switch> switched;
+    for (const Json& line : run_.metrics()) {
+      const auto epoch = line.at("epoch").get<int64_t>();
+      if (line.at("kind") == "pruning" && !switched) {
+        switched = Switch{epoch, {}};
+        watch_.begin_phase();
+      }
+      if (line.at("kind") != "epoch") continue;
+      std::optional<Validation> validation;
+      if (line.contains("validation") && judged(epoch, switched)) {
+        validation.emplace();
+        validation->quality.rmse = line.at("validation").at("rmse").get<double>();
+      }
+      watch_.after(epoch, line.at("step").get<int64_t>(), line.at("loss").get<double>(), validation);
+    }
   }
 
   void resume() {
@@ -252,9 +272,9 @@ class Trainer {
   }
 
   // Not while weights go little by little: the best of these would still have too many.
-  bool judged() const {
-    return !state_.switched ||
-           state_.position.epoch - state_.switched->epoch + 1 >= options_.sparsity.gradual_epochs;
+  bool judged() const { return judged(state_.position.epoch, state_.switched); }
+  bool judged(int64_t epoch, const std::optional<Switch>& switched) const {
+    return !switched || epoch - switched->epoch + 1 >= options_.sparsity.gradual_epochs;
   }
 
   void keep_if_best() {
