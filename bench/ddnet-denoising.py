@@ -289,7 +289,7 @@ def ratios(rows):
     return {row["name"]: row["rmse"] / ours["rmse"] for row in rows if row["kind"] == "classical"}
 
 
-# ---- what is told ----
+# ---- output ----
 
 COLUMNS = {  # key of a row: head and digits
     "strength": ("strength", None), "rmse": ("RMSE, HU", 1), "ssim": ("SSIM", 4), "ms_ssim": ("MS-SSIM", 4),
