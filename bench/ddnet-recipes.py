@@ -19,7 +19,7 @@ import machine
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLICES, HELD_OUT, SIZE = 48, 8, 256
 STEPS = 2000  # of the default recipe: the shortest training that is to be trusted
-DEFAULT_CROP, MARGIN = 96, 16
+DEFAULT_CROP, DEFAULT_BATCH, MARGIN = 96, 2, 16
 
 
 @dataclasses.dataclass
@@ -27,14 +27,14 @@ class Recipe:
     name: str
     what: str
     crop: int = DEFAULT_CROP  # 0: whole slices
-    batch: int = 1
+    batch: int = DEFAULT_BATCH
     margin: int = MARGIN
     settings: tuple = ()
 
     def epochs(self, steps):
         """As many as give this recipe the pixels that `steps` steps of the default one compute."""
         side = (self.crop or SIZE) + 2 * self.margin
-        pixels = steps * (DEFAULT_CROP + 2 * MARGIN) ** 2
+        pixels = steps * DEFAULT_BATCH * (DEFAULT_CROP + 2 * MARGIN) ** 2
         return max(3, round(pixels / (self.batch * side ** 2) / (SLICES // self.batch)))
 
 
@@ -42,10 +42,11 @@ LIVE = ("train.freeze_norms_after=0",)
 PAPER = ("train.augment=false", "train.learning_rate=1e-4", "train.schedule=exponential", "train.vary_levels=0",
          "train.freeze_norms_after=0", "network.statistics=batch")
 RECIPES = (
-    Recipe("default", "crops of 96, mirrored by 16, batch 1, norms frozen after a tenth"),
+    Recipe("default", "crops of 96, mirrored by 16, batches of 2, norms frozen after a tenth"),
     Recipe("crops of 64", "", crop=64),
     Recipe("crops of 128", "", crop=128),
-    Recipe("whole slices", "", crop=0),
+    Recipe("whole slices", "batches of 1", crop=0, batch=1),
+    Recipe("batches of 1", "", batch=1),
     Recipe("batches of 4", "", batch=4),
     Recipe("no other levels", "train.vary_levels = 0", settings=("train.vary_levels=0",)),
     Recipe("zeros at the edges", "train.margin = 0", margin=0),
@@ -53,7 +54,7 @@ RECIPES = (
     Recipe("crops of 64, zeros, norms frozen early", "after 3 epochs; what once destroyed whole slices", crop=64, batch=4,
            margin=0, settings=("train.freeze_norms_after=3", "train.schedule=exponential", "train.decay=0.94")),
     Recipe("the paper's", "examples/ddnet-paper.toml: whole slices, zeros, evaluated by batch statistics", crop=0,
-           margin=0, settings=PAPER),
+           batch=1, margin=0, settings=PAPER),
 )
 
 
