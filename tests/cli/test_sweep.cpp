@@ -167,7 +167,7 @@ TEST_F(SweepCommand, RefusesWhatItCannotCompare) {
     EXPECT_NE(outcome.error.find(part), std::string::npos) << outcome.error;
     EXPECT_FALSE(fs::exists(folder_ / "sweep"));
   };
-  expect_misuse({"--sweep", "hybrid", "--set", "data.validation=null"}, "validation");
+  expect_misuse({"--sweep", "hybrid", "--set", "data.validation=false"}, "validation");
   expect_misuse({"--sweep", "hybrid", "--set", "train.sparsity.criterion=none"}, "criterion");
   expect_misuse({"--sweep", "hybrid", "--resume"}, "sweep");
   EXPECT_EQ(run_command(train("sweep", {"--sweep", "everything"})).code, 2);
