@@ -21,6 +21,7 @@ STEPS = EPOCHS * SLICES // BATCH
 CONFIGURATION = f"""
 [data]
 train = "data"
+validation = false
 [network]
 growth = 4
 [train]
