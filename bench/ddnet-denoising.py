@@ -189,7 +189,7 @@ def classical(options, methods, low, full, factors, reach):
     best = {}
     for method in methods:
         tuned = tuning.tune(method, low, full, factors, reach)
-        print(f"  {method.name:<34}{tuned.best.rmse:>8.2f} HU  {tuned.strength(tuned.best)}")
+        print(f"  {method.name:<36}{tuned.best.rmse:>8.2f} HU  {tuned.setting}")
         if method.name not in best or tuned.best.rmse < best[method.name].best.rmse:
             best[method.name] = tuned
     return list(best.values())
@@ -198,7 +198,7 @@ def classical(options, methods, low, full, factors, reach):
 def classical_row(tuned, measure, truth):
     trials = [{"strength": trial.strength, "rmse": trial.rmse, **(truth.judge(trial.images) if truth else {})}
               for trial in tuned.trials]
-    return {"name": tuned.method.name, "kind": "classical", "strength": tuned.strength(tuned.best), "trials": trials,
+    return {"name": tuned.method.name, "kind": "classical", "strength": tuned.setting, "trials": trials,
             **measure(tuned.best.images)}
 
 
@@ -239,7 +239,7 @@ def compare(options, slices, networks, known):
         folder = enhanced(options, model, slices)
         images = stack(folder)
         rows.append({"name": name, "kind": "network", **measure(images)})
-        print(f"  {name:<34}{rows[-1]['rmse']:>8.2f} HU")
+        print(f"  {name:<36}{rows[-1]['rmse']:>8.2f} HU")
         agreements.append(same_rmse(options, name, folder, slices.folder / "HQ", rows[-1]))
         if len(pictures) < 3:
             pictures[name] = images
@@ -318,9 +318,8 @@ def document(record):
         f"Made by `./run bench {NAME}` (commit {record['commit']}) on {facts}.", "",
         "RMSE, SSIM and MS-SSIM are distances to the full-dose slices (SSIM by scikit-image, MS-SSIM by",
         "pytorch-msssim, of HU clipped to -1024 ... 1024). Each classical method has the strength with the smallest",
-        "RMSE on the very slices of its table, and is given the strength of their noise, BM3D also its spectrum where",
-        "that is better. *Noise equalised*: a slice was divided by a map of its noise, estimated from itself, and",
-        "multiplied by it after denoising.", "",
+        "RMSE on the very slices of its table, relative to the standard deviation of the noise of each slice, which it",
+        "is given; BM3D also knows the spectrum of the noise where that is better.", "",
         "For simulated slices the truth is known. *Noise* is the standard deviation of image minus truth where the",
         "truth is uniform soft tissue; *edge width* is the distance in pixels from 10 to 90 % of the mean profile",
         "across edges of more than 300 HU; *vessel contrast* is that of vessels of at most 9 pixels to the lung around",
