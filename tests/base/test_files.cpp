@@ -180,6 +180,11 @@ TEST_F(RequireApart, FollowsTheLinksInAnInputFolder) {
   EXPECT_NE(message(folder_ / "in/deep/2").find("links/series"), std::string::npos);
   EXPECT_EQ(message(folder_ / "in/2.tif"), "");
   EXPECT_EQ(message(folder_ / "other/out"), "");
+  // patients' folders of links
+  create_folder(folder_ / "links/patient/series");
+  fs::create_symlink(folder_ / "in/2.tif", folder_ / "links/patient/series/2.tif");
+  write_file(folder_ / "in/2.tif", "2");
+  EXPECT_NE(message(folder_ / "in/2.tif").find("patient/series/2.tif"), std::string::npos);
 }
 
 TEST(ReadFile, RefusesFoldersMissingAndLargeFiles) {

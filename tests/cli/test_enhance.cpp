@@ -63,6 +63,30 @@ TEST_F(EnhanceCommand, TakesAFolderOfSingleImages) {
             1e-3);
 }
 
+// Images are what their content says; the enhanced ones are of the same kind under the same names, such as
+// the UID of a series.
+TEST_F(EnhanceCommand, KeepsNamesThatSayNothing) {
+  write_pairs(folder_ / "data", 2, 32);
+  fs::rename(folder_ / "data/LQ/1.tif", folder_ / "data/LQ/slice.img");
+  ASSERT_EQ(enhance(folder_ / "data/LQ", folder_ / "out").code, 0);
+  EXPECT_EQ(read_image(folder_ / "out/slice.img").sizes(), at::IntArrayRef({1, 32, 32}));
+  for (const char* uid : {"1.2.840.113619.2.55", "1.2.840.113619.2.56"}) {
+    fs::create_directories(folder_ / "archive");
+    write_image(folder_ / "series", torch::zeros({3, 32, 32}));
+    fs::rename(folder_ / "series", folder_ / "archive" / uid);
+  }
+  const Outcome outcome = enhance(folder_ / "archive", folder_ / "enhanced");
+  ASSERT_EQ(outcome.code, 0) << outcome.error;
+  EXPECT_EQ(read_image(folder_ / "enhanced/1.2.840.113619.2.56").size(0), 3);
+}
+
+TEST_F(EnhanceCommand, StoresTheUnitsThatItTookValuesToBeIn) {
+  write_image(folder_ / "in.tif", torch::zeros({1, 16, 16}), Scalar::Float32, Units::Unknown);
+  ASSERT_EQ(open(folder_ / "in.tif")->info().units, Units::Unknown);
+  ASSERT_EQ(enhance(folder_ / "in.tif", folder_ / "out.tif").code, 0);
+  EXPECT_EQ(open(folder_ / "out.tif")->info().units, Units::HU);
+}
+
 // NIfTI has no place for the units of its values, TIFF has.
 TEST_F(EnhanceCommand, NotesOnceThatUnitsAreMissing) {
   const std::string note = "does not store its units";

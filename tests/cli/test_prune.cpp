@@ -32,7 +32,8 @@ class PruneCommand : public ::testing::Test {
   void SetUp() override {
     const torch::NoGradGuard no_grad;
     torch::manual_seed(1);
-    const Model model{Network(ddnet({.growth = 4}), 1), {}, "m", {{"steps", 3}}, "0"};
+    const Model model{
+        Network(ddnet({.growth = 4}), 1), {}, "m", {{"steps", 3}}, "0", std::nullopt, reflected_border(32)};
     for (const auto& [name, weight] : model.network.parameters())
       weight.add_(0.1 * torch::randn_like(weight));
     save_model(path("dense"), model);
@@ -124,6 +125,10 @@ TEST_F(PruneCommand, ShrinksAndExpands) {
 
   ASSERT_EQ(prune("small", "again", {"--expand"}).code, 0);
   const Model sparse = load_model(path("sparse")), again = load_model(path("again"));
+  for (const char* name : {"small", "again"}) {
+    EXPECT_EQ(load_model(path(name)).border.rule, Border::Rule::Reflect) << name;
+    EXPECT_EQ(load_model(path(name)).border.margin, 32) << name;
+  }
   for (const auto& [name, weight] : sparse.network.parameters())
     EXPECT_TRUE(at::equal(again.network.weight(name), weight)) << name;
 }

@@ -38,6 +38,18 @@ TEST_F(SimulateCommand, WritesPairsThatTrainingReads) {
   EXPECT_LT(rmse(slice("HQ", 1), truth), rmse(slice("LQ", 1), truth));
 }
 
+TEST_F(SimulateCommand, TakesItsOptionsBeforeTheFolder) {
+  for (const char* dose : {"0.1", "0.05,0.2"}) {
+    const Outcome outcome = run_command({"simulate", "ct", "--dose-fraction", dose, (folder_ / dose).string(),
+                                         "--slices", "1", "--size", "64"});
+    EXPECT_EQ(outcome.code, 0) << outcome.error;
+  }
+  const Outcome three = run_command(
+      {"simulate", "ct", "--dose-fraction", "0.1,0.2,0.3", (folder_ / "three").string(), "--slices", "1"});
+  EXPECT_TRUE(is_clear_error(three)) << three.error;
+  EXPECT_FALSE(fs::exists(folder_ / "three"));
+}
+
 // With as many photons low dose is full dose with other noise.
 TEST_F(SimulateCommand, KnowsTheDose) {
   const Outcome outcome = simulate({"--slices", "1", "--size", "64", "--dose-fraction", "1", "--full-photons",

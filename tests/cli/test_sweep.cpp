@@ -37,7 +37,6 @@ growth = 4
 epochs = 5
 learning_rate = 1e-3
 batch = 1
-crop = 32
 [train.sparsity]
 criterion = "magnitude"
 dense_epochs = 3
@@ -170,6 +169,13 @@ TEST_F(SweepCommand, RefusesWhatItCannotCompare) {
   expect_misuse({"--sweep", "hybrid", "--set", "data.validation=false"}, "validation");
   expect_misuse({"--sweep", "hybrid", "--set", "train.sparsity.criterion=none"}, "criterion");
   expect_misuse({"--sweep", "hybrid", "--resume"}, "sweep");
+  write_pairs(folder_ / "few", 2, 48);
+  const Outcome few = run_command(
+      {"train", "ddnet", "--sweep", "hybrid", "--run", (folder_ / "sweep").string(), "--set",
+       "data.train=" + (folder_ / "few").string(), "--set", "train.sparsity.criterion=magnitude"});
+  EXPECT_TRUE(is_clear_error(few)) << few.error;
+  EXPECT_NE(few.error.find("too few to hold some out"), std::string::npos) << few.error;
+  EXPECT_FALSE(fs::exists(folder_ / "sweep"));
   EXPECT_EQ(run_command(train("sweep", {"--sweep", "everything"})).code, 2);
 }
 

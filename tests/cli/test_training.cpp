@@ -292,6 +292,13 @@ TEST_F(TrainCommand, EnhanceTakesARunFolder) {
   ASSERT_EQ(enhance("run", "a.tif").code, 0);
   ASSERT_EQ(enhance("run/model.safetensors", "b.tif").code, 0);
   EXPECT_TRUE(at::equal(read_image(folder_ / "a.tif"), read_image(folder_ / "b.tif")));
+  // its model is not the result any more once it is resumed for more epochs
+  Json about = Json::parse(read_file(folder_ / "run/run.json"));
+  about["configuration"]["train"]["epochs"] = 100;
+  write_file(folder_ / "run/run.json", about.dump());
+  const Outcome resumed = enhance("run", "e.tif");
+  ASSERT_EQ(resumed.code, 0) << resumed.error;
+  EXPECT_NE(resumed.error.find("has not finished"), std::string::npos) << resumed.error;
   fs::remove(folder_ / "run/model.safetensors");
   const Outcome unfinished = enhance("run", "c.tif");
   ASSERT_EQ(unfinished.code, 0) << unfinished.error;

@@ -1,6 +1,7 @@
 // What a folder holds: its kind, its images in natural order, and what is left out.
 #include <gmock/gmock.h>
 #include <tests/formats/images.h>
+#include <unistd.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/image/formats/folder.h>
@@ -61,6 +62,15 @@ TEST_F(Folder, IsOfTheKindThatMostOfItsImagesAre) {
   const std::string line = describe_strays(folder);
   EXPECT_THAT(line, HasSubstr("5 of 8"));
   EXPECT_THAT(line, HasSubstr("TIFF: Thumbs.db, d.png, e.png, ..."));
+}
+
+TEST_F(Folder, LeavesOutWhatNobodyMayRead) {
+  save_slices({"a.tif", "b.tif"});
+  write_file(folder_ / "notes.txt", "private");
+  fs::create_directory(folder_ / "lost+found");
+  for (const char* name : {"notes.txt", "lost+found"}) fs::permissions(folder_ / name, fs::perms::none);
+  if (::access((folder_ / "notes.txt").c_str(), R_OK) == 0) GTEST_SKIP() << "root may read everything";
+  EXPECT_THAT(names(read().strays), ElementsAre("lost+found", "notes.txt"));
 }
 
 TEST_F(Folder, GoesByContentNotByName) {

@@ -87,6 +87,18 @@ TEST(Network, EvaluationLeavesRunningStatisticsAlone) {
   EXPECT_FALSE(at::equal(network.weight("batch1.running_mean"), before));
 }
 
+// Of batches of different sizes, those of all their pixels.
+TEST(Network, TakesTheStatisticsOfAllInputs) {
+  torch::manual_seed(3);
+  Network network(ddnet({.growth = 2}), 1);
+  const at::Tensor a = 5 + 2 * torch::randn({3, 1, 16, 16}), b = -1 + torch::randn({1, 1, 32, 48});
+  take_statistics(network, {a, b});
+  const at::Tensor all = at::cat({a.flatten(), b.flatten()}).to(at::kDouble);
+  EXPECT_NEAR(network.weight("batch1.running_mean").item<double>(), all.mean().item<double>(), 1e-4);
+  // running variances are those of samples: n / (n - 1) of each batch
+  EXPECT_NEAR(network.weight("batch1.running_var").item<double>(), all.var().item<double>(), 0.01);
+}
+
 TEST(Network, RefusesSizesThatDoNotComeUpAgain) {
   Network network(ddnet({.growth = 2}), 1);
   EXPECT_THROW(network.forward(torch::zeros({1, 1, 24, 32}), Mode::Evaluation), Error);

@@ -10,11 +10,12 @@ namespace {
 TEST(TrainOptions, DefaultToTheRecipe) {
   const TrainOptions o = train_options_from_json({});
   EXPECT_EQ(o.epochs, 50);
-  EXPECT_EQ(o.batch, 2);
+  EXPECT_EQ(o.batch, 1);
   EXPECT_EQ(o.crop, 96);
   EXPECT_EQ(o.margin, 16);
   EXPECT_EQ(o.vary_levels, 0.1);
-  EXPECT_EQ(o.learning_rate, 1e-3);
+  EXPECT_EQ(o.learning_rate, 2e-3);
+  EXPECT_EQ(o.beta2, 0.99);
   EXPECT_EQ(o.schedule, "cosine");
   EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
   EXPECT_TRUE(o.augment);
@@ -65,6 +66,7 @@ TEST(TrainOptions, RefuseNonsense) {
                                             {{"epochs", "3"}},
                                             {{"batch", -1}},
                                             {{"learning_rate", 0}},
+                                            {{"beta2", 1}},
                                             {{"decay", 1.1}},
                                             {{"schedule", "linear"}},
                                             {{"margin", -16}},

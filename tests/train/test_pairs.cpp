@@ -79,6 +79,22 @@ TEST(HoldOut, TakesAtLeastTwoAndNoneOfTooFew) {
   EXPECT_EQ(hold_out(stack_of(4), 1).training->count(), 4);
 }
 
+// Of two stacks the longer one gives its end, and keeps enough to read adjacent slices in.
+TEST(HoldOut, LeavesEveryStackLongEnough) {
+  const at::Tensor long_one = torch::zeros({60, 4, 4}), short_one = torch::ones({8, 6, 6});
+  const Division division =
+      hold_out(paired_slices({pair_of(long_one, long_one), pair_of(short_one, short_one)}), 3);
+  EXPECT_EQ(values_of(*division.validation), std::vector<double>(6, 0));
+  EXPECT_EQ(division.training->stack_of(0).count, 54);
+  EXPECT_EQ(division.training->stack_of(54).count, 8);
+  const at::Tensor three = torch::zeros({4, 4, 4});
+  EXPECT_EQ(hold_out(paired_slices({pair_of(three, three),
+                                    pair_of(short_one.narrow(0, 0, 4), short_one.narrow(0, 0, 4))}),
+                     3)
+                .validation,
+            nullptr);
+}
+
 // What is read together stays together: the end of one stack, or whole ones of several.
 TEST(HoldOut, KeepsAdjacentSlicesTogether) {
   const Division end = hold_out(stack_of(30), 3);

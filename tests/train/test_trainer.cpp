@@ -492,11 +492,12 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
       supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet);
   RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
   std::vector<std::filesystem::path> written;
-  const TrainResult result = train(network, *task, options, run, Start::Fresh, setting.quiet, {}, {},
-                                   [&](const auto& path, const Network& best, const auto&) {
-                                     written.push_back(path);
-                                     save_model(path, Model{best, {}, "best", {}, "0"});
-                                   });
+  const ModelWriter write_model = [&](const auto& path, const Network& best, const auto&) {
+    written.push_back(path);
+    save_model(path, Model{best, {}, "best", {}, "0"});
+  };
+  const TrainResult result =
+      train(network, *task, options, run, Start::Fresh, setting.quiet, {}, {}, write_model);
   double smallest_dense = INFINITY, smallest = INFINITY;
   for (const Json& line : run.metrics()) {
     if (line.at("kind") != "epoch") continue;
@@ -513,6 +514,53 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
     EXPECT_EQ(task->validate(model.network)->quality.rmse, rmse) << path;
   }
   EXPECT_EQ(written.back(), run.best());
+  // as if it had been killed before the first checkpoint of the sparse phase, whose best weights are there
+  // already
+  const std::string best_dense = read_file(run.dense_model());
+  std::filesystem::copy_file(run.dense_checkpoint(), run.checkpoint(),
+                             std::filesystem::copy_options::overwrite_existing);
+  Network again = small_network();
+  RunFolder resumed = RunFolder::resume(setting.folder / "run", to_json(options));
+  const auto same =
+      supervised(*setting.training, setting.validation.get(), {}, options, again, setting.quiet);
+  EXPECT_EQ(train(again, *same, options, resumed, Start::Resume, setting.quiet, {}, {}, write_model)
+                .best->validation.quality.rmse,
+            smallest);
+  EXPECT_EQ(read_file(run.dense_model()), best_dense);
+}
+
+// Half precision may overflow in validation while norms are live; nothing is compared with NaN.
+class OverflowsAtFirst : public StagedTask {
+ public:
+  OverflowsAtFirst(std::unique_ptr<TrainingTask> task, std::atomic<bool>& flag)
+      : StagedTask(std::move(task), 1 << 20, flag) {}
+  std::optional<Validation> validate(Network& network) override {
+    auto validation = StagedTask::validate(network);
+    if (validations_++ == 0) validation->quality.rmse = NAN;
+    return validation;
+  }
+
+ private:
+  int64_t validations_ = 0;
+};
+
+TEST(Trainer, DoesNotTakeNanForTheBest) {
+  Setting setting;
+  TrainOptions options = short_training();
+  options.sparsity.pruning.criterion = "none";
+  Network network = small_network();
+  std::atomic<bool> unused{false};
+  OverflowsAtFirst task(
+      supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet), unused);
+  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  const TrainResult result = train(network, task, options, run, Start::Fresh, setting.quiet, {});
+  ASSERT_TRUE(result.best.has_value());
+  EXPECT_GT(result.best->epoch, 0);
+  EXPECT_TRUE(std::isfinite(result.best->validation.quality.rmse));
+  // and goes on from a record in which NaN is null
+  options.epochs = 5;
+  RunFolder longer = RunFolder::resume(setting.folder / "run", to_json(options));
+  EXPECT_TRUE(train(network, task, options, longer, Start::Resume, setting.quiet, {}).finished);
 }
 
 TEST(Trainer, RecordsTheLowDoseAsBaseline) {

@@ -54,6 +54,17 @@ TEST(Watch, NamesATrainingThatDiverges) {
   EXPECT_TRUE(watch.after(4, 5, 0.1, std::nullopt).empty());
 }
 
+// Whatever is compared with NaN is false.
+TEST(Watch, NamesWhatIsNotFinite) {
+  Watch watch(10, std::nullopt);
+  watch.begin(with_rmse(42));
+  watch.after(0, 1, 0.01, with_rmse(50));
+  EXPECT_EQ(warnings_with(watch.after(1, 2, NAN, with_rmse(50)), "diverges"), 1U);
+  EXPECT_EQ(warnings_with(watch.after(5, 6, 0.01, with_rmse(NAN)), "worse than"), 1U);
+  EXPECT_EQ(warnings_with(watch.after(6, 7, 0.1, with_rmse(40)), "diverges"), 1U) << "0.01 was the best";
+  EXPECT_TRUE(worse_than_input(with_rmse(NAN), with_rmse(42), 5000).has_value());
+}
+
 TEST(Watch, NamesABadMomentToFreeze) {
   Watch watch(10, 25);
   watch.begin(with_rmse(1000));

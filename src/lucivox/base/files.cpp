@@ -3,6 +3,7 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -62,6 +63,12 @@ void flush_to_disk(const fs::path& path) {
   if (failed != 0 && failed != EINVAL) throw cannot_write(path, failed);
 }
 
+// What cannot be looked at is none.
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::error_code failure;
   std::vector<fs::path> entries;
@@ -72,14 +79,41 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
   return entries;
 }
 
-// The folder itself stays: it may be a mount point, somebody's working directory, or have an owner of its
-// own.
-void replace_contents(const fs::path& folder, const fs::path& pending) {
-  for (const fs::path& entry : entries_of(folder)) {
-    if (entry.filename() != pending.filename()) fs::remove_all(entry);
+// Moves entries from one folder into another: all of them, or, when one cannot be moved, none.
+void move_entries(const std::vector<fs::path>& entries, const fs::path& to) {
+  std::vector<fs::path> moved;
+  try {
+    for (const fs::path& entry : entries) {
+      fs::rename(entry, to / entry.filename());
+      moved.push_back(entry);
+    }
+  } catch (const fs::filesystem_error&) {
+    for (const fs::path& entry : moved) fs::rename(to / entry.filename(), entry);
+    throw;
   }
-  for (const fs::path& entry : entries_of(pending)) fs::rename(entry, folder / entry.filename());
+}
+
+// The folder itself stays: it may be a mount point, somebody's working directory, or have an owner of its
+// own. Nothing is deleted before everything new is in its place.
+void replace_contents(const fs::path& folder, const fs::path& pending) {
+  const fs::path replaced = folder / (pending.filename().string() + ".replaced");
+  std::vector<fs::path> old = entries_of(folder);
+  std::erase(old, pending);
+  fs::create_directory(replaced);
+  try {
+    move_entries(old, replaced);
+  } catch (const fs::filesystem_error&) {
+    fs::remove(replaced);
+    throw;
+  }
+  move_entries(entries_of(pending), folder);
   fs::remove(pending);
+  std::error_code failure;
+  fs::remove_all(replaced, failure);
+  if (failure)
+    throw Error(fmt::format("{} is complete, but what was there before cannot be deleted: {}",
+                            folder.string(), failure.message()),
+                fmt::format("delete {}", replaced.string()));
 }
 
 // ---- what is written and what is read ----
@@ -128,18 +162,24 @@ bool is_within(const fs::path& path, const fs::path& place) {
   return identity && std::find(lineage.begin(), lineage.end(), *identity) != lineage.end();
 }
 
-// The inputs that exist, and what links in an input folder lead to; not upwards, where everything is.
+// Adds an input that exists, and what links in it lead to, however deep; not upwards, where everything is.
+void add_with_linked(const fs::path& input, std::vector<fs::path>& all, std::set<Identity>& seen) {
+  const auto identity = identity_of(input);
+  if (!identity || !seen.insert(*identity).second) return;
+  all.push_back(input);
+  if (!is_folder(input)) return;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(input, ignored)) {  // what cannot be read is no input
+    const bool link = entry.is_symlink(ignored);
+    if (link ? !is_within(input, entry.path()) : entry.is_directory(ignored))
+      add_with_linked(entry.path(), all, seen);
+  }
+}
+
 std::vector<fs::path> with_linked(const std::vector<fs::path>& inputs) {
   std::vector<fs::path> all;
-  for (const fs::path& input : inputs) {
-    all.push_back(input);
-    std::error_code ignored;
-    if (!fs::is_directory(input, ignored)) continue;
-    for (const fs::path& entry : entries_of(input)) {
-      if (fs::is_symlink(entry) && !is_within(input, entry)) all.push_back(entry);
-    }
-  }
-  std::erase_if(all, [](const fs::path& input) { return !identity_of(input); });
+  std::set<Identity> seen;
+  for (const fs::path& input : inputs) add_with_linked(input, all, seen);
   return all;
 }
 
@@ -153,8 +193,8 @@ Error would_change(const fs::path& output, const char* how, const fs::path& inpu
 PendingPath::PendingPath(fs::path final_path) : final_(std::move(final_path)) {
   if (!final_.has_filename()) final_ = final_.parent_path();  // "series/" names the folder "series"
   const fs::path parent = final_.has_parent_path() ? final_.parent_path() : fs::path(".");
-  const fs::path folder = fs::is_directory(final_) ? final_ : parent;
-  if (!fs::is_directory(folder)) {
+  const fs::path folder = is_folder(final_) ? final_ : parent;
+  if (!is_folder(folder)) {
     throw Error(
         fmt::format("cannot write {}: the folder {} does not exist", final_.string(), folder.string()),
         "create the folder first");
@@ -175,8 +215,8 @@ PendingPath::~PendingPath() {
 
 void PendingPath::commit() {
   flush_to_disk(pending_);
-  const bool folder = fs::is_directory(final_);
-  if (folder && !fs::is_directory(pending_))
+  const bool folder = is_folder(final_);
+  if (folder && !is_folder(pending_))
     throw Error(final_.string() + " is a folder", "choose another name for the file");
   try {
     folder ? replace_contents(final_, pending_) : fs::rename(pending_, final_);
@@ -225,11 +265,14 @@ void create_folder(const fs::path& path) {
 }
 
 void require_vacant(const Output& output) {
-  if (!fs::exists(output.path)) return;
-  if (!fs::is_directory(output.path))
+  std::error_code failure;
+  const fs::file_status status = fs::status(output.path, failure);
+  if (status.type() == fs::file_type::none) throw cannot_write(output.path, failure.value());
+  if (!fs::exists(status)) return;
+  if (!fs::is_directory(status))
     throw Error::misuse(output.path.string() + " is a file, and a folder would be written",
                         "choose another OUT");
-  if (output.existing == Existing::Replace || fs::is_empty(output.path)) return;
+  if (output.existing == Existing::Replace || entries_of(output.path).empty()) return;
   throw Error::misuse(fmt::format("the folder {} is not empty", output.path.string()),
                       "choose another OUT, or give --overwrite to replace everything in it");
 }
@@ -237,7 +280,7 @@ void require_vacant(const Output& output) {
 void write_folder(const Output& output, const std::function<void(const fs::path&)>& fill) {
   require_vacant(output);
   create_folder(output.path);
-  if (fs::is_empty(output.path)) return fill(output.path);
+  if (entries_of(output.path).empty()) return fill(output.path);
   PendingPath pending(output.path);
   create_folder(pending.path());
   fill(pending.path());

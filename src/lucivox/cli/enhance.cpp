@@ -14,19 +14,20 @@ void add_enhance(CLI::App& app, Context& context) {
     std::string border;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      add_command(app, context, "enhance", "an image or series through a trained model",
-                  Flags{.device = true}, [&context, options] {
-                    const std::filesystem::path file = model_file(options->model, context.console);
-                    require_apart(options->out.path, {file});
-                    Model model = load_model(file);
-                    if (!options->border.empty())
-                      model.border = border_from_json({{"rule", options->border}});
-                    model.network.to(device_options(context.device));
-                    enhance_files(model, options->in, options->out, context.console, context.stop);
-                    print(context, {}, "enhanced " + options->out.path.string());
-                    return 0;
-                  });
+  CLI::App* command = add_command(
+      app, context, "enhance", "an image or series through a trained model", Flags{.device = true},
+      [&context, options] {
+        const std::filesystem::path file = model_file(options->model, context.console);
+        require_apart(options->out.path, {file});
+        Model model = load_model(file);
+        const Border other =
+            options->border.empty() ? model.border : border_from_json({{"rule", options->border}});
+        if (other.rule != model.border.rule) model.border = other;  // else its own margin
+        model.network.to(device_options(context.device));
+        enhance_files(model, options->in, options->out, context.console, context.stop);
+        print(context, {}, "enhanced " + options->out.path.string());
+        return 0;
+      });
   command->add_option("MODEL", options->model, "model.safetensors of a training, or the folder of a run")
       ->required();
   command

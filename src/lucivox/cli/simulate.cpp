@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <lucivox/base/error.h>
 #include <lucivox/cli/command.h>
 #include <lucivox/program/simulation.h>
 
@@ -24,6 +25,9 @@ void add_ct(CLI::App& simulate, Context& context) {
       simulate, context, "ct", "chest CT slices at full and at low dose", Flags{.json = true},
       [&context, options] {
         auto& [out, from, scan, dose] = *options;
+        if (dose.size() > 2)
+          throw Error::misuse(fmt::format("--dose-fraction has {} values", dose.size()),
+                              "give one, or LOW,HIGH");
         scan.dose_fraction = dose.front();
         scan.highest_dose_fraction = dose.size() > 1 ? dose.back() : 0;
         const int64_t slices =
@@ -50,7 +54,7 @@ void add_ct(CLI::App& simulate, Context& context) {
   ct->add_option("--dose-fraction", options->dose_fraction,
                  "low dose as a part of the full dose; LOW,HIGH: a random one for each slice")
       ->delimiter(',')
-      ->expected(1, 2)
+      ->allow_extra_args(false)
       ->capture_default_str();
   ct->add_option("--bowtie-radius-mm", scan.bowtie_radius_mm,
                  "of the water cylinder that the bow-tie filter is made for; 0: no filter")

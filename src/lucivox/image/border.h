@@ -11,23 +11,23 @@ namespace lucivox {
 // What a network reads beyond the edge of an image. Stored in every model file.
 struct Border {
   enum class Rule {
-    Zeros,    // what its convolutions put there: zeros
+    Zeros,    // zeros, with which its convolutions pad
     Reflect,  // `margin` pixels, the image mirrored at its edge; what is computed of them is cut away
   };
   Rule rule = Rule::Zeros;
   int64_t margin = 0;  // pixels; 0 for zeros
 };
 
-// Far enough that the zeros around the margin do not reach the image: twice as wide a one changes what DDNet
-// makes of the outermost pixels by 0.3 HU. A multiple of what networks pool by.
+// Far enough that the zeros around the margin do not reach the image: one of 128 changes what DDNet makes of
+// the outermost pixels by 0.3 HU. A multiple of what networks pool by.
 constexpr int64_t kReflectedMargin = 16;
 
 struct Margins {
   int64_t top = 0, bottom = 0, left = 0, right = 0;  // rows and columns
 };
-// `image` [..., Y, X] mirrored at the edges of its outermost pixels, which are thus repeated ("... 2 1 | 1 2 3 ..."):
-// without them repeated, what meets the edge at an angle becomes a sharp tip, and DDNet's error of the outermost
-// pixel is twice as large. As often as it takes where a side is shorter than the margin.
+// `image` [..., Y, X] mirrored at the edges of its outermost pixels, which are thus repeated ("... 2 1 | 1 2
+// 3 ..."): without them repeated, what meets the edge at an angle becomes a sharp tip, and DDNet's error of
+// the outermost pixel is twice as large. As often as it takes where a side is shorter than the margin.
 at::Tensor reflected(const at::Tensor& image, const Margins& margins);
 at::Tensor reflected(const at::Tensor& image, int64_t margin);
 // What is left of [..., Y, X] without that many rows and columns on each side.

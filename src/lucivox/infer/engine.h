@@ -16,8 +16,8 @@ class Engine {
   explicit Engine(Network& network, const Border& border = {}) : network_(network), border_(border) {}
 
   // float32 [C, Y, X] in unit range, as many adjacent slices as the network reads, -> [Y, X], the middle one.
-  // Around it lies what the border rule says; sides that are not multiples of the network's are mirrored
-  // on. Both are cut away again.
+  // It is padded by the border rule, and mirrored on where its sides are not multiples of the network's; both
+  // are cut away again.
   at::Tensor run(const at::Tensor& unit_CYX);
 
  private:

@@ -222,19 +222,41 @@ void Network::to(const at::TensorOptions& options) {
   for (auto& [name, value] : state_) value = value.to(options).detach().requires_grad_(value.requires_grad());
 }
 
-void take_statistics(Network& network, const at::Tensor& input) {
+void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
   const torch::NoGradGuard no_grad;
-  std::vector<std::pair<at::Tensor, double>> running;  // with its norm's momentum
+  struct Running {
+    at::Tensor mean, variance;
+    double momentum;
+    at::Tensor first_moment, second_moment;  // over the inputs
+  };
+  std::vector<Running> norms;
   for (const Node& node : network.graph().nodes()) {
     const auto* norm = std::get_if<BatchNorm>(&node.operation);
     if (norm == nullptr || !(norm->momentum > 0)) continue;
-    for (const char* statistic : {".running_mean", ".running_var"})
-      running.emplace_back(network.weight(node.name + statistic), norm->momentum);
+    const at::Tensor mean = network.weight(node.name + ".running_mean");
+    norms.push_back({mean, network.weight(node.name + ".running_var"), norm->momentum,
+                     torch::zeros_like(mean), torch::zeros_like(mean)});
   }
-  if (running.empty()) return;
-  for (auto& [statistic, momentum] : running) statistic.zero_();
-  network.forward(input, Mode::Training);  // adds momentum times those of the input
-  for (auto& [statistic, momentum] : running) statistic.div_(momentum);
+  if (norms.empty()) return;
+  double pixels = 0;
+  for (const at::Tensor& input : inputs) pixels += static_cast<double>(input.numel());
+  for (const at::Tensor& input : inputs) {
+    for (const Running& norm : norms) {
+      norm.mean.zero_();
+      norm.variance.zero_();
+    }
+    network.forward(input, Mode::Training);  // adds momentum times those of the input
+    const double share = static_cast<double>(input.numel()) / pixels;
+    for (const Running& norm : norms) {
+      const at::Tensor mean = norm.mean / norm.momentum, variance = norm.variance / norm.momentum;
+      norm.first_moment.add_(mean, share);
+      norm.second_moment.add_(variance + mean.square(), share);
+    }
+  }
+  for (const Running& norm : norms) {
+    norm.mean.copy_(norm.first_moment);
+    norm.variance.copy_(norm.second_moment - norm.first_moment.square());
+  }
 }
 
 }  // namespace lucivox

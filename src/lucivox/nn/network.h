@@ -79,8 +79,8 @@ class Network {
   std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
 };
 
-// The running statistics of all batch norms become those of `input`, [N, C, H, W], by the weights as they
-// are.
-void take_statistics(Network& network, const at::Tensor& input);
+// The running statistics of all batch norms become those of the pixels of all inputs, batches [N, C, H, W] of
+// any sizes, by the weights as they are.
+void take_statistics(Network& network, const std::vector<at::Tensor>& inputs);
 
 }  // namespace lucivox

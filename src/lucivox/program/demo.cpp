@@ -23,13 +23,13 @@ constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
-           {{"epochs", 80},
+           {{"epochs", 56},
             {"crop", 64},
             {"seed", seed},
             {"sparsity",
              {{"criterion", "filters-l1"},
               {"amount", 0.5},
-              {"dense_epochs", 50},
+              {"dense_epochs", 40},
               {"gradual_epochs", 5},
               {"learning_rate", 1e-3}}}}}};
 }
@@ -55,7 +55,7 @@ void require_better(const BeforeAfter& quality) {
 }
 
 // Enhancement must stay quantitative: a region of one value keeps its HU within this.
-constexpr double kToleranceHu = 60;
+constexpr double kToleranceHu = 15;
 
 void require_quantitative(const Json& constant_regions) {
   for (const Json& region : constant_regions) {

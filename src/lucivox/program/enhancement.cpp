@@ -1,4 +1,5 @@
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -43,11 +44,14 @@ class UnitsCheck {
   bool noted_ = false;
 };
 
-std::unique_ptr<ImageSink> create_enhanced(const Model& model, const Output& out, const ImageInfo& info) {
-  return create(out.path, info,
-                {fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,
-                             model.network.graph().architecture())},
-                out.existing);
+// Of the kind that the folder it comes from is of, or that its name says.
+std::unique_ptr<ImageSink> create_enhanced(const Model& model, const Output& out, ImageInfo info,
+                                           std::optional<formats::Kind> kind) {
+  const Derivation derivation{fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,
+                                          model.network.graph().architecture())};
+  if (info.units == Units::Unknown) info.units = model.intensity.units;  // as which they were read
+  return kind ? create(out.path, *kind, info, derivation, out.existing)
+              : create(out.path, info, derivation, out.existing);
 }
 
 // Images of one slice that lie side by side in a folder, as the stack that they are; each is opened when it
@@ -85,15 +89,15 @@ class Stack final : public ImageSource {
 // The slices of a stack into images of their own again, each whole before the next begins.
 class StackSink final : public ImageSink {
  public:
-  StackSink(const Model& model, const Stack& stack, fs::path folder)
-      : model_(model), stack_(stack), folder_(std::move(folder)) {}
+  StackSink(const Model& model, const Stack& stack, fs::path folder, formats::Kind kind)
+      : model_(model), stack_(stack), folder_(std::move(folder)), kind_(kind) {}
 
   void write(const Region& region, const at::Tensor& values) override {
     const auto [z, y, x] = region.begin;
     if (z != slice_) {
       if (image_) image_->commit();
       const fs::path& image = stack_.image(z);
-      image_ = create_enhanced(model_, {folder_ / image.filename()}, open(image)->info());
+      image_ = create_enhanced(model_, {folder_ / image.filename()}, open(image)->info(), kind_);
       slice_ = z;
     }
     image_->write({{0, y, x}, region.size}, values);
@@ -104,16 +108,17 @@ class StackSink final : public ImageSink {
   const Model& model_;
   const Stack& stack_;
   fs::path folder_;
+  formats::Kind kind_;
   int64_t slice_ = -1;
   std::unique_ptr<ImageSink> image_;
 };
 
-void enhance_file(Model& model, const fs::path& in, const Output& out, UnitsCheck& check,
-                  const Console& console, const StopToken& stop) {
+void enhance_file(Model& model, const fs::path& in, const Output& out, std::optional<formats::Kind> kind,
+                  UnitsCheck& check, const Console& console, const StopToken& stop) {
   note_strays(in, console);
   const auto source = open(in);
   check(source->info(), in.string());
-  const auto sink = create_enhanced(model, out, source->info());
+  const auto sink = create_enhanced(model, out, source->info(), kind);
   enhance(model, *source, *sink, console, stop);
   sink->commit();
 }
@@ -122,7 +127,7 @@ void enhance_stack(Model& model, const ImageFolder& in, const fs::path& out, Uni
                    const Console& console, const StopToken& stop) {
   Stack stack(in.path, in.images);
   check(stack.info(), in.path.string());
-  StackSink sink(model, stack, out);
+  StackSink sink(model, stack, out, in.kind);
   enhance(model, stack, sink, console, stop);
   sink.commit();
 }
@@ -133,7 +138,7 @@ void enhance_each(Model& model, const ImageFolder& in, const fs::path& out, Unit
       model.network.graph().channels(0) > 1 && open(in.images.front())->info().shape[0] == 1;
   if (adjacent) return enhance_stack(model, in, out, check, console, stop);
   for (const fs::path& image : in.images)
-    enhance_file(model, image, {out / image.filename()}, check, console, stop);
+    enhance_file(model, image, {out / image.filename()}, in.kind, check, console, stop);
 }
 
 }  // namespace
@@ -142,11 +147,12 @@ void enhance_files(Model& model, const fs::path& in, const Output& out, const Co
                    const StopToken& stop) {
   require_apart(out.path, files_of_image(in));
   UnitsCheck check(model, console);
-  if (!fs::is_directory(in)) return enhance_file(model, in, out, check, console, stop);
+  if (!fs::is_directory(in)) return enhance_file(model, in, out, {}, check, console, stop);
   const ImageFolder folder = image_folder(in);
-  if (folder.is_series()) return enhance_file(model, in, out, check, console, stop);
+  if (folder.is_series()) return enhance_file(model, in, out, {}, check, console, stop);
   note_strays(in, console);
-  write_folder(out, [&](const fs::path& filled) { enhance_each(model, folder, filled, check, console, stop); });
+  write_folder(out,
+               [&](const fs::path& filled) { enhance_each(model, folder, filled, check, console, stop); });
 }
 
 }  // namespace lucivox

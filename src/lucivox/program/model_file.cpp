@@ -9,18 +9,34 @@ namespace fs = std::filesystem;
 
 namespace lucivox {
 
+namespace {
+
+// Whether the last of its epochs is done: a run may have been resumed for more of them.
+bool has_ended(const fs::path& run) {
+  const Json configuration = RunFolder::configuration_of(run);
+  int64_t done = 0;
+  for (const Json& line : RunFolder::metrics_of(run))
+    if (line.at("kind") == "epoch") done = line.at("epoch").get<int64_t>() + 1;
+  return done >= configuration.at("train").at("epochs").get<int64_t>();
+}
+
+}  // namespace
+
 fs::path model_file(const fs::path& path, const Console& console) {
   require_exists(path, "model file");
   if (!fs::is_directory(path)) return path;
   if (!RunFolder::is_run(path))
     throw Error::misuse(path.string() + " is not the folder of a training run",
                         "give a model.safetensors, or a folder that `lucivox train --run` has made");
-  if (fs::exists(RunFolder::model_of(path))) return RunFolder::model_of(path);
-  if (!fs::exists(RunFolder::best_of(path)))
-    throw Error(path.string() + " has no trained weights yet",
-                "let the run validate at the end of an epoch, or finish it: lucivox train ... --resume");
-  console.note(fmt::format("{} has not finished: its best weights so far are used", path.string()));
-  return RunFolder::best_of(path);
+  if (fs::exists(RunFolder::model_of(path)) && has_ended(path)) return RunFolder::model_of(path);
+  for (const fs::path& so_far :
+       {RunFolder::best_of(path), RunFolder::dense_model_of(path), RunFolder::dense_best_of(path)}) {
+    if (!fs::exists(so_far)) continue;
+    console.note(fmt::format("{} has not finished: its best weights so far are used", path.string()));
+    return so_far;
+  }
+  throw Error(path.string() + " has no trained weights yet",
+              "let the run validate at the end of an epoch, or finish it: lucivox train ... --resume");
 }
 
 }  // namespace lucivox

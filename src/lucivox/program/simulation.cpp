@@ -70,7 +70,7 @@ void write_pairs(const fs::path& folder, const Slices& slices, const Console& co
   for (int64_t first = 0; first < slices.count; first += slices.together) {
     if (stop.stop_requested())
       throw Error("stopped before the end",
-                  "start it again with --overwrite, which replaces the slices made so far");
+                  "start it again; slices that were made so far are replaced by --overwrite");
     const Pairs made = slices.make(first, std::min(slices.together, slices.count - first));
     for (int64_t i = 0; i < made.truth.size(0); ++i) {
       const std::string name = fmt::format("slice_{:04}.tif", first + i);

@@ -132,8 +132,9 @@ bool same_dense_epochs(const Json& a, const Json& b) {
 // A run that has passed the dense epochs of another: its record and its checkpoint.
 void branch_off(const fs::path& dense_run, TrainingJob job) {
   // what follows from the data was resolved when that run began
-  job.configuration["train"]["freeze_norms_after"] =
-      RunFolder::configuration_of(dense_run).at("train").at("freeze_norms_after");
+  const Json resolved = RunFolder::configuration_of(dense_run).at("train");
+  for (const char* option : {"freeze_norms_after", "crop"})
+    job.configuration["train"][option] = resolved.at(option);
   RunFolder run = RunFolder::create(job.run, job.configuration);
   for (const Json& line : RunFolder::metrics_of(dense_run)) {
     if (line.at("kind") == "pruning") break;
@@ -194,6 +195,9 @@ SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& conso
   require_run_outside(job.run, parsed.files());
   const Json configuration = parsed.resolved();
   require_comparable(sweep, configuration);
+  if (!open_division(parsed, Console{true}).validation)
+    throw Error::misuse("a sweep compares runs by validation slices, and there are too few to hold some out",
+                        "give more slices, or set data.validation to a folder with HQ/ and LQ/");
   const std::vector<Point> points = points_of(sweep, configuration, console);
   claim_folder(sweep, job, configuration);
 

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -53,15 +54,19 @@ BestTotalVariation best_total_variation(const at::Tensor& noisy_NYX, const at::T
   const double noise = (noisy_NYX - truth_NYX).square().mean().sqrt().item<double>();
   constexpr double kGolden = 1 / std::numbers::phi, kWidest = 1.5, kNarrowest = 0.015;  // decades
   double low = std::log10(noise) - kWidest, high = std::log10(noise) + kWidest;
-  BestTotalVariation best = at_strength(noise);
+  const auto lower = [&] { return high - kGolden * (high - low); };
+  const auto upper = [&] { return low + kGolden * (high - low); };
+  BestTotalVariation a = at_strength(std::pow(10, lower())), b = at_strength(std::pow(10, upper()));
   while (high - low > kNarrowest) {
-    const double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
-    const BestTotalVariation of_a = at_strength(std::pow(10, a)), of_b = at_strength(std::pow(10, b));
-    (of_a.rmse < of_b.rmse ? high : low) = of_a.rmse < of_b.rmse ? b : a;
-    const BestTotalVariation& better = of_a.rmse < of_b.rmse ? of_a : of_b;
-    if (better.rmse < best.rmse) best = better;
+    if (a.rmse < b.rmse) {
+      high = upper();
+      b = std::exchange(a, at_strength(std::pow(10, lower())));
+    } else {
+      low = lower();
+      a = std::exchange(b, at_strength(std::pow(10, upper())));
+    }
   }
-  return best;
+  return a.rmse < b.rmse ? a : b;
 }
 
 }  // namespace lucivox

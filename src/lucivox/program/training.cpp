@@ -10,7 +10,6 @@
 #include <lucivox/program/device.h>
 #include <lucivox/program/pruning_report.h>
 #include <lucivox/program/training.h>
-#include <lucivox/program/training_data.h>
 #include <lucivox/program/training_report.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/train/schedule.h>
@@ -68,22 +67,6 @@ void require_same_options(const Ranks& ranks, const Json& mine) {
       "give every rank the same configuration");
 }
 
-// The slices to learn from and those to validate on.
-Division open_division(const TrainingConfiguration& configuration, const Console& console) {
-  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data, console);
-  const Json& wanted = configuration.validation_data;
-  if (wanted.is_boolean() && !wanted.get<bool>()) return {std::move(training), nullptr};
-  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted, console)};
-  const int64_t all = training->count();
-  Division division = hold_out(std::move(training), configuration.graph().channels(0));
-  console.note(
-      division.validation
-          ? fmt::format("{} of {} slices are held out for validation (data.validation = false: none)",
-                        division.validation->count(), all)
-          : fmt::format("no slices for validation: {} are too few to hold some out", all));
-  return division;
-}
-
 // A run that was killed before its first checkpoint is resumed at its beginning.
 bool begins_anew(const TrainingJob& job) {
   return job.start == Start::Resume && RunFolder::is_run(job.run) &&
@@ -119,10 +102,15 @@ void warn_of_short_training(int64_t steps, int64_t slices, const TrainingJob& jo
 // it.
 void take_best_weights(Model& model, const RunFolder& run, const TrainResult& result) {
   if (!result.best || !fs::exists(run.best())) return;
+  const bool others_followed = result.best->epoch + 1 < model.training.at("epochs").get<int64_t>();
+  if (others_followed) save_model(run.last_model(), model);
   model.training["best_epoch"] = result.best->epoch + 1;
-  if (result.best->epoch + 1 == model.training.at("epochs").get<int64_t>()) return;
-  save_model(run.last_model(), model);
+  if (!others_followed) {
+    fs::remove(run.last_model());  // of an earlier end of this run
+    return;
+  }
   Model best = load_model(run.best());
+  best.network.to(model.network.device());
   model.network = std::move(best.network);
   model.removed = std::move(best.removed);
 }
@@ -213,7 +201,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   if (summary.quality && job.total_variation)
     summary.quality->others.push_back(judge_total_variation(*validation, quality_window(model.intensity)));
   if (summary.quality && fs::exists(run.dense_model()))
-    summary.quality->others.push_back(judge_dense(run.dense_model(), *validation));
+    summary.quality->others.push_back(judge_dense(run.dense_model(), *validation, device));
   summary.json = summary_json(model, configuration, summary.result, summary.quality, job.ranks);
   if (model.intensity.units == Units::HU) summary.json["constant_regions"] = constant_regions(model);
   const std::vector<Json> metrics = run.metrics();

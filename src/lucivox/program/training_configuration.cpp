@@ -89,8 +89,11 @@ Json TrainingConfiguration::resolved() const {
                  return Json{{"depth", options.depth}};
                }},
       network);
-  return {
+  Json resolved = {
       {"data", data}, {"network", of_network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+  if (crop_open) resolved["train"].erase("crop");
+  if (intensity_open) resolved.erase("intensity");
+  return resolved;
 }
 
 TrainingConfiguration training_configuration(Architecture architecture, const Json& json) {
@@ -120,6 +123,21 @@ void complete(TrainingConfiguration& configuration, PairedSlices& training, cons
   if (configuration.crop_open) configuration.train.crop = fitting_crop(training, configuration.train.crop);
   if (configuration.intensity_open) configuration.intensity = window_of(training, console);
   configuration.crop_open = configuration.intensity_open = false;
+}
+
+Division open_division(const TrainingConfiguration& configuration, const Console& console) {
+  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data, console);
+  const Json& wanted = configuration.validation_data;
+  if (wanted.is_boolean() && !wanted.get<bool>()) return {std::move(training), nullptr};
+  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted, console)};
+  const int64_t all = training->count();
+  Division division = hold_out(std::move(training), configuration.graph().channels(0));
+  console.note(
+      division.validation
+          ? fmt::format("{} of {} slices are held out for validation (data.validation = false: none)",
+                        division.validation->count(), all)
+          : fmt::format("no slices for validation: {} are too few to hold some out", all));
+  return division;
 }
 
 }  // namespace lucivox

@@ -19,8 +19,7 @@ enum class Architecture { Ddnet, Tomogan };
 
 // What a training run is told, in the tables
 //   data       train, validation: as open_pairs() takes them; without validation some slices of train are
-//   held
-//              out (hold_out in pairs.h), unless it is false
+//              held out (hold_out in pairs.h), unless it is false
 //   network    DDNet's growth and statistics (of its batch norms), or TomoGAN's depth
 //   intensity  kind, low, high, units: how physical values become the network's numbers
 //   train      TrainOptions
@@ -35,7 +34,7 @@ struct TrainingConfiguration {
   Graph graph() const;
   // The files and folders that it names.
   std::vector<std::filesystem::path> files() const;
-  // With every default filled in.
+  // With every default filled in, but for what is open.
   Json resolved() const;
 };
 
@@ -46,5 +45,8 @@ TrainingConfiguration training_configuration(Architecture architecture, const Js
 // units, and crops of as many pixels as fit, if the default is too large. Throws Error as the slices do, and
 // when all have one value.
 void complete(TrainingConfiguration& configuration, PairedSlices& training, const Console& console);
+
+// The slices to learn from and those to validate on, which may be none.
+Division open_division(const TrainingConfiguration& configuration, const Console& console);
 
 }  // namespace lucivox

@@ -94,8 +94,9 @@ BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run,
   return {mean(before), mean(after), {}, validation.count(), model.intensity.units, bias.json()};
 }
 
-Judged judge_dense(const fs::path& path, PairedSlices& validation) {
+Judged judge_dense(const fs::path& path, PairedSlices& validation, c10::Device device) {
   Model model = load_model(path);
+  model.network.to(device);
   std::vector<Quality> all;
   for (int64_t i = 0; i < validation.count(); ++i) {
     const at::Tensor enhanced =

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <c10/core/Device.h>
+
 #include <lucivox/base/config.h>
 #include <lucivox/base/progress.h>
 #include <lucivox/metrics/quality.h>
@@ -36,7 +38,7 @@ std::vector<Judged> rows_of(const BeforeAfter& quality);
 BeforeAfter compare(Model& model, PairedSlices& validation, const std::filesystem::path& run,
                     const Console& console, std::vector<ReportPicture>& pictures);
 // The dense network that a sparse run has pruned, on the same slices.
-Judged judge_dense(const std::filesystem::path& path, PairedSlices& validation);
+Judged judge_dense(const std::filesystem::path& path, PairedSlices& validation, c10::Device device);
 // Total variation at its best strength. The slices must be of one size.
 Judged judge_total_variation(PairedSlices& validation, const QualityWindow& window);
 

@@ -103,12 +103,10 @@ Model shrink(const Model& model) {
   }
   Shrinking removed = removable_channels(model.network);
   if (shrunk_graph(removed).weight_count() == model.network.graph().weight_count()) return model;
-  return {shrink(removed, model.network),
-          model.intensity,
-          model.name,
-          model.training,
-          model.version,
-          std::move(removed)};
+  Model smaller = model;
+  smaller.network = shrink(removed, model.network);
+  smaller.removed = std::move(removed);
+  return smaller;
 }
 
 Model expand(const Model& model) {
@@ -116,7 +114,10 @@ Model expand(const Model& model) {
     throw Error::misuse(fmt::format("the model '{}' is not shrunk", model.name),
                         "only a shrunk model can be expanded");
   }
-  return {expand(*model.removed, model.network), model.intensity, model.name, model.training, model.version};
+  Model whole = model;
+  whole.network = expand(*model.removed, model.network);
+  whole.removed.reset();
+  return whole;
 }
 
 }  // namespace lucivox

@@ -9,11 +9,11 @@
 namespace lucivox {
 namespace {
 
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;  // the paper's
+constexpr double kBeta1 = 0.9, kEps = 1e-8;  // the paper's
 
 }  // namespace
 
-Adam::Adam(const Network& network) : parameters_(network.parameters()) {
+Adam::Adam(const Network& network, double beta2) : parameters_(network.parameters()), beta2_(beta2) {
   const torch::NoGradGuard no_grad;
   for (const auto& [name, weight] : parameters_) {
     first_.push_back(torch::zeros_like(weight));
@@ -35,7 +35,7 @@ void Adam::step(const at::Tensor& skip) {
     dense.push_back(weight.grad().contiguous());
   }
   at::_foreach_add_(steps_, 1);
-  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, kBeta2, 0, kEps,
+  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, beta2_, 0, kEps,
                    false, false, {}, skip.defined() ? std::optional(skip) : std::nullopt);
   if (skip.defined()) at::_foreach_sub_(steps_, std::vector<at::Tensor>(steps_.size(), skip));
 }

@@ -9,7 +9,8 @@ namespace lucivox {
 // Adam (Kingma and Ba, ICLR 2015, algorithm 1), fused by libtorch into one kernel a device.
 class Adam {
  public:
-  explicit Adam(const Network& network);
+  // `beta2` of its algorithm: second moments are of about the last 1 / (1 - beta2) steps.
+  explicit Adam(const Network& network, double beta2 = 0.999);
 
   // For the steps to come. On the device, so that a captured step follows it.
   void set_learning_rate(double rate);
@@ -30,6 +31,7 @@ class Adam {
   NamedTensors parameters_;
   std::vector<at::Tensor> first_, second_, steps_;
   at::Tensor learning_rate_;
+  double beta2_;
 };
 
 // An optimiser's state for the network that is left of a shrunk one, and back for the whole one, with nothing

@@ -23,6 +23,9 @@ void require_same_options(const Json& before, const Json& now, const std::string
                           const std::string& of = {}) {
   for (const auto& [key, value] : now.items()) {
     const Json old = before.value(key, Json());
+    if (old.is_null())
+      throw Error(fmt::format("{} was begun by an older lucivox, which had no {}{}", path, of, key),
+                  "go on with that one, or start a new run");
     if (old.is_object() && value.is_object()) {
       require_same_options(old, value, path, of + key + ".");
     } else if (old != value) {

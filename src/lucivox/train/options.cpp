@@ -67,6 +67,9 @@ void check(const TrainOptions& o) {
           "give at least 1 of each");
   require(o.learning_rate > 0 && o.learning_rate < 1, fmt::format("a learning rate of {}", o.learning_rate),
           "the paper's is 0.0001");
+  require(o.beta2 >= 0 && o.beta2 < 1,
+          fmt::format("train.beta2 must be at least 0 and below 1, but is {}", o.beta2),
+          "0.99 is usual here, 0.999 the optimiser's own");
   require(o.decay > 0 && o.decay <= 1, fmt::format("a decay of {} an epoch", o.decay), "the paper's is 0.95");
   require(o.crop == 0 || o.crop >= 16, fmt::format("crops of {} pixels", o.crop),
           "give 0 for whole slices or at least 16");
@@ -98,6 +101,7 @@ TrainOptions tomogan_training() {
   o.vary_levels = 0;
   o.augment = false;
   o.learning_rate = 1e-4;
+  o.beta2 = 0.999;
   o.schedule = "exponential";
   o.decay = 1;
   o.freeze_norms_after = 0;
@@ -118,6 +122,7 @@ TrainOptions train_options_from_json(const Json& json, const TrainOptions& defau
   table.read("epochs", o.epochs);
   table.read("batch", o.batch);
   table.read("learning_rate", o.learning_rate);
+  table.read("beta2", o.beta2);
   table.read("decay", o.decay);
   table.read("schedule", o.schedule);
   table.read("crop", o.crop);
@@ -170,6 +175,7 @@ Json to_json(const TrainOptions& o) {
   return {{"epochs", o.epochs},
           {"batch", o.batch},
           {"learning_rate", o.learning_rate},
+          {"beta2", o.beta2},
           {"decay", o.decay},
           {"schedule", o.schedule},
           {"crop", o.crop},

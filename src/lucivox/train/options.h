@@ -25,8 +25,11 @@ constexpr double kFreezeEarly = -1;  // in configurations: "auto"
 // paper are in examples/ddnet-paper.toml.
 struct TrainOptions {
   int64_t epochs = 50;
-  int64_t batch = 2;  // of all ranks together
-  double learning_rate = 1e-3;
+  int64_t batch = 1;  // of all ranks together
+  double learning_rate = 2e-3;
+  // Adam's memory of squared gradients, about 1 / (1 - beta2) steps. They shrink by orders of magnitude when
+  // norms freeze; with 0.999 steps are too small for long thereafter, and too large where a gradient grows.
+  double beta2 = 0.99;
   std::string schedule = "cosine";  // or "exponential", schedule.h
   double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule
   int64_t crop = 96;                // side of random square crops in pixels; 0: whole slices

@@ -140,7 +140,14 @@ std::vector<int64_t> stack_begins(const PairedSlices& all) {
   return begins;
 }
 
-// The slices to validate on, in ascending order.
+PairedSlices::Stack longest_stack(const PairedSlices& all) {
+  PairedSlices::Stack longest = all.stack_of(0);
+  for (int64_t i = 0; i < all.count(); i += all.stack_of(i).count)
+    if (all.stack_of(i).count > longest.count) longest = all.stack_of(i);
+  return longest;
+}
+
+// The slices to validate on, in ascending order; none where too few would be left.
 std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
   const std::vector<int64_t> begins = stack_begins(all);
   const int64_t stacks = std::ssize(begins) - 1, tenth = std::max<int64_t>(all.count() / kOneIn, 2);
@@ -153,7 +160,12 @@ std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
   } else if (depth == 1) {
     held = spread(tenth, all.count());
   } else {
-    for (int64_t i = all.count() - std::max(tenth, depth); i < all.count(); ++i) held.push_back(i);
+    // the end of the longest, of which enough must be left to read adjacent slices in
+    const PairedSlices::Stack longest = longest_stack(all);
+    const int64_t end = longest.first + longest.count,
+                  number = std::min(std::max(tenth, depth), longest.count - depth);
+    if (number < depth) return held;
+    for (int64_t i = end - number; i < end; ++i) held.push_back(i);
   }
   return held;
 }
@@ -162,7 +174,7 @@ std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
 
 Division hold_out(std::shared_ptr<PairedSlices> all, int64_t depth) {
   constexpr int64_t few = 4;  // that two cannot be spared of
-  const bool divisible = all->count() > few && all->count() >= 2 * depth + 1;
+  const bool divisible = all->count() > few;
   const std::vector<int64_t> held = divisible ? held_out(*all, depth) : std::vector<int64_t>();
   std::vector<int64_t> rest;
   for (int64_t i = 0; i < all->count(); ++i) {

@@ -102,8 +102,16 @@ fs::path RunFolder::best_of(const fs::path& path) {
   return path / "checkpoints" / "best.safetensors";
 }
 
+fs::path RunFolder::dense_best_of(const fs::path& path) {
+  return path / "checkpoints" / "best-dense.safetensors";
+}
+
 fs::path RunFolder::model_of(const fs::path& path) {
   return path / "model.safetensors";
+}
+
+fs::path RunFolder::dense_model_of(const fs::path& path) {
+  return path / "model-dense.safetensors";
 }
 
 void RunFolder::record(const Json& line) {

@@ -17,7 +17,8 @@ namespace lucivox {
 //   checkpoints/last.safetensors   where to resume
 //   checkpoints/dense.safetensors  the dense network right before it was pruned, where runs with another
 //                                  sparse schedule may branch off
-//   checkpoints/best.safetensors   a model with the best weights of the phase under way, by validation
+//   checkpoints/best.safetensors   a model with the best weights of the last phase, by validation
+//   checkpoints/best-dense.safetensors  likewise of dense epochs, while pruning is to come
 //   model.safetensors              the trained model, when finished: the best weights of the last phase
 //   model-last.safetensors         the same with the last weights, where these are others
 //   model-dense.safetensors        the best dense network, where the run pruned it afterwards
@@ -40,15 +41,18 @@ class RunFolder {
   static std::filesystem::path checkpoint_of(const std::filesystem::path& path);
   static std::filesystem::path dense_checkpoint_of(const std::filesystem::path& path);
   static std::filesystem::path best_of(const std::filesystem::path& path);
+  static std::filesystem::path dense_best_of(const std::filesystem::path& path);
   static std::filesystem::path model_of(const std::filesystem::path& path);
+  static std::filesystem::path dense_model_of(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint() const { return checkpoint_of(path_); }
   std::filesystem::path dense_checkpoint() const { return dense_checkpoint_of(path_); }
   std::filesystem::path best() const { return best_of(path_); }
+  std::filesystem::path dense_best() const { return dense_best_of(path_); }
   std::filesystem::path model() const { return model_of(path_); }
   std::filesystem::path last_model() const { return path_ / "model-last.safetensors"; }
-  std::filesystem::path dense_model() const { return path_ / "model-dense.safetensors"; }
+  std::filesystem::path dense_model() const { return dense_model_of(path_); }
 
   // One line of metrics.jsonl; its numbers also go to TensorBoard under their names. `line` has a "step".
   void record(const Json& line);

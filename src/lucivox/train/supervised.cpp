@@ -32,11 +32,22 @@ Network discriminator_for(const TrainOptions& options, c10::Device device) {
   return network;
 }
 
+// This rank's share of the loader's batch number `step`, which has `size` samples in all, with other levels.
+Batch batch_of(Loader& loader, const Levels& levels, int64_t epoch, int64_t step, int64_t size,
+               const Ranks& ranks) {
+  const int64_t first = step * size + size / ranks.size() * ranks.rank();
+  return levels.changed(loader.batch(epoch, step), epoch, first);
+}
+
 // Learns to tell clean slices from enhanced ones, on batches of its own.
 class Discriminator final : public Opponent {
  public:
-  Discriminator(Loader& loader, const TrainOptions& options, c10::Device device)
+  Discriminator(Loader& loader, const Levels& levels, const TrainOptions& options, const Ranks& ranks,
+                c10::Device device)
       : loader_(loader),
+        levels_(levels),
+        ranks_(ranks),
+        batch_(options.batch),
         updates_(options.loss.discriminator_updates),
         margin_(options.margin),
         network_(discriminator_for(options, device)),
@@ -48,7 +59,7 @@ class Discriminator final : public Opponent {
   int64_t updates() const override { return updates_; }
 
   std::vector<at::Tensor> batch(int64_t epoch, int64_t step, int64_t update) override {
-    const Batch batch = loader_.batch(epoch, step * (1 + updates_) + 1 + update);
+    const Batch batch = batch_of(loader_, levels_, epoch, step * (1 + updates_) + 1 + update, batch_, ranks_);
     return {reflected(batch.low, margin_), batch.full};
   }
 
@@ -83,7 +94,9 @@ class Discriminator final : public Opponent {
 
  private:
   Loader& loader_;
-  const int64_t updates_, margin_;
+  const Levels& levels_;
+  const Ranks ranks_;
+  const int64_t batch_, updates_, margin_;
   Network network_;
   Network judge_;
 };
@@ -106,7 +119,8 @@ class Supervised final : public TrainingTask {
     if (options.loss.perceptual.wanted()) perception_.emplace(options.loss.perceptual, network.device());
     loader_ =
         open_loader({training, intensity, options, multiple_, network.device(), ranks, depth_}, console);
-    if (options.loss.adversarial > 0) discriminator_.emplace(*loader_, options, network.device());
+    if (options.loss.adversarial > 0)
+      discriminator_.emplace(*loader_, levels_, options, ranks, network.device());
   }
 
   int64_t steps_per_epoch() const override {
@@ -114,9 +128,7 @@ class Supervised final : public TrainingTask {
   }
 
   std::vector<at::Tensor> batch(int64_t epoch, int64_t step) override {
-    const int64_t of_loader = step * batches_per_step();
-    const int64_t first = of_loader * options_.batch + options_.batch / ranks_.size() * ranks_.rank();
-    const Batch batch = levels_.changed(loader_->batch(epoch, of_loader), epoch, first);
+    const Batch batch = batch_of(*loader_, levels_, epoch, step * batches_per_step(), options_.batch, ranks_);
     return {reflected(batch.low, options_.margin), batch.full};
   }
 
@@ -215,9 +227,10 @@ class Supervised final : public TrainingTask {
     ranks_.sum(shared);
     const at::Tensor mean = shared.mean(0).cpu();
     const auto of = [&](int64_t column) { return mean[column].item<double>(); };
-    return Validation{of(0),
-                      {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5), .bias = of(6)},
-                      intensity_.units};
+    return Validation{
+        of(0),
+        {.mse = of(1), .psnr = of(2), .ssim = of(3), .ms_ssim = of(4), .rmse = of(5), .bias = of(6)},
+        intensity_.units};
   }
 
   Validation judge(const Enhancing& enhance, int64_t slice) {

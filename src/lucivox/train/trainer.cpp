@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -34,6 +35,11 @@ Json to_json(const Validation& validation) {
   Json json = to_json(validation.quality);
   json["loss"] = validation.loss;
   return json;
+}
+
+// JSON has no NaN: it is written as null.
+double number_or_nan(const Json& json) {
+  return json.is_null() ? std::nan("") : json.get<double>();
 }
 
 // What both keep: a weight that was pruned stays pruned.
@@ -78,6 +84,7 @@ class Trainer {
     forget_peak_memory(network_.device());
     sitting_ = last_save_ = Clock::now();
     earlier_seconds_ = state_.position.seconds;
+    const bool had_ended = state_.position.epoch >= options_.epochs;
     while (state_.position.epoch < options_.epochs) {
       if (!run_epoch()) {
         save(run_.checkpoint());
@@ -86,7 +93,8 @@ class Trainer {
       }
       end_epoch();
     }
-    if (state_.best) warn(worse_than_input(state_.best->validation, baseline_, done()));
+    if (!had_ended && validation_)
+      warn(worse_than_input(state_.best ? state_.best->validation : *validation_, baseline_, done()));
     return result(true);
   }
 
@@ -129,17 +137,18 @@ class Trainer {
     std::optional<Switch> switched;
     for (const Json& line : run_.metrics()) {
       const auto epoch = line.at("epoch").get<int64_t>();
-      if (line.at("kind") == "pruning" && !switched) {
-        switched = Switch{epoch, {}};
+      if (line.at("kind") == "pruning") {
+        if (!switched) switched = Switch{epoch, {}};
         watch_.begin_phase();
       }
       if (line.at("kind") != "epoch") continue;
       std::optional<Validation> validation;
       if (line.contains("validation") && judged(epoch, switched)) {
         validation.emplace();
-        validation->quality.rmse = line.at("validation").at("rmse").get<double>();
+        validation->quality.rmse = number_or_nan(line.at("validation").at("rmse"));
       }
-      watch_.after(epoch, line.at("step").get<int64_t>(), line.at("loss").get<double>(), validation);
+      watch_.after(epoch, line.at("step").get<int64_t>(), number_or_nan(line.at("loss")), validation);
+      if (line.contains("opponent_loss")) warns_of_opponent(line.at("opponent_loss").get<double>());
     }
   }
 
@@ -226,14 +235,15 @@ class Trainer {
   // training.
   void settle_norms() {
     constexpr int64_t pixels = 1 << 20;  // enough that chance no longer matters, and less than a GB
-    std::vector<at::Tensor> inputs;
+    std::map<std::vector<int64_t>, std::vector<at::Tensor>> by_shape;
     for (int64_t s = 0, taken = 0; s < task_.steps_per_epoch() && taken < pixels; ++s) {
       const at::Tensor input = task_.batch(state_.position.epoch, s).front();
-      if (!inputs.empty() && input.sizes() != inputs.front().sizes()) continue;
-      inputs.push_back(input);
-      taken += input.numel();
+      by_shape[input.sizes().vec()].push_back(input);
+      taken += input.numel() * ranks_.size();
     }
-    take_statistics(network_, at::cat(inputs));
+    std::vector<at::Tensor> inputs;
+    for (const auto& [shape, batches] : by_shape) inputs.push_back(at::cat(batches));
+    take_statistics(network_, inputs);
     learner_.step.renew();
   }
 
@@ -264,11 +274,9 @@ class Trainer {
 
   // From now on weights go: what is best is sought anew once they are gone.
   void end_dense_phase() {
-    if (ranks_.leads() && state_.best && std::filesystem::exists(run_.best()))
-      std::filesystem::copy_file(run_.best(), run_.dense_model(),
-                                 std::filesystem::copy_options::overwrite_existing);
+    if (ranks_.leads() && std::filesystem::exists(run_.dense_best()))
+      std::filesystem::rename(run_.dense_best(), run_.dense_model());
     state_.best.reset();
-    watch_.begin_phase();
   }
 
   // Not while weights go little by little: the best of these would still have too many.
@@ -278,10 +286,12 @@ class Trainer {
   }
 
   void keep_if_best() {
-    if (!validation_ || !judged()) return;
+    if (!validation_ || !judged() || !std::isfinite(validation_->quality.rmse)) return;
     if (state_.best && !(validation_->quality.rmse < state_.best->validation.quality.rmse)) return;
     state_.best = {state_.position.epoch, *validation_};
-    if (ranks_.leads() && write_model_) write_model_(run_.best(), network_, state_.removed);
+    const bool prunes_later = !state_.switched && options_.sparsity.pruning.criterion != "none";
+    if (ranks_.leads() && write_model_)
+      write_model_(prunes_later ? run_.dense_best() : run_.best(), network_, state_.removed);
   }
 
   // The smallest weights out, and the optimiser forgets them.
@@ -295,6 +305,7 @@ class Trainer {
     apply_masks(state_.masks, network_);
     learner_.adam.apply(state_.masks);
     hold_masks();
+    watch_.begin_phase();
     const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
     record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
   }
@@ -320,7 +331,7 @@ class Trainer {
     const NamedTensors moments = shrink_optimiser(removed, learner_.adam.state());
     network_ = shrink(removed, network_);
     prepare(network_);
-    learner_.adam = Adam(network_);
+    learner_.adam = Adam(network_, options_.beta2);
     learner_.adam.load_state(moments);
     learner_.held = shrink(removed, state_.masks);
     std::erase_if(learner_.held,
@@ -365,7 +376,7 @@ class Trainer {
     for (const std::string& warning :
          watch_.after(state_.position.epoch, done(), loss, judged() ? validation_ : std::nullopt))
       warn(warning);
-    if (opponent_) warn_of_opponent();
+    if (opponent_) warn(warns_of_opponent(opponent_loss()));
     state_.losses.push_back(loss);
     ++state_.position.epoch;
     state_.position.step = 0;
@@ -379,10 +390,10 @@ class Trainer {
   }
 
   // Once, when it begins.
-  void warn_of_opponent() {
-    const auto warning = task_.opponent()->warning(opponent_loss());
+  std::optional<std::string> warns_of_opponent(double mean_loss) {
+    auto warning = task_.opponent()->warning(mean_loss);
     const bool told = std::exchange(opponent_warned_, warning.has_value());
-    if (!told) warn(warning);
+    return told ? std::nullopt : std::move(warning);
   }
 
   void warn(const std::optional<std::string>& warning) {

@@ -46,24 +46,24 @@ bool Watch::begins(bool& lasts, bool now) {
 std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
                                       const std::optional<Validation>& validation) {
   std::vector<std::string> warnings;
-  const bool risen = lowest_loss_ && loss > kRisen * *lowest_loss_;
+  const bool risen = lowest_loss_ && !(loss <= kRisen * *lowest_loss_);
   if (begins(rises_, risen))
     warnings.push_back(
         fmt::format("the training diverges: its loss is {:.3g} in epoch {}, after {:.3g} at its best; lower "
                     "train.learning_rate",
                     loss, epoch + 1, *lowest_loss_));
-  lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
+  if (std::isfinite(loss)) lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
   if (!validation) return warnings;
   const double rmse = validation->quality.rmse;
   const bool froze = freezing_step_ && steps > *freezing_step_;
   if (froze) freezing_step_.reset();
-  if (froze && last_rmse_ && rmse > kJumped * *last_rmse_)
+  if (froze && last_rmse_ && !(rmse <= kJumped * *last_rmse_))
     warnings.push_back(fmt::format(
         "batch norms were frozen at a bad moment: RMSE rose from {} to {} in epoch {}; set "
         "train.freeze_norms_after = \"auto\"",
         with_unit(*last_rmse_, validation->units), with_unit(rmse, validation->units), epoch + 1));
   last_rmse_ = rmse;
-  const bool worse = baseline_ && rmse > baseline_->quality.rmse &&
+  const bool worse = baseline_ && !(rmse <= baseline_->quality.rmse) && epoch + 1 < epochs_ &&
                      static_cast<double>(epoch + 1) > kLearning * static_cast<double>(epochs_);
   if (begins(worse_, worse))
     warnings.push_back(fmt::format(

@@ -29,7 +29,7 @@ class Watch {
   // gave; the warnings of this epoch.
   std::vector<std::string> after(int64_t epoch, int64_t steps, double loss,
                                  const std::optional<Validation>& validation);
-  // The training has pruned or begins a phase of its own: earlier losses do not count.
+  // The training has pruned: earlier losses do not count.
   void begin_phase();
 
  private:
@@ -43,7 +43,8 @@ class Watch {
   bool rises_ = false, worse_ = false;
 };
 
-// The warning at the end of a training whose result, `best` of its last phase, is worse than its input.
+// The warning at the end of a training whose result, the best of its last phase, is worse than its input or
+// not finite.
 std::optional<std::string> worse_than_input(const Validation& best, const std::optional<Validation>& baseline,
                                             int64_t steps);
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -68,9 +69,19 @@ std::vector<Kind> prevailing(const std::vector<Entry>& entries) {
   return kinds;
 }
 
+// What cannot be read is a stray, unless its name says that it should be one of the images.
+std::optional<Kind> kind_if_readable(const fs::path& path) {
+  try {
+    return kind_of_file(path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 bool holds_series(const fs::path& folder) {
+  if (::access(folder.c_str(), R_OK | X_OK) != 0) return false;
   std::vector<Entry> files;
-  for (const fs::path& path : visible_entries(folder)) files.push_back({path, kind_of_file(path)});
+  for (const fs::path& path : visible_entries(folder)) files.push_back({path, kind_if_readable(path)});
   return prevailing(files) == std::vector{Kind::Dicom};
 }
 
@@ -81,7 +92,7 @@ std::vector<Entry> entries_in(const fs::path& folder) {
   std::vector<Entry> entries;
   for (const fs::path& path : visible_entries(folder)) {
     const bool series = fs::is_directory(path) && holds_series(path);
-    entries.push_back({path, series ? Kind::DicomSeries : kind_of_file(path)});
+    entries.push_back({path, series ? Kind::DicomSeries : kind_if_readable(path)});
   }
   if (entries.empty()) throw Error(folder.string() + " is empty", "give a folder with images");
   return entries;
@@ -118,7 +129,8 @@ ImageFolder image_folder(const fs::path& path) {
   ImageFolder folder{path, kind_of(path, entries), {}, {}};
   for (const Entry& entry : entries) {
     if (entry.kind != folder.kind && !fs::is_directory(entry.path) && kind_by_name(entry.path) == folder.kind)
-      throw damaged(entry.path, fmt::format("it is empty or not a {} file", to_string(folder.kind)));
+      throw damaged(entry.path,
+                    fmt::format("it is empty, cannot be read, or is not a {} file", to_string(folder.kind)));
     (entry.kind == folder.kind ? folder.images : folder.strays).push_back(entry.path);
   }
   forget_data_files(folder);

@@ -106,7 +106,9 @@ void require_sound(const fs::path& path, Kind kind, const ImageInfo& info) {
       throw Error(
           fmt::format("{} would be an image of [{}] voxels", path.string(), fmt::join(info.shape, ", ")));
   }
-  if (kind != Kind::Dicom && fs::is_directory(path)) {
+  const bool folder = kind == Kind::Dicom || kind == Kind::DicomSeries;
+  std::error_code ignored;
+  if (!folder && fs::is_directory(path, ignored)) {
     throw Error::misuse(path.string() + " is a folder", "name a file in it");
   }
 }
@@ -138,6 +140,12 @@ std::unique_ptr<ImageSink> create(const fs::path& path, const ImageInfo& info, c
   const Kind kind = kind_to_create(place.file);
   require_sound(place.file, kind, info);
   return create_kind(kind, place, info, derivation, existing);
+}
+
+std::unique_ptr<ImageSink> create(const fs::path& path, Kind kind, const ImageInfo& info,
+                                  const Derivation& derivation, Existing existing) {
+  require_sound(path, kind, info);
+  return create_kind(kind, {path, ""}, info, derivation, existing);
 }
 
 }  // namespace lucivox

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <lucivox/base/files.h>
+#include <lucivox/image/formats/kind.h>
 #include <lucivox/image/image.h>
 
 namespace lucivox {
@@ -43,5 +44,9 @@ std::vector<std::filesystem::path> files_of_image(const std::filesystem::path& p
 // and (misuse) when the folder of a series is not empty and may not be replaced.
 std::unique_ptr<ImageSink> create(const std::filesystem::path& path, const ImageInfo& info,
                                   const Derivation& derivation = {}, Existing existing = Existing::Refuse);
+// The same, of a given kind whatever its name.
+std::unique_ptr<ImageSink> create(const std::filesystem::path& path, formats::Kind kind,
+                                  const ImageInfo& info, const Derivation& derivation = {},
+                                  Existing existing = Existing::Refuse);
 
 }  // namespace lucivox
