@@ -29,8 +29,9 @@ void expect_libtorchs_steps(double beta2) {
     adam.step();
     reference.step();
   }
+  // two ulps of a norm's weight, which is about 1
   for (const auto& [name, weight] : mine.parameters())
-    EXPECT_LT(largest_difference(weight, theirs.weight(name)), 1e-7) << name << ", beta2 " << beta2;
+    EXPECT_LT(largest_difference(weight, theirs.weight(name)), 2.5e-7) << name << ", beta2 " << beta2;
 }
 
 TEST(Adam, StepsAsLibtorchsDoes) {
