@@ -304,7 +304,8 @@ TEST_F(TrainCommand, EnhanceTakesARunFolder) {
   ASSERT_EQ(unfinished.code, 0) << unfinished.error;
   EXPECT_NE(unfinished.error.find("has not finished"), std::string::npos) << unfinished.error;
   EXPECT_TRUE(at::equal(read_image(folder_ / "a.tif"), read_image(folder_ / "c.tif")));
-  fs::remove(folder_ / "run/checkpoints/best.safetensors");
+  for (const char* weights : {"checkpoints/best.safetensors", "model-dense.safetensors"})
+    fs::remove(folder_ / "run" / weights);
   EXPECT_TRUE(is_clear_error(enhance("run", "d.tif")));
   EXPECT_TRUE(is_clear_error(enhance("train", "d.tif"))) << "not a run";
 }

@@ -162,9 +162,9 @@ std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
   } else {
     // the end of the longest, of which enough must be left to read adjacent slices in
     const PairedSlices::Stack longest = longest_stack(all);
+    if (longest.count <= 2 * depth) return held;
     const int64_t end = longest.first + longest.count,
                   number = std::min(std::max(tenth, depth), longest.count - depth);
-    if (number < depth) return held;
     for (int64_t i = end - number; i < end; ++i) held.push_back(i);
   }
   return held;
