@@ -52,7 +52,7 @@ std::optional<int64_t> freezing_step(const TrainOptions& options, int64_t steps_
   if (options.freeze_norms_after == 0) return std::nullopt;
   if (options.freeze_norms_after > 0)
     return std::llround(options.freeze_norms_after * static_cast<double>(steps_per_epoch));
-  constexpr int64_t fewest = 160;
+  constexpr int64_t fewest = 160;  // enough for a training of 1600 steps
   const int64_t steps = options.epochs * steps_per_epoch;
   return std::min(std::max(steps / 10, fewest), std::max<int64_t>(steps / 3, 1));
 }
