@@ -22,7 +22,7 @@ const CtPairs& chests() {
   return pairs;
 }
 
-// About a thousand steps by the default recipe in everything but size and length.
+// One or two thousand steps by the default recipe in everything but size and length.
 Model trained(const Graph& graph, double learning_rate, int64_t epochs) {
   const at::Tensor low = chests().low_dose, full = chests().full_dose;
   const auto slices = paired_slices(
@@ -79,7 +79,7 @@ void expect_right_to_the_border(Model model) {
 }
 
 TEST(RightToTheBorder, Ddnet) {
-  expect_right_to_the_border(trained(ddnet({.growth = 8}), 2e-3, 48));
+  expect_right_to_the_border(trained(ddnet({.growth = 8}), 2e-3, 96));
 }
 
 TEST(RightToTheBorder, Tomogan) {

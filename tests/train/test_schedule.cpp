@@ -192,5 +192,15 @@ TEST(Freezing, ComesAfterATenthOfTheTrainingButNotTooEarlyOrTooLate) {
   EXPECT_FALSE(freezing_step(options, 100));
 }
 
+TEST(Schedule, WarmsUpAnewOnceNormsAreFrozen) {
+  EXPECT_EQ(warmth_after_freezing(5, std::nullopt, 1000), 1);
+  EXPECT_EQ(warmth_after_freezing(199, 200, 1000), 1) << "live still";
+  EXPECT_NEAR(warmth_after_freezing(200, 200, 1000), 1.0 / 101, 1e-12);
+  EXPECT_NEAR(warmth_after_freezing(250, 200, 1000), 51.0 / 101, 1e-12);
+  EXPECT_EQ(warmth_after_freezing(300, 200, 1000), 1) << "a tenth of the training later";
+  EXPECT_EQ(warmth_after_freezing(20, 10, 1000), 1) << "or as long as they were live";
+  EXPECT_EQ(warmth_after_freezing(0, 0, 1000), 1);
+}
+
 }  // namespace
 }  // namespace lucivox

@@ -92,4 +92,10 @@ double learning_rate_at(double epochs, const std::optional<Switch>& switched, co
   return first * warm * (1 + std::cos(std::numbers::pi * part)) / 2;
 }
 
+double warmth_after_freezing(int64_t step, std::optional<int64_t> freezing_step, int64_t all_steps) {
+  if (!freezing_step || step < *freezing_step) return 1;
+  const int64_t ramp = std::min(*freezing_step, all_steps / 10);
+  return std::min(1.0, static_cast<double>(step - *freezing_step + 1) / static_cast<double>(ramp + 1));
+}
+
 }  // namespace lucivox

@@ -53,4 +53,9 @@ int64_t dense_schedule_end(const TrainOptions& options);
 // there; a cosine before it ends with the dense epochs.
 double learning_rate_at(double epochs, const std::optional<Switch>& switched, const TrainOptions& options);
 
+// The part of the learning rate that is used in `step` (from 0) of `all_steps`: once norms are frozen, it
+// rises anew from nearly 0. Live norms make up for whatever a step does to the size of weights, so that these
+// change by large parts of themselves; frozen ones multiply such changes from layer to layer.
+double warmth_after_freezing(int64_t step, std::optional<int64_t> freezing_step, int64_t all_steps);
+
 }  // namespace lucivox

@@ -102,7 +102,8 @@ class Trainer {
   double learning_rate() const {
     const auto& [epoch, step] = std::pair(state_.position.epoch, state_.position.step);
     const double part = static_cast<double>(step) / static_cast<double>(task_.steps_per_epoch());
-    return learning_rate_at(static_cast<double>(epoch) + part, state_.switched, options_);
+    return learning_rate_at(static_cast<double>(epoch) + part, state_.switched, options_) *
+           warmth_after_freezing(done(), freezing_step_, options_.epochs * task_.steps_per_epoch());
   }
   int64_t done() const { return state_.position.epoch * task_.steps_per_epoch() + state_.position.step; }
 
