@@ -102,11 +102,12 @@ void replace_contents(const fs::path& folder, const fs::path& pending) {
   fs::create_directory(replaced);
   try {
     move_entries(old, replaced);
+    move_entries(entries_of(pending), folder);
   } catch (const fs::filesystem_error&) {
+    move_entries(entries_of(replaced), folder);
     fs::remove(replaced);
     throw;
   }
-  move_entries(entries_of(pending), folder);
   fs::remove(pending);
   std::error_code failure;
   fs::remove_all(replaced, failure);

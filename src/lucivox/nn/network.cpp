@@ -227,7 +227,7 @@ void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
   struct Running {
     at::Tensor mean, variance;
     double momentum;
-    at::Tensor first_moment, second_moment;  // over the inputs
+    at::Tensor first_moment, second_moment;  // over the inputs, in double: their difference may be small
   };
   std::vector<Running> norms;
   for (const Node& node : network.graph().nodes()) {
@@ -235,7 +235,7 @@ void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
     if (norm == nullptr || !(norm->momentum > 0)) continue;
     const at::Tensor mean = network.weight(node.name + ".running_mean");
     norms.push_back({mean, network.weight(node.name + ".running_var"), norm->momentum,
-                     torch::zeros_like(mean), torch::zeros_like(mean)});
+                     torch::zeros_like(mean, at::kDouble), torch::zeros_like(mean, at::kDouble)});
   }
   if (norms.empty()) return;
   double pixels = 0;
@@ -248,7 +248,8 @@ void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
     network.forward(input, Mode::Training);  // adds momentum times those of the input
     const double share = static_cast<double>(input.numel()) / pixels;
     for (const Running& norm : norms) {
-      const at::Tensor mean = norm.mean / norm.momentum, variance = norm.variance / norm.momentum;
+      const at::Tensor mean = norm.mean.to(at::kDouble) / norm.momentum,
+                       variance = norm.variance.to(at::kDouble) / norm.momentum;
       norm.first_moment.add_(mean, share);
       norm.second_moment.add_(variance + mean.square(), share);
     }
