@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <thread>
@@ -41,6 +42,9 @@ std::vector<SharedBoard> shared_boards(int size) {
 // on several; gives what each one threw.
 std::vector<std::string> as_ranks(int size, const std::function<void(const Ranks&)>& body,
                                   bool board = true) {
+  // PyTorch's flight recorder is one per process and enters new groups without a lock, which only ranks that
+  // share a process get to feel.
+  ::setenv("TORCH_FR_BUFFER_SIZE", "0", 1);
   const auto store = c10::make_intrusive<c10d::HashStore>();
   std::vector<SharedBoard> boards;
   if (board) boards = shared_boards(size);
