@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PARTS = {"train": (48, 1), "validation": (4, 3), "held-out": (8, 2)}  # slices and their seed
 SIZE = 256
 STEPS = 2000  # of the default recipe: the shortest training that is to be trusted
-DEFAULT_CROP, DEFAULT_BATCH, MARGIN = 96, 1, 16
+DEFAULT_CROP, DEFAULT_BATCH, MARGIN = 64, 1, 16
 
 
 @dataclasses.dataclass
@@ -42,8 +42,8 @@ class Recipe:
 
 
 LIVE = ("train.freeze_norms_after=0",)
-PAPER = ("train.augment=false", "train.learning_rate=1e-4", "train.beta2=0.999", "train.schedule=exponential", "train.vary_levels=0",
-         "train.freeze_norms_after=0", "network.statistics=batch")
+PAPER = ("train.augment=false", "train.learning_rate=1e-4", "train.beta2=0.999", "train.normalize_gradients=false",
+         "train.schedule=exponential", "train.vary_levels=0", "train.freeze_norms_after=0", "network.statistics=batch")
 RECIPES = (
     Recipe("default", "crops of 96, mirrored by 16, batches of 1, norms frozen after a tenth"),
     Recipe("crops of 64", "", crop=64),

@@ -11,11 +11,12 @@ TEST(TrainOptions, DefaultToTheRecipe) {
   const TrainOptions o = train_options_from_json({});
   EXPECT_EQ(o.epochs, 50);
   EXPECT_EQ(o.batch, 1);
-  EXPECT_EQ(o.crop, 96);
+  EXPECT_EQ(o.crop, 64);
   EXPECT_EQ(o.margin, 16);
   EXPECT_EQ(o.vary_levels, 0.3);
   EXPECT_EQ(o.learning_rate, 2e-3);
   EXPECT_EQ(o.beta2, 0.99);
+  EXPECT_TRUE(o.normalize_gradients);
   EXPECT_EQ(o.schedule, "cosine");
   EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
   EXPECT_TRUE(o.augment);

@@ -18,13 +18,12 @@ namespace {
 constexpr int64_t kTraining = 128, kHeldOut = 8, kSize = 256;
 constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 
-// The default recipe in minutes, by smaller crops, so that there are more steps: dense epochs as long as they
-// gain, then half of the filters go little by little.
+// The default recipe in minutes: dense epochs as long as they gain, then half of the filters go little by
+// little.
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
            {{"epochs", 56},
-            {"crop", 64},
             {"seed", seed},
             {"sparsity",
              {{"criterion", "filters-l1"},

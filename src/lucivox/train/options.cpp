@@ -102,6 +102,7 @@ TrainOptions tomogan_training() {
   o.augment = false;
   o.learning_rate = 1e-4;
   o.beta2 = 0.999;
+  o.normalize_gradients = false;
   o.schedule = "exponential";
   o.decay = 1;
   o.freeze_norms_after = 0;
@@ -123,6 +124,7 @@ TrainOptions train_options_from_json(const Json& json, const TrainOptions& defau
   table.read("batch", o.batch);
   table.read("learning_rate", o.learning_rate);
   table.read("beta2", o.beta2);
+  table.read("normalize_gradients", o.normalize_gradients);
   table.read("decay", o.decay);
   table.read("schedule", o.schedule);
   table.read("crop", o.crop);
@@ -176,6 +178,7 @@ Json to_json(const TrainOptions& o) {
           {"batch", o.batch},
           {"learning_rate", o.learning_rate},
           {"beta2", o.beta2},
+          {"normalize_gradients", o.normalize_gradients},
           {"decay", o.decay},
           {"schedule", o.schedule},
           {"crop", o.crop},

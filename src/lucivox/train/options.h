@@ -30,9 +30,12 @@ struct TrainOptions {
   // Adam's memory of squared gradients, about 1 / (1 - beta2) steps. They shrink by orders of magnitude when
   // norms freeze; with 0.999 steps are too small for long thereafter, and too large where a gradient grows.
   double beta2 = 0.99;
+  // Every step's gradients, of all weights together, get the length 1, so that each sample counts as much:
+  // those with many edges have many times the gradients of others, and now and then one would end a training.
+  bool normalize_gradients = true;
   std::string schedule = "cosine";  // or "exponential", schedule.h
   double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule
-  int64_t crop = 96;                // side of random square crops in pixels; 0: whole slices
+  int64_t crop = 64;                // side of random square crops in pixels; 0: whole slices
   // Pixels by which every sample is mirrored on at its edge, for the network to read and the loss to leave
   // out: it learns from crops as it will be used on slices (border.h). 0: zeros around every sample, as in
   // the paper.

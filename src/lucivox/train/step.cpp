@@ -17,6 +17,13 @@ bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>
                     [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); });
 }
 
+// To length 1, of all together. What has no length stays as it is.
+void normalize(std::vector<at::Tensor>& gradients) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor length = at::stack(at::_foreach_norm(gradients, 2)).norm();
+  at::_foreach_div_(gradients, at::where(length > 0, length, 1));
+}
+
 }  // namespace
 
 TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, const Masks& held,
@@ -27,6 +34,7 @@ TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, cons
       held_(held),
       ranks_(ranks),
       captures_steps_(options.capture && Capture::possible(network.device())),
+      normalizes_gradients_(options.normalize_gradients),
       loss_(torch::zeros({}, network.device())) {
   if (options.precision == "fp16") scale_.emplace(network.device());
   renew();
@@ -54,6 +62,7 @@ void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {
   std::vector<at::Tensor> gradients = adam_.gradients();
   if (scale_) scale_->unscale(gradients);
   mask_gradients(held_, network_);
+  if (normalizes_gradients_) normalize(gradients);
   adam_.step(scale_ ? scale_->overflowed() : at::Tensor());
   if (scale_) scale_->update();
   loss_.copy_(loss.detach());

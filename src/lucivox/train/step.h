@@ -19,8 +19,8 @@ namespace lucivox {
 // The mean loss of a batch, a scalar to differentiate.
 using LossFunction = std::function<at::Tensor(const std::vector<at::Tensor>& batch, Mode mode)>;
 
-// One training step of one network, whole: forward, loss, backward, mean over ranks, masks, update; in the
-// options' precision, and on a GPU repeated from a capture. What it is made of must outlive it.
+// One training step of one network, whole: forward, loss, backward, mean over ranks, masks, length, update;
+// in the options' precision, and on a GPU repeated from a capture. What it is made of must outlive it.
 class TrainingStep {
  public:
   TrainingStep(Network& network, LossFunction loss, Adam& adam, const Masks& held,
@@ -46,7 +46,7 @@ class TrainingStep {
   Adam& adam_;
   const Masks& held_;
   const Ranks ranks_;
-  const bool captures_steps_;
+  const bool captures_steps_, normalizes_gradients_;
   std::optional<LossScale> scale_;
   std::unique_ptr<GradientBuckets> buckets_;  // null: alone
   at::Tensor loss_;

@@ -9,8 +9,10 @@
 namespace lucivox {
 namespace {
 
-// An epoch's mean loss scatters by some tens of percent, mostly with the slices that happened to be drawn.
+// An epoch's mean loss scatters by some tens of percent with the slices that happened to be drawn, and a
+// single step of a small batch may make it many times as high; the next epochs mend that, unless it diverges.
 constexpr double kRisen = 3;
+constexpr int64_t kRisenEpochs = 2;
 // Statistics that fit change what is validated by a few percent when they are frozen.
 constexpr double kJumped = 1.5;
 // The part of a training after which it should be better than its input.
@@ -35,6 +37,7 @@ std::string validation_text(const Validation& v, const std::optional<Validation>
 
 void Watch::begin_phase() {
   lowest_loss_.reset();
+  risen_epochs_ = 0;
   last_rmse_.reset();
 }
 
@@ -46,12 +49,12 @@ bool Watch::begins(bool& lasts, bool now) {
 std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
                                       const std::optional<Validation>& validation) {
   std::vector<std::string> warnings;
-  const bool risen = lowest_loss_ && !(loss <= kRisen * *lowest_loss_);
-  if (begins(rises_, risen))
+  risen_epochs_ = lowest_loss_ && !(loss <= kRisen * *lowest_loss_) ? risen_epochs_ + 1 : 0;
+  if (begins(diverges_, risen_epochs_ >= kRisenEpochs || !std::isfinite(loss)))
     warnings.push_back(
         fmt::format("the training diverges: its loss is {:.3g} in epoch {}, after {:.3g} at its best; lower "
                     "train.learning_rate",
-                    loss, epoch + 1, *lowest_loss_));
+                    loss, epoch + 1, lowest_loss_.value_or(loss)));
   if (std::isfinite(loss)) lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
   if (!validation) return warnings;
   const double rmse = validation->quality.rmse;

@@ -40,7 +40,8 @@ class Watch {
   std::optional<int64_t> freezing_step_;  // until it has been judged
   std::optional<Validation> baseline_;
   std::optional<double> lowest_loss_, last_rmse_;
-  bool rises_ = false, worse_ = false;
+  int64_t risen_epochs_ = 0;  // in which the loss was far above its lowest, one after another
+  bool diverges_ = false, worse_ = false;
 };
 
 // The warning at the end of a training whose result, the best of its last phase, is worse than its input or

@@ -1,0 +1,88 @@
+#include <gtest/gtest.h>
+#include <tests/tensors.h>
+#include <torch/torch.h>
+
+#include <lucivox/nn/ddnet.h>
+#include <lucivox/train/step.h>
+
+namespace lucivox {
+namespace {
+
+// A batch whose loss is so many times the mean square error.
+struct Weighed {
+  at::Tensor x, y;
+  double weight;
+};
+
+std::vector<Weighed> batches() {
+  torch::manual_seed(5);
+  std::vector<Weighed> all;
+  for (const double weight : {1e5, 1e9, 1e4, 1e7}) {
+    const at::Tensor y = torch::rand({1, 1, 32, 32});
+    all.push_back({y + 0.1 * torch::randn_like(y), y, weight});
+  }
+  return all;
+}
+
+NamedTensors trained(const TrainOptions& options) {
+  Network network(ddnet({.growth = 2}), 1);
+  Adam adam(network, options.beta2);
+  const Masks none;
+  double weight = 1;
+  const auto loss = [&](const std::vector<at::Tensor>& batch, Mode mode) {
+    return weight * at::mse_loss(network.forward(batch[0], mode), batch[1]);
+  };
+  TrainingStep step(network, loss, adam, none, options, {});
+  for (const Weighed& batch : batches()) {
+    weight = batch.weight;
+    step.run({batch.x, batch.y}, Mode::Training, 1e-3);
+  }
+  return network.state();
+}
+
+// libtorch's optimiser behind its clipping of gradients, to a length that all of these exceed.
+NamedTensors trained_by_libtorch(double beta2) {
+  Network network(ddnet({.growth = 2}), 1);
+  std::vector<at::Tensor> weights;
+  for (const auto& [name, weight] : network.parameters()) weights.push_back(weight);
+  torch::optim::Adam adam(weights, torch::optim::AdamOptions(1e-3).betas({0.9, beta2}));
+  for (const auto& [x, y, weight] : batches()) {
+    adam.zero_grad();
+    (weight * at::mse_loss(network.forward(x, Mode::Training), y)).backward();
+    EXPECT_GT(torch::nn::utils::clip_grad_norm_(weights, 1), 1);
+    adam.step();
+  }
+  return network.state();
+}
+
+double farthest_weights(const NamedTensors& a, const NamedTensors& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, largest_difference(a[i].second, b[i].second));
+  return largest;
+}
+
+TEST(TrainingStep, CountsEverySampleAsMuchByGradientsOfLengthOne) {
+  TrainOptions options;
+  const NamedTensors ours = trained(options);
+  EXPECT_LT(farthest_weights(ours, trained_by_libtorch(options.beta2)), 1e-5);
+  options.normalize_gradients = false;
+  EXPECT_GT(farthest_weights(ours, trained(options)), 1e-3) << "one sample outweighs the others";
+}
+
+TEST(TrainingStep, BearsGradientsOfNothing) {
+  Network network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
+  Adam adam(network);
+  const Masks none;
+  TrainingStep step(network,
+                    [&](const std::vector<at::Tensor>& batch, Mode mode) {
+                      return 0 * network.forward(batch[0], mode).mean();
+                    },
+                    adam, none, TrainOptions(), {});
+  step.run({torch::rand({1, 1, 32, 32})}, Mode::Training, 1e-3);
+  for (const auto& [name, weight] : network.parameters())
+    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+}
+
+}  // namespace
+}  // namespace lucivox
