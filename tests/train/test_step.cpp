@@ -24,6 +24,8 @@ std::vector<Weighed> batches() {
   return all;
 }
 
+// With norms frozen: live ones take the mean off again that biases before them add, whose gradients are nothing
+// but rounding then, which Adam makes whole steps of.
 NamedTensors trained(const TrainOptions& options) {
   Network network(ddnet({.growth = 2}), 1);
   Adam adam(network, options.beta2);
@@ -35,7 +37,7 @@ NamedTensors trained(const TrainOptions& options) {
   TrainingStep step(network, loss, adam, none, options, {});
   for (const Weighed& batch : batches()) {
     weight = batch.weight;
-    step.run({batch.x, batch.y}, Mode::Training, 1e-3);
+    step.run({batch.x, batch.y}, Mode::Evaluation, 1e-3);
   }
   return network.state();
 }
@@ -48,7 +50,7 @@ NamedTensors trained_by_libtorch(double beta2) {
   torch::optim::Adam adam(weights, torch::optim::AdamOptions(1e-3).betas({0.9, beta2}));
   for (const auto& [x, y, weight] : batches()) {
     adam.zero_grad();
-    (weight * at::mse_loss(network.forward(x, Mode::Training), y)).backward();
+    (weight * at::mse_loss(network.forward(x, Mode::Evaluation), y)).backward();
     EXPECT_GT(torch::nn::utils::clip_grad_norm_(weights, 1), 1);
     adam.step();
   }

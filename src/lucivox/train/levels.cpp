@@ -31,8 +31,8 @@ Change draw(Random& random, double share, double low, double high) {
   change.gain = std::max(random.uniform(-0.5, 1), 0.0);  // a third is of one value
   change.row = random.uniform();
   change.column = random.uniform();
-  // from a vessel to an organ, small ones as often as large ones
-  change.radius_row = 0.02 * std::pow(25, random.uniform());
+  // from a vessel to all of a sample, small ones as often as large ones
+  change.radius_row = 0.02 * std::pow(50, random.uniform());
   change.radius_column = change.radius_row * std::pow(3, random.uniform(-1, 1));
   change.turn = random.uniform(0, std::numbers::pi);
   return change;
