@@ -32,7 +32,7 @@ Change draw(Random& random, double share, double low, double high) {
   change.row = random.uniform();
   change.column = random.uniform();
   // from a vessel to all of a sample, small ones as often as large ones
-  change.radius_row = 0.02 * std::pow(50, random.uniform());
+  change.radius_row = 0.02 * std::pow(100, random.uniform());
   change.radius_column = change.radius_row * std::pow(3, random.uniform(-1, 1));
   change.turn = random.uniform(0, std::numbers::pi);
   return change;
