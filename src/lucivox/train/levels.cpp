@@ -15,6 +15,10 @@ constexpr uint64_t kLevelsSeed = 5;  // part of the run's seed, after those of s
 // What scanners give: air, with the noise below it, to dense bone and implants.
 constexpr double kLowestHu = -1024, kHighestHu = 2048;
 
+// Levels at an end of the range are held from one side only, so each end is drawn so much more often: as
+// often as this part of the range.
+constexpr double kEnds = 0.1;
+
 constexpr double kEdge = 1;  // pixels over which an ellipse fades, about a scanner's own blur
 
 // How one sample changes. Lengths are parts of its side.
@@ -27,7 +31,8 @@ struct Change {
 Change draw(Random& random, double share, double low, double high) {
   Change change;
   change.changes = random.uniform() < share;
-  change.level = random.uniform(low, high);
+  const double beyond = kEnds * (high - low);
+  change.level = std::clamp(random.uniform(low - beyond, high + beyond), low, high);
   change.gain = std::max(random.uniform(-0.5, 1), 0.0);  // a third is of one value
   change.row = random.uniform();
   change.column = random.uniform();
