@@ -27,11 +27,12 @@ struct TrainOptions {
   int64_t epochs = 50;
   int64_t batch = 1;  // of all ranks together
   double learning_rate = 2e-3;
-  // Adam's memory of squared gradients, about 1 / (1 - beta2) steps. They shrink by orders of magnitude when
-  // norms freeze; with 0.999 steps are too small for long thereafter, and too large where a gradient grows.
+  // Adam's memory of squared gradients, about 1 / (1 - beta2) steps. With 0.999 a short training ends with
+  // more noise, and far worse at levels that are seldom shown.
   double beta2 = 0.99;
-  // Every step's gradients, of all weights together, get the length 1, so that each sample counts as much:
-  // those with many edges have many times the gradients of others, and now and then one would end a training.
+  // Every step's gradients, of all weights together, get the length 1, so that each step, with batches of 1
+  // each sample, counts as much: those with many edges have many times the gradients of others, and now and
+  // then one would end a training.
   bool normalize_gradients = true;
   std::string schedule = "cosine";  // or "exponential", schedule.h
   double decay = 0.95;              // of the learning rate, in each epoch of the exponential schedule

@@ -11,17 +11,19 @@ namespace {
 
 // Steps that are run as they are before one is captured: cuDNN looks for its fastest algorithms in them.
 constexpr int64_t kWarmUp = 3;
+constexpr double kShortest = 1e-30;  // length of gradients that can be divided by it
 
 bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); });
 }
 
-// To length 1, of all together. What has no length stays as it is.
+// To length 1, of all together; zeros stay zeros. A bound, unlike a choice, needs no scalar on the device,
+// which a captured step could not bring there.
 void normalize(std::vector<at::Tensor>& gradients) {
   const torch::NoGradGuard no_grad;
   const at::Tensor length = at::stack(at::_foreach_norm(gradients, 2)).norm();
-  at::_foreach_div_(gradients, at::where(length > 0, length, 1));
+  at::_foreach_div_(gradients, length.clamp_min(kShortest));
 }
 
 }  // namespace
