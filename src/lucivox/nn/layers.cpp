@@ -27,7 +27,7 @@ bool ends_in_its_output(const Graph& body, const Graph& graph) {
 
 class Builder {
  public:
-  explicit Builder(Graph body) : layers_{std::move(body), {}, {}, {}}, readers_(graph_.consumers()) {
+  explicit Builder(Graph body) : layers_{std::move(body), {}, {}, {}, {}}, readers_(graph_.consumers()) {
     layers_.places.resize(graph_.nodes().size());
   }
 
@@ -39,6 +39,7 @@ class Builder {
       if (!inside && !place(id).given()) give(id);
       if (!std::holds_alternative<Concat>(op) && !inside && id > 0) layers_.steps.push_back(step(id));
     }
+    layers_.weights = graph_.weights();
     return std::move(layers_);
   }
 

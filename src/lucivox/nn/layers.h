@@ -36,9 +36,10 @@ struct Resampling {
 using Step = std::variant<Layer, Resampling>;
 
 struct Layers {
-  Graph body;                 // the graph's first nodes: all of them, or those before its first dense layer
-  std::vector<Step> steps;    // in the order in which they are computed
-  std::vector<Place> places;  // of each node; those inside a layer have none
+  Graph body;  // the graph's first nodes: all of them, or those before its first dense layer
+  std::vector<WeightSpec> weights;  // of the body
+  std::vector<Step> steps;          // in the order in which they are computed
+  std::vector<Place> places;        // of each node; those inside a layer have none
   std::vector<int64_t> buffer_channels;
 };
 

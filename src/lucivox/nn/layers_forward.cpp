@@ -138,12 +138,14 @@ class Forward {
     const cpu::Filters filters = filters_of(weights_.values(layer.convolution, 0), conv);
     const ChannelNormalisation norm = normalisation(s, layer);
     const float* bias = weights_.values(layer.convolution, 1);
-    const std::vector<float> origin = origin_of(layer, filters, norm);
+    const std::vector<float> origin = needs_moments_ ? origin_of(layer, filters, norm)
+                                                     : std::vector<float>(static_cast<size_t>(filters.out));
     const auto strided = [&](int64_t side) { return (side - 1) / conv.stride + 1; };
     const cpu::Pixels<float> y = output(layer.output(), x.images, strided(x.rows), strided(x.columns));
     std::vector<double> sums(origin.size()), squares(origin.size());
     cpu::convolution(x, norm.view(), filters,
                      {bias, record_.slope(layer), origin.data(), sums.data(), squares.data()}, y);
+    if (!needs_moments_) return;
     double *mean = means(layer.output()), *variance = variances(layer.output());
     const auto count = static_cast<double>(y.count());
     for (size_t c = 0; c < origin.size(); ++c) {
@@ -225,7 +227,7 @@ class Forward {
   const NodeWeights& weights_;
   const bool keeps_;
   LayersRecord& record_;
-  const bool needs_moments_;         // of outputs whose layers do not give them
+  const bool needs_moments_;         // whether a batch norm normalises by what it reads
   std::vector<size_t> last_reader_;  // of each buffer
   std::vector<Moments> moments_;     // of each buffer
 };

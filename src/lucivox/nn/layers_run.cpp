@@ -16,7 +16,7 @@ class LayersBackward final : public torch::autograd::Node {
  public:
   LayersBackward(torch::autograd::edge_list edges, LayersRecord record, const NodeWeights& weights)
       : Node(std::move(edges)), record_(std::move(record)), first_(weights.first) {
-    const std::vector<WeightSpec> specs = record_.layers->body.weights();
+    const std::vector<WeightSpec>& specs = record_.layers->weights;
     for (size_t i = 0; i < specs.size(); ++i) {
       names_.push_back(specs[i].name);
       weights_.emplace_back(specs[i].trained ? weights.state[i].second : at::Tensor(), false);
@@ -54,8 +54,7 @@ class LayersBackward final : public torch::autograd::Node {
 at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at::Tensor& x, Mode mode,
                       const SharedStatistics& shared) {
   variable_list inputs{x};
-  const size_t of_body = layers.body.weights().size();
-  for (size_t i = 0; i < of_body; ++i) inputs.push_back(weights.state[i].second);
+  for (size_t i = 0; i < layers.weights.size(); ++i) inputs.push_back(weights.state[i].second);
   const bool trains = torch::autograd::compute_requires_grad(inputs);
   LayersRecord record{&layers, mode, mode == Mode::Training ? shared : SharedStatistics{}, {}, {}, {}};
   at::Tensor y;

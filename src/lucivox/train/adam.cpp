@@ -11,6 +11,10 @@ namespace {
 
 constexpr double kBeta1 = 0.9, kEps = 1e-8;  // the paper's
 
+std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
+
 }  // namespace
 
 Adam::Adam(const Network& network, double beta2) : parameters_(network.parameters()), beta2_(beta2) {
@@ -18,26 +22,26 @@ Adam::Adam(const Network& network, double beta2) : parameters_(network.parameter
   for (const auto& [name, weight] : parameters_) {
     first_.push_back(torch::zeros_like(weight));
     second_.push_back(torch::zeros_like(weight));
-    steps_.push_back(torch::zeros({}, weight.options().requires_grad(false)));
   }
-  learning_rate_ = torch::zeros_like(steps_.front());
+  steps_ = torch::zeros({}, first_.front().options());
+  learning_rate_ = torch::zeros_like(steps_);
 }
 
 void Adam::set_learning_rate(double rate) {
   learning_rate_.fill_(rate);
 }
 
-void Adam::step(const at::Tensor& skip) {
+void Adam::step(const at::Tensor& skip, const at::Tensor& divisor) {
   const torch::NoGradGuard no_grad;
   std::vector<at::Tensor> weights, dense;
   for (const auto& [name, weight] : parameters_) {
     weights.push_back(weight);
     dense.push_back(weight.grad().contiguous());
   }
-  at::_foreach_add_(steps_, 1);
-  at::_fused_adam_(weights, dense, first_, second_, {}, steps_, learning_rate_, kBeta1, beta2_, 0, kEps,
-                   false, false, {}, skip.defined() ? std::optional(skip) : std::nullopt);
-  if (skip.defined()) at::_foreach_sub_(steps_, std::vector<at::Tensor>(steps_.size(), skip));
+  steps_.add_(1);
+  at::_fused_adam_(weights, dense, first_, second_, {}, std::vector(weights.size(), steps_), learning_rate_,
+                   kBeta1, beta2_, 0, kEps, false, false, if_defined(divisor), if_defined(skip));
+  if (skip.defined()) steps_.sub_(skip);
 }
 
 std::vector<at::Tensor> Adam::gradients() const {
@@ -66,7 +70,7 @@ NamedTensors Adam::state() const {
     const std::string& name = parameters_[i].first;
     state.emplace_back("m." + name, first_[i]);
     state.emplace_back("v." + name, second_[i]);
-    state.emplace_back("t." + name, steps_[i]);
+    state.emplace_back("t." + name, steps_);
   }
   return state;
 }

@@ -14,23 +14,23 @@ class Adam {
 
   // For the steps to come. On the device, so that a captured step follows it.
   void set_learning_rate(double rate);
-  // One update from the parameters' gradients; none, not even of the step counts, where `skip` (a float32
-  // scalar, or undefined) is 1.
-  void step(const at::Tensor& skip = {});
+  // One update from the parameters' gradients divided by `divisor`; none, and no step counted, where `skip`
+  // is 1. Both are float32 scalars or undefined.
+  void step(const at::Tensor& skip = {}, const at::Tensor& divisor = {});
   void clear_gradients();
   std::vector<at::Tensor> gradients() const;
   // Forgets what was gathered for pruned weights: with masked gradients they then never move.
   void apply(const Masks& masks);
 
-  // Moments and step counts under "m.NAME", "v.NAME", "t.NAME"; share storage with the optimiser.
+  // Moments and the number of steps under "m.NAME", "v.NAME", "t.NAME"; share storage with the optimiser.
   NamedTensors state() const;
   // Throws Error when a name is missing or a shape differs.
   void load_state(const NamedTensors& state);
 
  private:
   NamedTensors parameters_;
-  std::vector<at::Tensor> first_, second_, steps_;
-  at::Tensor learning_rate_;
+  std::vector<at::Tensor> first_, second_;
+  at::Tensor steps_, learning_rate_;
   double beta2_;
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <c10/core/DeviceGuard.h>
@@ -18,12 +19,30 @@ bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>
                     [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); });
 }
 
-// To length 1, of all together; zeros stay zeros. A bound, unlike a choice, needs no scalar on the device,
-// which a captured step could not bring there.
-void normalize(std::vector<at::Tensor>& gradients) {
+// Sum of squares of a tensor on the CPU, in float32 over short runs.
+double squared_length(const at::Tensor& tensor) {
+  constexpr int64_t kRun = 256;
+  const at::Tensor dense = tensor.contiguous();
+  const float* values = dense.const_data_ptr<float>();
+  double sum = 0;
+  for (int64_t begin = 0; begin < dense.numel(); begin += kRun) {
+    float of_run = 0;
+#pragma omp simd reduction(+ : of_run)
+    for (int64_t i = begin; i < std::min(begin + kRun, dense.numel()); ++i) of_run += values[i] * values[i];
+    sum += static_cast<double>(of_run);
+  }
+  return sum;
+}
+
+// Of all tensors together, at least kShortest. On a device by its own kernels, for a captured step can bring
+// no number there; on the CPU these take longer to start than to add up such small tensors.
+at::Tensor length_of(const std::vector<at::Tensor>& gradients) {
   const torch::NoGradGuard no_grad;
-  const at::Tensor length = at::stack(at::_foreach_norm(gradients, 2)).norm();
-  at::_foreach_div_(gradients, length.clamp_min(kShortest));
+  if (!gradients.front().is_cpu())
+    return at::stack(at::_foreach_norm(gradients, 2)).norm().clamp_min(kShortest);
+  double squares = 0;
+  for (const at::Tensor& gradient : gradients) squares += squared_length(gradient);
+  return torch::tensor(static_cast<float>(std::max(std::sqrt(squares), kShortest)));
 }
 
 }  // namespace
@@ -64,8 +83,8 @@ void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {
   std::vector<at::Tensor> gradients = adam_.gradients();
   if (scale_) scale_->unscale(gradients);
   mask_gradients(held_, network_);
-  if (normalizes_gradients_) normalize(gradients);
-  adam_.step(scale_ ? scale_->overflowed() : at::Tensor());
+  adam_.step(scale_ ? scale_->overflowed() : at::Tensor(),
+             normalizes_gradients_ ? length_of(gradients) : at::Tensor());
   if (scale_) scale_->update();
   loss_.copy_(loss.detach());
 }

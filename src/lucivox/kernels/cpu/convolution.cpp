@@ -353,23 +353,22 @@ bool is_wide(const Filters& f) {
   return suits_winograd(f.kernel, f.stride, f.in, f.out) && f.in * f.out >= kWideWeights;
 }
 
-// The weights as the blocks of a pass read them.
+// The weights as the blocks of a pass read them, in the scratch that this thread shares with its helpers.
 class Arranged {
  public:
   Arranged(const Filters& f, const Pass& pass) : filters_(f) {
     const int64_t floats = HWY_DYNAMIC_DISPATCH(arranged_floats)(f, pass);
     if (floats == 0) return;  // a phase that no tap reaches
-    weights_ = hwy::AllocateAligned<float>(static_cast<size_t>(floats));
+    float* weights = thread_scratch<Scratch::Shared>(static_cast<size_t>(floats));
     parallel_for(0, f.in, [&](int64_t i) {
-      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, 0, f.out, weights_.get());
+      HWY_DYNAMIC_DISPATCH(arrange_weights)(f, pass, i, 0, f.out, weights);
     });
-    filters_.weight = weights_.get();
+    filters_.weight = weights;
   }
 
   const Filters& filters() const { return filters_; }
 
  private:
-  hwy::AlignedFreeUniquePtr<float[]> weights_;
   Filters filters_;
 };
 

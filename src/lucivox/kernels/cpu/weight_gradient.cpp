@@ -160,8 +160,9 @@ HWY_EXPORT(add_row);
 namespace {
 
 // Shares of the image, each with its own sums, which cost as much as adding some blocks to them: as many as
-// together take 4 MB, 16 of DDNet's largest kernel, or as add several blocks each.
-constexpr int64_t kShares = 16, kSumsOfShares = 1 << 20, kBlocksOfShare = 8;
+// together take 4 MB, 16 of DDNet's largest kernel, or as add several blocks each. In small images, which
+// have few blocks, no share has fewer than the sums are worth.
+constexpr int64_t kShares = 16, kSumsOfShares = 1 << 20, kBlocksOfShare = 8, kFewestBlocks = 3;
 constexpr int64_t kPointsOfTile = 64;
 // Weights of a slice of input channels. Their sums at 64 points, 1 MB, stay near the core from block to
 // block; that every slice transforms dy again costs less than fetching more sums from further away.
@@ -208,8 +209,9 @@ void weight_gradient(const Pixels<const float>& image, const Normalisation& norm
                 slices = (in + slice - 1) / slice, of_weight = winograd ? kPointsOfTile : kernel * kernel,
                 blocks = HWY_DYNAMIC_DISPATCH(gradient_block_count)(dy, kernel, winograd),
                 sums_of_share = of_weight * in * columns,
-                shares = std::clamp<int64_t>(std::max(kSumsOfShares / sums_of_share, blocks / kBlocksOfShare),
-                                             1, std::min(kShares, blocks));
+                shares =
+                    std::clamp<int64_t>(std::max(kSumsOfShares / sums_of_share, blocks / kBlocksOfShare), 1,
+                                        std::min(kShares, (blocks + kFewestBlocks - 1) / kFewestBlocks));
   const auto count = static_cast<size_t>(sums_of_share);
   float* sums = thread_scratch<Scratch::Shared>(static_cast<size_t>(shares) * count);
   parallel_for(0, shares * slices, [&](int64_t task) {
