@@ -70,6 +70,14 @@ TEST(Watch, NamesWhatIsNotFinite) {
   EXPECT_TRUE(worse_than_input(with_rmse(NAN), with_rmse(42), 5000).has_value());
 }
 
+TEST(Watch, NamesALossThatIsNoNumberFromTheFirstEpochOn) {
+  Watch watch(8, std::nullopt);
+  watch.begin(std::nullopt);
+  const std::vector<std::string> warnings = watch.after(0, 1, NAN, std::nullopt);
+  ASSERT_EQ(warnings_with(warnings, "diverges"), 1U);
+  EXPECT_EQ(warnings[0].find("at its best"), std::string::npos) << warnings[0];
+}
+
 TEST(Watch, NamesABadMomentToFreeze) {
   Watch watch(10, 25);
   watch.begin(with_rmse(1000));

@@ -51,10 +51,9 @@ std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
   std::vector<std::string> warnings;
   risen_epochs_ = lowest_loss_ && !(loss <= kRisen * *lowest_loss_) ? risen_epochs_ + 1 : 0;
   if (begins(diverges_, risen_epochs_ >= kRisenEpochs || !std::isfinite(loss)))
-    warnings.push_back(
-        fmt::format("the training diverges: its loss is {:.3g} in epoch {}, after {:.3g} at its best; lower "
-                    "train.learning_rate",
-                    loss, epoch + 1, lowest_loss_.value_or(loss)));
+    warnings.push_back(fmt::format(
+        "the training diverges: its loss is {:.3g} in epoch {}{}; lower train.learning_rate", loss, epoch + 1,
+        lowest_loss_ ? fmt::format(", after {:.3g} at its best", *lowest_loss_) : ""));
   if (std::isfinite(loss)) lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
   if (!validation) return warnings;
   const double rmse = validation->quality.rmse;
