@@ -41,7 +41,8 @@ LEARN_SIZE = 128  # of the slices that the short trainings for table 2 learn fro
 
 # The step of the paper and of the peer: whole slices as they are (examples/ddnet-paper.toml).
 PAPER = {"crop": 0, "margin": 0, "augment": False, "vary_levels": 0, "learning_rate": 1e-4, "beta2": 0.999,
-         "normalize_gradients": False, "schedule": "exponential", "freeze_norms_after": 0}
+         "normalize_gradients": False, "schedule": "exponential", "freeze_norms_after": 0,
+         "loss": {"mse": 1}}
 
 
 @dataclasses.dataclass

@@ -43,7 +43,8 @@ class Recipe:
 
 LIVE = ("train.freeze_norms_after=0",)
 PAPER = ("train.augment=false", "train.learning_rate=1e-4", "train.beta2=0.999", "train.normalize_gradients=false",
-         "train.schedule=exponential", "train.vary_levels=0", "train.freeze_norms_after=0", "network.statistics=batch")
+         "train.schedule=exponential", "train.vary_levels=0", "train.freeze_norms_after=0", "network.statistics=batch",
+         "train.loss.mse=1")
 RECIPES = (
     Recipe("default", "crops of 64, mirrored by 16, batches of 1, gradients of length 1, norms frozen after a tenth"),
     Recipe("crops of 96", "", crop=96),
@@ -51,12 +52,13 @@ RECIPES = (
     Recipe("batches of 2", "", batch=2),
     Recipe("batches of 4", "", batch=4),
     Recipe("gradients as they are", "train.normalize_gradients = false", settings=("train.normalize_gradients=false",)),
+    Recipe("the paper's loss", "train.loss.mse = 1", settings=("train.loss.mse=1",)),
     Recipe("no other levels", "train.vary_levels = 0", settings=("train.vary_levels=0",)),
     Recipe("zeros at the edges", "train.margin = 0", margin=0),
     Recipe("norms never frozen", "evaluated by running statistics", settings=LIVE),
     Recipe("zeros, norms frozen early", "after 3 epochs, batches of 4, gradients as they are", batch=4, margin=0,
            settings=("train.normalize_gradients=false", "train.freeze_norms_after=3", "train.schedule=exponential",
-                     "train.decay=0.94")),
+                     "train.decay=0.94", "train.loss.mse=1")),
     Recipe("the paper's", "examples/ddnet-paper.toml: whole slices, zeros, evaluated by batch statistics", crop=0,
            batch=1, margin=0, settings=PAPER),
 )

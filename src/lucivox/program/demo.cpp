@@ -23,12 +23,12 @@ constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
-           {{"epochs", 56},
+           {{"epochs", 88},
             {"seed", seed},
             {"sparsity",
              {{"criterion", "filters-l1"},
               {"amount", 0.5},
-              {"dense_epochs", 40},
+              {"dense_epochs", 64},
               {"gradual_epochs", 5},
               {"learning_rate", 1e-3}}}}}};
 }

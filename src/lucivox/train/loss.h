@@ -11,8 +11,9 @@ namespace lucivox {
 //   ms_ssim     1 - MS-SSIM with the public reference's "simple" normalisation
 //   perceptual  differences of features (perception.h)
 //   adversarial how surely a discriminator tells the output from a clean image (adversarial.h)
-// The defaults are DDNet's (Chaturvedi et al., section 1; the poster has 0.2 for MS-SSIM). TomoGAN's are
-// 0.5 mse + 2 perceptual + 20 adversarial in 255 grey levels (Liu et al., 2020, eq. 4, and its public code).
+// The defaults are those of DDNet's paper (Chaturvedi et al., section 1; the poster has 0.2 for MS-SSIM).
+// TomoGAN's are 0.5 mse + 2 perceptual + 20 adversarial in 255 grey levels (Liu et al., 2020, eq. 4, and its
+// public code).
 struct LossOptions {
   double mse = 1;
   double ms_ssim = 0.1;
