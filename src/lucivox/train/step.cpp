@@ -19,7 +19,7 @@ bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>
                     [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); });
 }
 
-// Sum of squares of a tensor on the CPU, in float32 over short runs.
+// Sum of squares of a float32 tensor on the CPU, in float32 over short runs.
 double squared_length(const at::Tensor& tensor) {
   constexpr int64_t kRun = 256;
   const at::Tensor dense = tensor.contiguous();
@@ -38,8 +38,9 @@ double squared_length(const at::Tensor& tensor) {
 // no number there; on the CPU these take longer to start than to add up such small tensors.
 at::Tensor length_of(const std::vector<at::Tensor>& gradients) {
   const torch::NoGradGuard no_grad;
-  if (!gradients.front().is_cpu())
-    return at::stack(at::_foreach_norm(gradients, 2)).norm().clamp_min(kShortest);
+  const at::Tensor& first = gradients.front();
+  if (!first.is_cpu() || first.scalar_type() != at::kFloat)
+    return at::stack(at::_foreach_norm(gradients, 2)).norm().clamp_min(kShortest).to(at::kFloat);
   double squares = 0;
   for (const at::Tensor& gradient : gradients) squares += squared_length(gradient);
   return torch::tensor(static_cast<float>(std::max(std::sqrt(squares), kShortest)));
