@@ -43,6 +43,25 @@ TEST(Watch, NamesWhatIsWorseThanItsInputOnce) {
   EXPECT_EQ(named, 1U);
 }
 
+// The last step of a gradual pruning left the demo at 44.9 HU for an epoch.
+TEST(Watch, GivesATrainingAnEpochToMakeUpForAPruning) {
+  Watch watch(8, std::nullopt);
+  watch.begin(with_rmse(42));
+  for (int64_t epoch = 0; epoch < 4; ++epoch)
+    EXPECT_TRUE(watch.after(epoch, epoch + 1, 1, with_rmse(23)).empty());
+  watch.begin_phase();
+  EXPECT_TRUE(watch.after(4, 5, 1, with_rmse(44.9)).empty());
+  EXPECT_TRUE(watch.after(5, 6, 1, with_rmse(25)).empty());
+}
+
+TEST(Watch, NamesWhatStaysWorseAfterAPruning) {
+  Watch watch(8, std::nullopt);
+  watch.begin(with_rmse(42));
+  watch.begin_phase();
+  EXPECT_TRUE(watch.after(4, 5, 1, with_rmse(44.9)).empty());
+  EXPECT_EQ(warnings_with(watch.after(5, 6, 1, with_rmse(44.9)), "44.9 HU against 42.0 HU"), 1U);
+}
+
 TEST(Watch, NamesATrainingThatDiverges) {
   Watch watch(10, std::nullopt);
   watch.begin(std::nullopt);

@@ -39,6 +39,7 @@ void Watch::begin_phase() {
   lowest_loss_.reset();
   risen_epochs_ = 0;
   last_rmse_.reset();
+  just_pruned_ = true;
 }
 
 bool Watch::begins(bool& lasts, bool now) {
@@ -49,6 +50,7 @@ bool Watch::begins(bool& lasts, bool now) {
 std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
                                       const std::optional<Validation>& validation) {
   std::vector<std::string> warnings;
+  const bool just_pruned = std::exchange(just_pruned_, false);
   risen_epochs_ = lowest_loss_ && !(loss <= kRisen * *lowest_loss_) ? risen_epochs_ + 1 : 0;
   if (begins(diverges_, risen_epochs_ >= kRisenEpochs || !std::isfinite(loss)))
     warnings.push_back(fmt::format(
@@ -67,7 +69,7 @@ std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
   last_rmse_ = rmse;
   const bool worse = baseline_ && !(rmse <= baseline_->quality.rmse) && epoch + 1 < epochs_ &&
                      static_cast<double>(epoch + 1) > kLearning * static_cast<double>(epochs_);
-  if (begins(worse_, worse))
+  if (!just_pruned && begins(worse_, worse))
     warnings.push_back(fmt::format(
         "after {} of {} epochs the enhanced slices are worse than the low-dose ones: RMSE {} against {}",
         epoch + 1, epochs_, with_unit(rmse, validation->units),

@@ -29,7 +29,7 @@ class Watch {
   // gave; the warnings of this epoch.
   std::vector<std::string> after(int64_t epoch, int64_t steps, double loss,
                                  const std::optional<Validation>& validation);
-  // The training has pruned: earlier losses do not count.
+  // The training has pruned: earlier losses do not count, and one epoch is no time to make up for it.
   void begin_phase();
 
  private:
@@ -41,7 +41,7 @@ class Watch {
   std::optional<Validation> baseline_;
   std::optional<double> lowest_loss_, last_rmse_;
   int64_t risen_epochs_ = 0;  // in which the loss was far above its lowest, one after another
-  bool diverges_ = false, worse_ = false;
+  bool diverges_ = false, worse_ = false, just_pruned_ = false;
 };
 
 // The warning at the end of a training whose result, the best of its last phase, is worse than its input or
