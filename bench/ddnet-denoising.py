@@ -165,11 +165,10 @@ def networks_of(options):
 def scanned(options, scan, dose):
     """A real series at a dose: every so many of its slices through the simulated scanner."""
     def simulate(folder):
-        series = folder / "series"
-        series.mkdir(parents=True)
-        for path in sorted((options.scans / scan.folder).iterdir())[::scan.step]:
-            shutil.copy(path, series)
-        lucivox(options, "simulate", "ct", folder, "--from", series, "--dose-fraction", dose)
+        with tempfile.TemporaryDirectory(dir=options.work) as series:
+            for path in sorted((options.scans / scan.folder).iterdir())[::scan.step]:
+                shutil.copy(path, series)
+            lucivox(options, "simulate", "ct", folder, "--from", series, "--dose-fraction", dose)
 
     key = f"{scan.folder}-{dose:g}"
     folder = make(options.work / "scans" / key, simulate)

@@ -18,8 +18,8 @@ struct Border {
   int64_t margin = 0;  // pixels; 0 for zeros
 };
 
-// Far enough that the zeros around the margin do not reach the image: one of 128 changes what DDNet makes of
-// the outermost pixels by 0.3 HU. A multiple of what networks pool by.
+// Around the samples of a training, where it costs most; in use there are twice as many
+// (program/training.cpp). A multiple of what networks pool by.
 constexpr int64_t kReflectedMargin = 16;
 
 struct Margins {
