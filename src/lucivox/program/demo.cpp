@@ -23,7 +23,7 @@ constexpr char kMarker[] = "demo.json";  // says that the folder may be replaced
 Json configuration(const fs::path& data, uint64_t seed) {
   return {{"data", {{"train", (data / "train").string()}, {"validation", (data / "held-out").string()}}},
           {"train",
-           {{"epochs", 88},
+           {{"epochs", 96},
             {"seed", seed},
             {"sparsity",
              {{"criterion", "filters-l1"},
