@@ -37,8 +37,7 @@ double at_the_edge(const at::Tensor& difference) {
                    static_cast<double>(difference.numel() - rows * columns));
 }
 
-// Slices that the demo is judged on. Where a patient is large, and noise with him, low dose gives more than
-// 10 HU.
+// The slices that the demo is judged on, 8.2 HU at low dose. Four others (seed 21) gave 10.5.
 TEST(TrainedNetwork, CropsAreNearlyWhatTheWholeSliceGives) {
   Model model = trained();
   const CtPairs chests = simulate_ct({.slices = 136, .size = 256, .seed = 1}, 128, 8);

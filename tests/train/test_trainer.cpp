@@ -252,11 +252,11 @@ TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
   EXPECT_EQ(amount, 0.5);
 }
 
-// Table 1: what pruning alone costs is recorded (here, after 18 steps, it may gain), and how the weights lay
-// before and after.
+// Table 1: pruning alone costs quality; the record says how much, and how the weights lay before and after.
 TEST(Trainer, RecordsWhatPruningAloneCosts) {
   Setting setting;
   TrainOptions options = short_training();
+  options.loss.mse = 1;  // the paper's; by the default, 18 steps give 3 dB, which pruning betters
   options.sparsity.pruning = {"random", 0.5, "both"};
   options.sparsity.dense_epochs = 3;
   Network network = small_network();
@@ -268,7 +268,7 @@ TEST(Trainer, RecordsWhatPruningAloneCosts) {
   const Json pruning = first_pruning(RunFolder::metrics_of(setting.folder / "run"));
   EXPECT_EQ(pruning.at("step"), 19) << "the first sparse one of 6 an epoch";
   EXPECT_EQ(pruning.at("reason"), "3 dense epochs as planned");
-  EXPECT_NE(pruning.at("validation").at("psnr"), dense.at("validation").at("psnr"));
+  EXPECT_LT(pruning.at("validation").at("psnr"), dense.at("validation").at("psnr"));
   const auto sum = [&](const char* when) {
     const auto counts = pruning.at("weights").at(when).get<std::vector<int64_t>>();
     return static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
