@@ -34,7 +34,7 @@ TEST(Border, IsKeptInJson) {
   EXPECT_EQ(border.rule, Border::Rule::Reflect);
   EXPECT_EQ(border.margin, 48);
   EXPECT_EQ(border_from_json(to_json(Border{})).rule, Border::Rule::Zeros);
-  EXPECT_EQ(border_from_json({{"rule", "reflect"}}).margin, kReflectedMargin);
+  EXPECT_EQ(border_from_json({{"rule", "reflect"}}).margin, 32);
 }
 
 TEST(Border, UnknownRuleOrImpossibleMarginIsAnError) {

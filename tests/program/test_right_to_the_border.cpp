@@ -31,7 +31,7 @@ Model trained(const Graph& graph, double learning_rate, int64_t epochs) {
   options.epochs = epochs;
   options.crop = 64;
   options.learning_rate = learning_rate;
-  Model model{Network(graph, 1), {}, "short", {}, "0", std::nullopt, reflected_border(2 * options.margin)};
+  Model model{Network(graph, 1), {}, "short", {}, "0", std::nullopt, border_in_use(options.margin)};
   const TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder / "run", {});
   const auto task = supervised(*slices, nullptr, model.intensity, options, model.network, {true});

@@ -44,6 +44,8 @@ Border reflected_border(int64_t margin) {
   return margin > 0 ? Border{Border::Rule::Reflect, margin} : Border{};
 }
 
+Border border_in_use(int64_t training_margin) { return reflected_border(2 * training_margin); }
+
 Json to_json(const Border& border) {
   if (border.rule == Border::Rule::Zeros) return {{"rule", "zeros"}};
   return {{"rule", "reflect"}, {"margin", border.margin}};
@@ -51,7 +53,7 @@ Json to_json(const Border& border) {
 
 Border border_from_json(const Json& json) {
   std::string rule = "zeros";
-  int64_t margin = kReflectedMargin;
+  int64_t margin = border_in_use(kReflectedMargin).margin;
   ConfigTable table(json, "border");
   table.read("rule", rule);
   table.read("margin", margin);
@@ -63,7 +65,7 @@ Border border_from_json(const Json& json) {
     throw Error::misuse(
         fmt::format("the margin of a reflected border must be between 1 and {} pixels, but is {}", kMaxMargin,
                     margin),
-        "16 is usual");
+        "32 is usual");
   return {Border::Rule::Reflect, margin};
 }
 

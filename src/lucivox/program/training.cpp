@@ -21,10 +21,6 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
-// A trained network reads images with as many times the margin of its training: the zeros beyond a margin of
-// 16 moved the outermost pixels of constant images by up to 5.5 HU, those beyond 32 by 1.1.
-constexpr int64_t kMarginsInUse = 2;
-
 Json how_trained(const TrainingConfiguration& configuration, const TrainResult& result) {
   Json json = {{"steps", result.steps},
                {"epochs", configuration.train.epochs},
@@ -166,7 +162,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
               {},
               version(),
               std::nullopt,
-              reflected_border(kMarginsInUse * configuration.train.margin)};
+              border_in_use(configuration.train.margin)};
   require_prunable(model.network, configuration.train);
   const c10::Device device = device_options(job.device).device();
   const c10::DeviceGuard here(device);

@@ -143,9 +143,9 @@ class Supervised final : public TrainingTask {
   Opponent* opponent() override { return discriminator_ ? &*discriminator_ : nullptr; }
 
   std::optional<Validation> validate(Network& network) override {
+    const int64_t margin = border_in_use(options_.margin).margin;
     return over_all_slices([&](const at::Tensor& low) {
-      return without_margin(network.forward(reflected(low, options_.margin), Mode::Evaluation),
-                            options_.margin);
+      return without_margin(network.forward(reflected(low, margin), Mode::Evaluation), margin);
     });
   }
 
