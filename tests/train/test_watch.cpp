@@ -102,8 +102,18 @@ TEST(Watch, NamesABadMomentToFreeze) {
   watch.begin(with_rmse(1000));
   EXPECT_TRUE(watch.after(0, 10, 1, with_rmse(50)).empty());
   EXPECT_TRUE(watch.after(1, 20, 1, with_rmse(40)).empty());
-  EXPECT_EQ(warnings_with(watch.after(2, 30, 1, with_rmse(90)), "bad moment"), 1U);
-  EXPECT_TRUE(watch.after(3, 40, 1, with_rmse(200)).empty()) << "no longer because of the freezing";
+  EXPECT_TRUE(watch.after(2, 30, 1, with_rmse(90)).empty()) << "5 steps after freezing";
+  EXPECT_EQ(warnings_with(watch.after(3, 40, 1, with_rmse(90)), "bad moment"), 1U);
+  EXPECT_TRUE(watch.after(4, 50, 1, with_rmse(200)).empty()) << "no longer because of the freezing";
+}
+
+TEST(Watch, AJumpThatTheNextEpochMendsIsNoBadMoment) {
+  Watch watch(10, 25);
+  watch.begin(with_rmse(1000));
+  watch.after(1, 20, 1, with_rmse(40));
+  EXPECT_TRUE(watch.after(2, 30, 1, with_rmse(90)).empty());
+  EXPECT_TRUE(watch.after(3, 40, 1, with_rmse(35)).empty());
+  EXPECT_TRUE(watch.after(4, 50, 1, with_rmse(90)).empty());
 }
 
 TEST(Watch, EndsWithAWarningWhenTheResultIsWorseThanItsInput) {

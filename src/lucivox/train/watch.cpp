@@ -13,7 +13,8 @@ namespace {
 // single step of a small batch may make it many times as high; the next epochs mend that, unless it diverges.
 constexpr double kRisen = 3;
 constexpr int64_t kRisenEpochs = 2;
-// Statistics that fit change what is validated by a few percent when they are frozen.
+// Where frozen statistics fit, one epoch brings RMSE below what it was with live ones. (A few steps may not:
+// right after freezing it still jumps as it did before.)
 constexpr double kJumped = 1.5;
 // The part of a training after which it should be better than its input.
 constexpr double kLearning = 0.25;
@@ -38,7 +39,7 @@ std::string validation_text(const Validation& v, const std::optional<Validation>
 void Watch::begin_phase() {
   lowest_loss_.reset();
   risen_epochs_ = 0;
-  last_rmse_.reset();
+  live_rmse_.reset();
   just_pruned_ = true;
 }
 
@@ -59,14 +60,14 @@ std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
   if (std::isfinite(loss)) lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
   if (!validation) return warnings;
   const double rmse = validation->quality.rmse;
-  const bool froze = freezing_step_ && steps > *freezing_step_;
-  if (froze) freezing_step_.reset();
-  if (froze && last_rmse_ && !(rmse <= kJumped * *last_rmse_))
+  const bool whole_epoch_frozen = freezing_step_ && std::exchange(last_steps_, steps) >= *freezing_step_;
+  if (freezing_step_ && steps <= *freezing_step_) live_rmse_ = rmse;
+  if (whole_epoch_frozen && live_rmse_ && !(rmse <= kJumped * *live_rmse_))
     warnings.push_back(fmt::format(
         "batch norms were frozen at a bad moment: RMSE rose from {} to {} in epoch {}; set "
         "train.freeze_norms_after = \"auto\"",
-        with_unit(*last_rmse_, validation->units), with_unit(rmse, validation->units), epoch + 1));
-  last_rmse_ = rmse;
+        with_unit(*live_rmse_, validation->units), with_unit(rmse, validation->units), epoch + 1));
+  if (whole_epoch_frozen) freezing_step_.reset();
   const bool worse = baseline_ && !(rmse <= baseline_->quality.rmse) && epoch + 1 < epochs_ &&
                      static_cast<double>(epoch + 1) > kLearning * static_cast<double>(epochs_);
   if (!just_pruned && begins(worse_, worse))

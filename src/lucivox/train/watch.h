@@ -39,8 +39,10 @@ class Watch {
   int64_t epochs_;
   std::optional<int64_t> freezing_step_;  // until it has been judged
   std::optional<Validation> baseline_;
-  std::optional<double> lowest_loss_, last_rmse_;
-  int64_t risen_epochs_ = 0;  // in which the loss was far above its lowest, one after another
+  std::optional<double> lowest_loss_;
+  std::optional<double> live_rmse_;  // before batch norms froze
+  int64_t last_steps_ = 0;           // at the end of the last epoch
+  int64_t risen_epochs_ = 0;         // in which the loss was far above its lowest, one after another
   bool diverges_ = false, worse_ = false, just_pruned_ = false;
 };
 
