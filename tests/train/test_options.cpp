@@ -13,7 +13,7 @@ TEST(TrainOptions, DefaultToTheRecipe) {
   EXPECT_EQ(o.batch, 1);
   EXPECT_EQ(o.crop, 64);
   EXPECT_EQ(o.margin, 16);
-  EXPECT_EQ(o.vary_levels, 0.3);
+  EXPECT_EQ(o.vary_levels, 0.5);
   EXPECT_EQ(o.learning_rate, 2e-3);
   EXPECT_EQ(o.beta2, 0.99);
   EXPECT_TRUE(o.normalize_gradients);

@@ -28,8 +28,8 @@ Json configuration(const fs::path& data, uint64_t seed) {
             {"sparsity",
              {{"criterion", "filters-l1"},
               {"amount", 0.5},
-              {"dense_epochs", 64},
-              {"gradual_epochs", 5},
+              {"dense_epochs", 80},
+              {"gradual_epochs", 4},
               {"learning_rate", 1e-3}}}}}};
 }
 
