@@ -44,7 +44,9 @@ Border reflected_border(int64_t margin) {
   return margin > 0 ? Border{Border::Rule::Reflect, margin} : Border{};
 }
 
-Border border_in_use(int64_t training_margin) { return reflected_border(2 * training_margin); }
+Border border_in_use(int64_t training_margin) {
+  return reflected_border(2 * training_margin);
+}
 
 Json to_json(const Border& border) {
   if (border.rule == Border::Rule::Zeros) return {{"rule", "zeros"}};
