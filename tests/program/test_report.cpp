@@ -99,10 +99,43 @@ TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
                                    {"validation", {{"psnr", 30.0}, {"loss", 0.4}}},
                                    {"learning_rate", 1e-3}},
                                   {{"kind", "pruning"}, {"step", 1}}};
-  const auto charts = training_charts(metrics);
+  const auto charts = training_charts(metrics, Units::Unknown);
   ASSERT_FALSE(charts.empty());
   EXPECT_NE(charts[0].find(">pruned<"), std::string::npos);
-  EXPECT_TRUE(training_charts({}).empty());
+  EXPECT_TRUE(training_charts({}, Units::Unknown).empty());
+}
+
+const std::string& chart_titled(const std::vector<std::string>& charts, const std::string& title) {
+  static const std::string none;
+  const auto chart = std::find_if(charts.begin(), charts.end(), [&](const std::string& svg) {
+    return svg.find(">" + title + "<") != std::string::npos;
+  });
+  return chart == charts.end() ? none : *chart;
+}
+
+// The y coordinate of the first point of the last line.
+double first_y(const std::string& svg) {
+  double x = 0, y = NAN;
+  const size_t at = svg.rfind("points=\"");
+  if (at != std::string::npos) std::sscanf(svg.c_str() + at, "points=\"%lf,%lf", &x, &y);
+  return y;
+}
+
+// Of RMSE the first wild epochs are cut off at the top; of the learning rate nothing is, though it falls,
+// too.
+TEST(TrainingCharts, CutOffWildEpochsButNoLearningRate) {
+  std::vector<Json> metrics;
+  for (int epoch = 0; epoch < 12; ++epoch) {
+    const double falling = std::pow(10, -epoch);
+    metrics.push_back({{"kind", "epoch"},
+                       {"step", epoch + 1},
+                       {"loss", 1.0},
+                       {"validation", {{"rmse", falling}}},
+                       {"learning_rate", falling}});
+  }
+  const auto charts = training_charts(metrics, Units::HU);
+  EXPECT_LT(first_y(chart_titled(charts, "Validation RMSE, HU")), 0);
+  EXPECT_GT(first_y(chart_titled(charts, "Learning rate")), 0);
 }
 
 TEST(Report, OpensWithNoNetworkAndRunsNoScript) {

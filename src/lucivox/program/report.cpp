@@ -93,12 +93,13 @@ std::vector<Marker> prunings(const std::vector<Json>& metrics) {
 
 }  // namespace
 
-std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
+std::vector<std::string> training_charts(const std::vector<Json>& metrics, Units units) {
   const std::vector<Marker> markers = prunings(metrics);
   std::vector<std::string> charts;
-  const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic) {
+  const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic,
+                       double unsettled = kUnsettled) {
     if (!series.back().points.empty())
-      charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic, kUnsettled}));
+      charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic, unsettled}));
   };
   Series steps = series_of(metrics, "step", "loss", "step");
   steps.stroke = Stroke::Faint;
@@ -113,12 +114,12 @@ std::vector<std::string> training_charts(const std::vector<Json>& metrics) {
          series_of(metrics, "epoch", fmt::format("validation/{}", key), "enhanced")},
         false);
   };
-  validated("Validation RMSE, in the images' units", "rmse");
+  validated(units == Units::Unknown ? "Validation RMSE" : "Validation RMSE, " + to_string(units), "rmse");
   validated("Validation PSNR, dB", "psnr");
   validated("Validation SSIM", "ssim");
   validated("Validation MS-SSIM", "ms_ssim");
-  add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true);
-  add("Time, s", {epoch_seconds(metrics)}, false);
+  add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true, 0);
+  add("Time, s", {epoch_seconds(metrics)}, false, 0);
   return charts;
 }
 

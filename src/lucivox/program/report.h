@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lucivox/base/config.h>
+#include <lucivox/image/image.h>
 
 namespace lucivox {
 
@@ -29,8 +30,8 @@ struct ReportContent {
 };
 
 // The charts of a training from the lines of its metrics.jsonl: loss, validation, learning rate, time;
-// the steps at which the network was pruned are marked.
-std::vector<std::string> training_charts(const std::vector<Json>& metrics);
+// the steps at which the network was pruned are marked. `units`: of the images, and so of RMSE.
+std::vector<std::string> training_charts(const std::vector<Json>& metrics, Units units);
 
 // Writes folder/report.html, one file that opens with no network. Throws Error.
 void write_report(const std::filesystem::path& folder, const ReportContent& content);

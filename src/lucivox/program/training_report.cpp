@@ -87,8 +87,9 @@ ReportContent training_report(const TrainingJob& job, const TrainingConfiguratio
                               std::vector<ReportPicture> pictures) {
   ReportContent page;
   page.title = fmt::format("Training of {}", job.name);
-  page.subtitle = fmt::format("{} steps in {}, {} threads, lucivox {}", summary.result.steps,
-                              human_seconds(summary.result.seconds), threads(), version());
+  page.subtitle = fmt::format("{} steps in {}, {}, lucivox {}", summary.result.steps,
+                              human_seconds(summary.result.seconds),
+                              threads() == 1 ? "1 thread" : fmt::format("{} threads", threads()), version());
   if (summary.quality) page.tables.push_back(quality_table(*summary.quality));
   if (summary.json.contains("constant_regions"))
     page.tables.push_back(constants_table(summary.json.at("constant_regions")));
@@ -98,7 +99,7 @@ ReportContent training_report(const TrainingJob& job, const TrainingConfiguratio
   if (const auto table = machine_table(metrics, configuration.train, job.ranks))
     page.tables.push_back(*table);
   page.pictures = std::move(pictures);
-  page.charts = training_charts(metrics);
+  page.charts = training_charts(metrics, configuration.intensity.units);
   for (std::string& chart : pruning_charts(metrics)) page.charts.push_back(std::move(chart));
   page.configuration = summary.json.at("configuration");
   return page;
