@@ -43,6 +43,15 @@ TEST(Watch, NamesWhatIsWorseThanItsInputOnce) {
   EXPECT_EQ(named, 1U);
 }
 
+// As whole slices at wrong levels come and go at full learning rate: 30.2 HU once, where 20 to 23 were usual
+// and the input had 25.6.
+TEST(Watch, DoesNotNameASingleBadEpoch) {
+  Watch watch(300, std::nullopt);
+  watch.begin(with_rmse(25.6));
+  for (int64_t epoch = 79; epoch < 90; ++epoch)
+    EXPECT_TRUE(watch.after(epoch, epoch + 1, 1, with_rmse(epoch % 2 == 0 ? 30.2 : 20.1)).empty());
+}
+
 // The last step of a gradual pruning left the demo at 44.9 HU for an epoch.
 TEST(Watch, GivesATrainingAnEpochToMakeUpForAPruning) {
   Watch watch(8, std::nullopt);

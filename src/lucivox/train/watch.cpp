@@ -12,7 +12,9 @@ namespace {
 // An epoch's mean loss scatters by some tens of percent with the slices that happened to be drawn, and a
 // single step of a small batch may make it many times as high; the next epochs mend that, unless it diverges.
 constexpr double kRisen = 3;
-constexpr int64_t kRisenEpochs = 2;
+// After so many bad epochs in a row something is wrong. At its full learning rate a sound training may have a
+// bad one, whole slices at wrong levels, and so may one that has just pruned.
+constexpr int64_t kBadEpochs = 2;
 // Where frozen statistics fit, one epoch brings RMSE below what it was with live ones. (A few steps may not:
 // right after freezing it still jumps as it did before.)
 constexpr double kJumped = 1.5;
@@ -40,7 +42,7 @@ void Watch::begin_phase() {
   lowest_loss_.reset();
   risen_epochs_ = 0;
   live_rmse_.reset();
-  just_pruned_ = true;
+  worse_epochs_ = 0;
 }
 
 bool Watch::begins(bool& lasts, bool now) {
@@ -51,9 +53,8 @@ bool Watch::begins(bool& lasts, bool now) {
 std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
                                       const std::optional<Validation>& validation) {
   std::vector<std::string> warnings;
-  const bool just_pruned = std::exchange(just_pruned_, false);
   risen_epochs_ = lowest_loss_ && !(loss <= kRisen * *lowest_loss_) ? risen_epochs_ + 1 : 0;
-  if (begins(diverges_, risen_epochs_ >= kRisenEpochs || !std::isfinite(loss)))
+  if (begins(diverges_, risen_epochs_ >= kBadEpochs || !std::isfinite(loss)))
     warnings.push_back(fmt::format(
         "the training diverges: its loss is {:.3g} in epoch {}{}; lower train.learning_rate", loss, epoch + 1,
         lowest_loss_ ? fmt::format(", after {:.3g} at its best", *lowest_loss_) : ""));
@@ -70,7 +71,8 @@ std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
   if (whole_epoch_frozen) freezing_step_.reset();
   const bool worse = baseline_ && !(rmse <= baseline_->quality.rmse) && epoch + 1 < epochs_ &&
                      static_cast<double>(epoch + 1) > kLearning * static_cast<double>(epochs_);
-  if (!just_pruned && begins(worse_, worse))
+  worse_epochs_ = worse ? worse_epochs_ + 1 : 0;
+  if (begins(worse_, worse_epochs_ >= kBadEpochs || (worse && !std::isfinite(rmse))))
     warnings.push_back(fmt::format(
         "after {} of {} epochs the enhanced slices are worse than the low-dose ones: RMSE {} against {}",
         epoch + 1, epochs_, with_unit(rmse, validation->units),

@@ -29,7 +29,7 @@ class Watch {
   // gave; the warnings of this epoch.
   std::vector<std::string> after(int64_t epoch, int64_t steps, double loss,
                                  const std::optional<Validation>& validation);
-  // The training has pruned: earlier losses do not count, and one epoch is no time to make up for it.
+  // The training has pruned: earlier epochs do not count.
   void begin_phase();
 
  private:
@@ -43,7 +43,8 @@ class Watch {
   std::optional<double> live_rmse_;  // before batch norms froze
   int64_t last_steps_ = 0;           // at the end of the last epoch
   int64_t risen_epochs_ = 0;         // in which the loss was far above its lowest, one after another
-  bool diverges_ = false, worse_ = false, just_pruned_ = false;
+  int64_t worse_epochs_ = 0;         // in which slices came out worse than they were, likewise
+  bool diverges_ = false, worse_ = false;
 };
 
 // The warning at the end of a training whose result, the best of its last phase, is worse than its input or
