@@ -45,15 +45,16 @@ class Chests:
 
     slices: int
     size: int
+    doses: str  # the least and the greatest fraction
     pixel_mm: float = 0  # 0: a field of view of 400 mm
     full_photons: float = 2e5
 
 
-# The hour's network: pixels from coarser to finer than those of real scans, noise from above a chest's at 4 % of the
-# dose (129 HU) to below a head's at 25 % (6 HU).
-HOUR_SLICES = (Chests(288, 256), Chests(96, 512), Chests(64, 512, 0.625), Chests(64, 512, 0.45, 1e6))
-HOUR_VALIDATION = (Chests(8, 256),)
-HOUR_DOSES = "0.012,1"
+# The hour's network: half of the slices as the demo's are, the others with pixels from coarser to finer than those of
+# real scans, and noise from above a chest's at 4 % of the dose (129 HU) to below a head's at 25 % (6 HU).
+HOUR_SLICES = (Chests(256, 256, "0.02,0.3"), Chests(96, 512, "0.02,1"), Chests(96, 512, "0.012,1", 0.625),
+               Chests(64, 512, "0.03,1", 0.45, 1e6))
+HOUR_VALIDATION = (Chests(8, 256, "0.02,0.3"),)
 HOUR_SEEDS = 11, 12  # the demo's slices have 1
 HOUR_TRAINING = ("train.epochs=300",)  # the default recipe in everything else
 
@@ -140,7 +141,7 @@ def hour_data(options, name, groups, seed):
             part = folder / str(i)
             lucivox(options, "simulate", "ct", part, "--slices", chests.slices, "--size", chests.size, "--pixel-mm",
                     chests.pixel_mm, "--full-photons", chests.full_photons, "--seed", seed + 100 * i,
-                    "--dose-fraction", HOUR_DOSES)
+                    "--dose-fraction", chests.doses)
             for kind in ("HQ", "LQ"):
                 (folder / kind).mkdir(exist_ok=True)
                 for path in (part / kind).iterdir():
