@@ -1,4 +1,4 @@
-// What an hour of training by the default recipe gives (tests/golden/ddnet_hour.safetensors): levels, the
+// What an hour of training gave (tests/golden/ddnet_hour.safetensors; its README says by which recipe): levels, the
 // pixels at the edge of a crop, tiles.
 #include <cmath>
 

@@ -61,7 +61,8 @@ std::vector<std::string> Watch::after(int64_t epoch, int64_t steps, double loss,
   if (std::isfinite(loss)) lowest_loss_ = std::min(loss, lowest_loss_.value_or(loss));
   if (!validation) return warnings;
   const double rmse = validation->quality.rmse;
-  const bool whole_epoch_frozen = freezing_step_ && std::exchange(last_steps_, steps) >= *freezing_step_;
+  const bool whole_epoch_frozen = freezing_step_ && last_steps_ >= *freezing_step_;
+  last_steps_ = steps;
   if (freezing_step_ && steps <= *freezing_step_) live_rmse_ = rmse;
   if (whole_epoch_frozen && live_rmse_ && !(rmse <= kJumped * *live_rmse_))
     warnings.push_back(fmt::format(

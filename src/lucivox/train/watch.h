@@ -41,7 +41,7 @@ class Watch {
   std::optional<Validation> baseline_;
   std::optional<double> lowest_loss_;
   std::optional<double> live_rmse_;  // before batch norms froze
-  int64_t last_steps_ = 0;           // at the end of the last epoch
+  int64_t last_steps_ = 0;           // at the end of the last validated epoch
   int64_t risen_epochs_ = 0;         // in which the loss was far above its lowest, one after another
   int64_t worse_epochs_ = 0;         // in which slices came out worse than they were, likewise
   bool diverges_ = false, worse_ = false;
