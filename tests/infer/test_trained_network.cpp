@@ -1,5 +1,5 @@
-// What an hour of training gave (tests/golden/ddnet_hour.safetensors; its README says by which recipe): levels, the
-// pixels at the edge of a crop, tiles.
+// What an hour of training gave (tests/golden/ddnet_hour.safetensors; its README says by which recipe):
+// levels, the pixels at the edge of a crop, tiles.
 #include <cmath>
 
 #include <gtest/gtest.h>
