@@ -135,7 +135,9 @@ def main():
         for one, seed in zip(results[name], seeds):
             one["pruned"] = left_alone(options, name, seed)
     text = table(results, options)
-    (ROOT / "build" / "bench" / "ddnet-quality.json").write_text(json.dumps(results, indent=2) + "\n")
+    record = ROOT / "build" / "bench" / "ddnet-quality.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(results, indent=2) + "\n")
     (ROOT / "docs" / "ddnet-quality.md").write_text(text)
     print(text)
 

@@ -182,7 +182,9 @@ def main():
         results = {recipe.name: [under_way[recipe.name, seed].result() for seed in range(1, seeds_of(recipe) + 1)]
                    for recipe in recipes}
     text = table(results, options)
-    (ROOT / "build" / "bench" / "ddnet-recipes.json").write_text(
+    record = ROOT / "build" / "bench" / "ddnet-recipes.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(
         json.dumps({"machine": machine.facts(), "commit": machine.commit(ROOT), "results": results}, indent=2) + "\n")
     if options.full:
         (ROOT / "docs" / "ddnet-recipes.md").write_text(text)
