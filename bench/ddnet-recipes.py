@@ -145,6 +145,9 @@ def table(results, options):
         "largest error on images of one value between -1000 and 1000 HU, by the worst seed. A training fails when one",
         f"slice comes out worse than it was. Made by `./run bench ddnet-recipes{options.flags}` on {about}, one thread for",
         f"each training (commit {machine.commit(ROOT)}).", "",
+        "RMSE alone does not choose a recipe. These slices end in air, so what zeros at the edges do there (hundreds of HU",
+        "where tissue is cut) does not show, and without margins a training takes more than twice the steps. Nor does it show",
+        "how a network treats levels that chests rarely have: \"constant images\" does.", "",
         "| recipe | what differs | steps | RMSE, mean | worst | worst slice | worst, last weights | SSIM, mean | constant images | failed |",
         "|---|---|---|---|---|---|---|---|---|---|", *rows, ""])
 
