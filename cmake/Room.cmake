@@ -1,5 +1,5 @@
-# A room of the house (ARCHITECTURE.md) is one static library that links only the rooms it may use,
-# so that an include against the direction of the arrows fails to link.
+# A room of the house (ARCHITECTURE.md) is one static library that links only the rooms it may use, so that what runs
+# against the direction of the arrows fails to link. tests/structure checks the includes.
 
 add_library(lucivox_flags INTERFACE)
 target_compile_options(lucivox_flags INTERFACE

@@ -7,6 +7,7 @@
 #include <lucivox/base/parallel.h>
 #include <lucivox/base/text.h>
 #include <lucivox/tomo/phantom/samples.h>
+#include <lucivox/tomo/sample.h>
 
 namespace lucivox {
 namespace {
