@@ -50,8 +50,8 @@ class Chests:
     full_photons: float = 2e5
 
 
-# The hour's network: more than half of the slices as the demo's are, the others with pixels from coarser to finer than those of
-# real scans, and noise from above a chest's at 4 % of the dose (129 HU) to below a head's at 25 % (6 HU).
+# The hour's network: more than half of the slices as the demo's are, the others with pixels from coarser to finer than
+# those of real scans, and noise from above a chest's at 4 % of the dose (129 HU) to below a head's at 25 % (6 HU).
 HOUR_SLICES = (Chests(896, 256, "0.02,0.3"), Chests(224, 512, "0.02,1"), Chests(224, 512, "0.012,1", 0.625),
                Chests(192, 512, "0.03,1", 0.45, 1e6))
 HOUR_VALIDATION = (Chests(8, 256, "0.02,0.3"),)
