@@ -24,7 +24,7 @@ constexpr double kEdge = 1;  // pixels over which an ellipse fades, about a scan
 // How one sample changes. Lengths are parts of its side.
 struct Change {
   bool changes = false;
-  double level = 0, gain = 1;
+  double level = 0, gain = 1, noise = 1;
   double row = 0.5, column = 0.5, radius_row = 1, radius_column = 1, turn = 0;
 };
 
@@ -40,14 +40,16 @@ Change draw(Random& random, double share, double low, double high) {
   change.radius_row = 0.02 * std::pow(100, random.uniform());
   change.radius_column = change.radius_row * std::pow(3, random.uniform(-1, 1));
   change.turn = random.uniform(0, std::numbers::pi);
+  change.noise = std::max(random.uniform(-0.25, 1), 0.0);  // a fifth has none
   return change;
 }
 
 // Columns of a tensor [N, k] that the formulas read.
-enum Column : int64_t { Changes, Level, Gain, Row, ColumnAt, RadiusRow, RadiusColumn, Turn };
+enum Column : int64_t { Changes, Level, Gain, Row, ColumnAt, RadiusRow, RadiusColumn, Turn, Noise };
 
 std::vector<double> numbers_of(const Change& c) {
-  return {c.changes ? 1.0 : 0.0, c.level, c.gain, c.row, c.column, c.radius_row, c.radius_column, c.turn};
+  return {c.changes ? 1.0 : 0.0, c.level,         c.gain, c.row,  c.column,
+          c.radius_row,          c.radius_column, c.turn, c.noise};
 }
 
 // [N, 1, rows, columns]: 1 inside, 0 outside.
@@ -96,7 +98,7 @@ Batch Levels::changed(const Batch& batch, int64_t epoch, int64_t first) const {
   const at::Tensor gain = column(Gain) * room.clamp(0, 1);
   const at::Tensor mask = column(Changes) * ellipses(changes, full.size(2), full.size(3));
   const at::Tensor changed = full + mask * (column(Level) + gain * (full - mean) - full);
-  return {changed + noise, changed};
+  return {changed + (1 - mask * (1 - column(Noise))) * noise, changed};
 }
 
 }  // namespace lucivox
