@@ -52,9 +52,9 @@ class Chests:
 
 # The hour's network: more than half of the slices as the demo's are, the others with pixels from coarser to finer than
 # those of real scans, and noise from above a chest's at 4 % of the dose (129 HU) to below a head's at 25 % (6 HU).
-HOUR_SLICES = (Chests(896, 256, "0.02,0.3"), Chests(224, 512, "0.02,1"), Chests(224, 512, "0.012,1", 0.625),
+HOUR_SLICES = (Chests(896, 256, "0.02,0.1"), Chests(224, 512, "0.02,1"), Chests(224, 512, "0.012,1", 0.625),
                Chests(192, 512, "0.03,1", 0.45, 1e6))
-HOUR_VALIDATION = (Chests(8, 256, "0.02,0.3"),)
+HOUR_VALIDATION = (Chests(8, 256, "0.02,0.1"),)
 HOUR_SEEDS = 11, 12  # the demo's slices have 1
 HOUR_TRAINING = ("train.epochs=125",)  # the default recipe in everything else
 
@@ -395,13 +395,6 @@ def document(record):
         "BM3D as for the low dose, also on the full. All in HU.", "", table(record["levels_and_edges"]), ""])
 
 
-def save(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.rename(path)
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     extent = parser.add_mutually_exclusive_group()
@@ -441,10 +434,10 @@ def main():
         record["sets"].append(one)
     record["levels_and_edges"] = levels_and_edges_of(options, networks, sets_of(options)[0])
     record["ratios"] = ratios(record["sets"][0]["rows"])
-    save(ROOT / "build" / "bench" / f"{NAME}.json", json.dumps(record, indent=2) + "\n")
+    harness.save(ROOT / "build" / "bench" / f"{NAME}.json", json.dumps(record, indent=2) + "\n")
     text = document(record)
     if options.full or options.write:
-        save(ROOT / "docs" / f"{NAME}.md", text)
+        harness.save(ROOT / "docs" / f"{NAME}.md", text)
     print(text)
     for name, ratio in record["ratios"].items():
         print(f"RESULT name={NAME} peer={name.lower().replace(',', '').replace(' ', '-')} ratio={ratio:.3f} agree=yes")

@@ -15,9 +15,10 @@ import subprocess
 import sys
 import tempfile
 
+import harness
 import machine
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = harness.ROOT
 CRITERIA = ("random", "magnitude", "magnitude-global", "filters-l1", "filters-l2", "channels-l1", "channels-l2",
             "corners", "2:4")
 SLICES, HELD_OUT, SIZE = 48, 8, 256
@@ -135,10 +136,8 @@ def main():
         for one, seed in zip(results[name], seeds):
             one["pruned"] = left_alone(options, name, seed)
     text = table(results, options)
-    record = ROOT / "build" / "bench" / "ddnet-quality.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(results, indent=2) + "\n")
-    (ROOT / "docs" / "ddnet-quality.md").write_text(text)
+    harness.save(ROOT / "build" / "bench" / "ddnet-quality.json", json.dumps(results, indent=2) + "\n")
+    harness.save(ROOT / "docs" / "ddnet-quality.md", text)
     print(text)
 
 

@@ -17,9 +17,10 @@ import statistics
 import subprocess
 import sys
 
+import harness
 import machine
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = harness.ROOT
 PARTS = {"train": (48, 1), "validation": (4, 3), "held-out": (8, 2)}  # slices and their seed
 SIZE = 256
 STEPS = 2000  # of the default recipe: the shortest training that is to be trusted
@@ -185,12 +186,10 @@ def main():
         results = {recipe.name: [under_way[recipe.name, seed].result() for seed in range(1, seeds_of(recipe) + 1)]
                    for recipe in recipes}
     text = table(results, options)
-    record = ROOT / "build" / "bench" / "ddnet-recipes.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(
-        json.dumps({"machine": machine.facts(), "commit": machine.commit(ROOT), "results": results}, indent=2) + "\n")
+    record = {"machine": machine.facts(), "commit": machine.commit(ROOT), "results": results}
+    harness.save(ROOT / "build" / "bench" / "ddnet-recipes.json", json.dumps(record, indent=2) + "\n")
     if options.full:
-        (ROOT / "docs" / "ddnet-recipes.md").write_text(text)
+        harness.save(ROOT / "docs" / "ddnet-recipes.md", text)
     print(text)
     if any(one["failed"] for one in results["default"]):
         sys.exit("error: a training by the default recipe failed\nhint: look at its report.html in " + str(options.work))

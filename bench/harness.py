@@ -153,10 +153,7 @@ class Bench:
 
     def finish(self):
         """Writes the JSON file, then prints the result lines, the first peer's last."""
-        self.json.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.json.with_suffix(".partial")
-        partial.write_text(json.dumps(self.record, indent=2) + "\n")
-        partial.rename(self.json)
+        save(self.json, json.dumps(self.record, indent=2) + "\n")
         print(f"everything measured is in {self.json.relative_to(ROOT)}")
         for entry in reversed(self.record["peers"]):
             case = f" case={entry['case']}" if entry["case"] else ""
@@ -181,6 +178,14 @@ class Bench:
         }
         self.record["peers"].append(entry)
         print_times(entry)
+
+
+def save(path, text):
+    """Writes a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.rename(path)
 
 
 def parse_arguments(description, add_options):

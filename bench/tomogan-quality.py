@@ -18,9 +18,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+import harness
 import machine
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = harness.ROOT
 SIZE, SLICES, HELD_OUT = 256, 48, 8
 SCAN = ("--size", SIZE, "--few-views", 48, "--exposure-fraction", 0.25)
 TRAINING = ("train.batch=4", "train.crop=96", "train.learning_rate=2e-4", "train.augment=true",
@@ -141,7 +142,7 @@ def main():
             results[test, name] = judged(options, folder, test)
     picture(options)
     text = table(results, options)
-    (ROOT / "docs" / "tomogan-quality.md").write_text(text)
+    harness.save(ROOT / "docs" / "tomogan-quality.md", text)
     print(text)
 
 
