@@ -57,7 +57,7 @@ RECIPES = (
     Recipe("batches of 4", "", batch=4),
     Recipe("gradients as they are", "train.normalize_gradients = false", settings=("train.normalize_gradients=false",)),
     Recipe("the paper's loss", "train.loss.mse = 1", settings=("train.loss.mse=1",)),
-    Recipe("fewer other levels", "train.vary_levels = 0.3", settings=("train.vary_levels=0.3",)),
+    Recipe("more other levels", "train.vary_levels = 0.5", settings=("train.vary_levels=0.5",)),
     Recipe("no other levels", "train.vary_levels = 0", settings=("train.vary_levels=0",)),
     Recipe("zeros at the edges", "train.margin = 0", margin=0),
     Recipe("norms never frozen", "evaluated by running statistics", settings=LIVE, seeds=FEW),

@@ -13,14 +13,14 @@ TEST(TrainOptions, DefaultToTheRecipe) {
   EXPECT_EQ(o.batch, 1);
   EXPECT_EQ(o.crop, 64);
   EXPECT_EQ(o.margin, 16);
-  EXPECT_EQ(o.vary_levels, 0.5);
+  EXPECT_EQ(o.vary_levels, 0.3);
   EXPECT_EQ(o.learning_rate, 2e-3);
   EXPECT_EQ(o.beta2, 0.99);
   EXPECT_TRUE(o.normalize_gradients);
   EXPECT_EQ(o.schedule, "cosine");
   EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
   EXPECT_TRUE(o.augment);
-  EXPECT_EQ(o.loss.mse, 10);
+  EXPECT_EQ(o.loss.mse, 4);
   EXPECT_EQ(o.loss.ms_ssim, 0.1);
 }
 

@@ -41,7 +41,7 @@ struct TrainOptions {
   // out: it learns from crops as it will be used on slices (border.h). 0: zeros around every sample, as in
   // the paper.
   int64_t margin = kReflectedMargin;
-  double vary_levels = 0.5;  // the share of samples shown at other levels and contrast, levels.h
+  double vary_levels = 0.3;  // the share of samples shown at other levels and contrast, levels.h
   uint64_t seed = 1;
   // After so many epochs, or a part of one, batch norms keep their running statistics, so that the network
   // learns as it will be used: a slice's own statistics hide its absolute intensities, which HU must not
@@ -54,7 +54,7 @@ struct TrainOptions {
   bool capture = true;             // on GPUs the step is captured once and repeated, capture.h
   double checkpoint_minutes = 10;  // besides the end of every epoch
   // The paper's 1 leaves nine tenths of the loss to MS-SSIM, which hardly sees levels: see ARCHITECTURE.md.
-  LossOptions loss{.mse = 10, .perceptual = {}};
+  LossOptions loss{.mse = 4, .perceptual = {}};
   SparsityOptions sparsity;
 };
 
