@@ -20,7 +20,7 @@ TEST(TrainOptions, DefaultToTheRecipe) {
   EXPECT_EQ(o.schedule, "cosine");
   EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
   EXPECT_TRUE(o.augment);
-  EXPECT_EQ(o.loss.mse, 4);
+  EXPECT_EQ(o.loss.mse, 10);
   EXPECT_EQ(o.loss.ms_ssim, 0.1);
 }
 

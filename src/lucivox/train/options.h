@@ -54,7 +54,7 @@ struct TrainOptions {
   bool capture = true;             // on GPUs the step is captured once and repeated, capture.h
   double checkpoint_minutes = 10;  // besides the end of every epoch
   // The paper's 1 leaves nine tenths of the loss to MS-SSIM, which hardly sees levels: see ARCHITECTURE.md.
-  LossOptions loss{.mse = 4, .perceptual = {}};
+  LossOptions loss{.mse = 10, .perceptual = {}};
   SparsityOptions sparsity;
 };
 
