@@ -17,9 +17,9 @@ struct DemoOptions {
   std::string device = "cpu";
 };
 
-// Replaces an earlier demo in the same folder and nothing else. Throws Error when the enhanced slices are not
-// better than the low-dose ones by every metric, when a region of one value moves by more than 40 HU, and as
-// the parts do.
+// Replaces an earlier demo in the same folder and nothing else. Warns where an image of one value moves by
+// more than 15 HU. Throws Error when the enhanced slices are not better than the low-dose ones by every
+// metric, and as the parts do.
 TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop);
 
 }  // namespace lucivox
