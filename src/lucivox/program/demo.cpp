@@ -53,8 +53,8 @@ void require_better(const BeforeAfter& quality) {
       "training did not converge; see the loss curves in report.html");
 }
 
-// Enhancement must stay quantitative: a region of one value should keep its HU within this. Trainings as
-// short as this one scatter, from machine to machine too, so that more is told and is no failure.
+// Enhancement should stay quantitative: a region of one value keeps its HU within this. Results of so short a
+// training differ from machine to machine, so a larger error is a warning.
 constexpr double kToleranceHu = 15;
 
 void warn_of_moved_levels(const Json& constant_regions, const Console& console) {
