@@ -13,10 +13,14 @@ function(lucivox_room name)
   target_link_libraries(lucivox_${name} PUBLIC lucivox_flags ${ROOM_USES})
 endfunction()
 
-# <torch/torch.h> costs tens of seconds a file. The rooms that need autograd share one precompiled header, and as GCC
-# spends 8 seconds on what it finds there even in an empty file, a few files are compiled as one: a name in an
-# unnamed namespace may stand in one file of a room alone.
-function(lucivox_use_torch_pch target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
-  target_precompile_headers(${target} REUSE_FROM lucivox_torch_pch)
+# Compiles a target's files with the shared precompiled header, and a few of them as one, for GCC spends seconds on what
+# it finds in the header even in an empty file. So a name in an unnamed namespace may stand in one file of a room alone.
+function(lucivox_compile_together target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
+  target_precompile_headers(${target} REUSE_FROM lucivox_pch)
+endfunction()
+
+# For rooms that wait for files or call rooms below, in which better code saves less time than compiling it takes.
+function(lucivox_compile_quickly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()

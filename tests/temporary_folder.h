@@ -11,9 +11,10 @@
 class TemporaryFolder {
  public:
   TemporaryFolder() {
+    static int count = 0;  // a test may have several
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     path_ = std::filesystem::temp_directory_path() /
-            fmt::format("lucivox-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid());
+            fmt::format("lucivox-{}-{}-{}-{}", test->test_suite_name(), test->name(), ::getpid(), count++);
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 // |a - b| / |b| over all elements (Euclidean norms); NaN when either holds one, so compare with !(x < limit)
 // in mind.

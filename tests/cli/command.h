@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ Outcome run_command(const std::vector<std::string>& arguments, const std::filesy
 // Starts it and gives its process, to be signalled and waited for.
 pid_t start_command(const std::vector<std::string>& arguments);
 int wait_for(pid_t process);
+// Waits until `holds`; false when the process ended before, or two minutes are over.
+bool wait_until(pid_t process, const std::function<bool()>& holds);
 
 // `lucivox train ddnet` by folder/ddnet.toml into folder/run, with `more` behind.
 std::vector<std::string> train_arguments(const std::filesystem::path& folder, const std::string& run,

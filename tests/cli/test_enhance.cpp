@@ -2,12 +2,13 @@
 #include <algorithm>
 #include <iterator>
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>

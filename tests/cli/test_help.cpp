@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/image/formats/projections.h>

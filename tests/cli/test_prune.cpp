@@ -1,12 +1,13 @@
 // What a user of `lucivox prune` does: make a model sparse, smaller, and dense again.
 #include <algorithm>
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/ddnet.h>

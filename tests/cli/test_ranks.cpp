@@ -1,12 +1,10 @@
 // Several processes that train one network: started by the command itself, or told by variables as torchrun
 // does.
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
-#include <thread>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -106,8 +104,7 @@ TEST_F(RanksCommand, TrainTogether) {
 
 TEST_F(RanksCommand, RankThatIsKilledEndsAllAndTheRunGoesOnWithOthers) {
   const pid_t process = start_command(train("run", {"--ranks", "2", "--set", "train.epochs=2000"}));
-  while (!fs::exists(folder_ / "run/checkpoints/last.safetensors") && ::kill(process, 0) == 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ASSERT_TRUE(wait_until(process, [&] { return fs::exists(folder_ / "run/checkpoints/last.safetensors"); }));
   const std::vector<pid_t> ranks = children_of(process);
   ASSERT_EQ(ranks.size(), 2U);
   ::kill(ranks[1], SIGKILL);

@@ -1,6 +1,5 @@
 // `lucivox reconstruct` from files to files.
 #include <csignal>
-#include <thread>
 
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
@@ -8,7 +7,7 @@
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
@@ -161,8 +160,8 @@ TEST_F(Reconstruct, ResumesToTheSameBits) {
     std::vector<std::string> arguments{"reconstruct", in(), out("ended.tif")};
     arguments.insert(arguments.end(), options.begin(), options.end());
     const pid_t process = start_command(arguments);
-    while (!fs::exists(folder_ / ".ended.tif.slabs/rows-000000.f32"))
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ASSERT_TRUE(
+        wait_until(process, [&] { return fs::exists(folder_ / ".ended.tif.slabs/rows-000000.f32"); }));
     ::kill(process, signal);
     const int code = wait_for(process);
     EXPECT_NE(code, 0);

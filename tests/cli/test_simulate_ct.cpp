@@ -1,7 +1,5 @@
 // What a user of `lucivox simulate ct` does.
-#include <chrono>
 #include <csignal>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,7 +7,7 @@
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace fs = std::filesystem;
 
@@ -118,7 +116,7 @@ TEST_F(SimulateCommand, RefusesWhatNoScannerDoes) {
 TEST_F(SimulateCommand, StopsWhenInterrupted) {
   const pid_t process =
       start_command({"simulate", "ct", data().string(), "--slices", "100000", "--size", "64"});
-  while (!fs::exists(data() / "LQ/slice_0000.tif")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(wait_until(process, [&] { return fs::exists(data() / "LQ/slice_0000.tif"); }));
   ::kill(process, SIGINT);
   EXPECT_EQ(wait_for(process), 130);
   EXPECT_EQ(slice("LQ", 0).sizes(), (at::IntArrayRef{64, 64}));

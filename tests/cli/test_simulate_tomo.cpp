@@ -5,7 +5,7 @@
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/config.h>
 

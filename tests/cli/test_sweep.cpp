@@ -1,15 +1,13 @@
 // What a user of `lucivox train ddnet --sweep` does: sweep, be interrupted, resume, look at single runs.
-#include <chrono>
 #include <csignal>
 #include <map>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
@@ -23,9 +21,19 @@ namespace {
 
 class SweepCommand : public ::testing::Test {
  protected:
+  // Written once for all tests.
+  static const fs::path& data() {
+    static const TemporaryFolder folder;
+    static const bool written = [] {
+      write_pairs(folder / "train", 4, 48);
+      write_pairs(folder / "validation", 2, 48);
+      return true;
+    }();
+    EXPECT_TRUE(written);
+    return folder.path();
+  }
+
   void SetUp() override {
-    write_pairs(folder_ / "train", 4, 48);
-    write_pairs(folder_ / "validation", 2, 48);
     write_file(folder_ / "ddnet.toml",
                fmt::format(R"(
 [data]
@@ -41,23 +49,29 @@ batch = 1
 criterion = "magnitude"
 dense_epochs = 3
 )",
-                           (folder_ / "train").string(), (folder_ / "validation").string()));
+                           (data() / "train").string(), (data() / "validation").string()));
   }
 
   std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
     return train_arguments(folder_.path(), run, 1, more);
   }
 
-  // Waits until the file exists; false when the process ended before.
-  bool appears(const std::string& file, pid_t process) const {
-    while (::kill(process, 0) == 0) {
-      if (fs::exists(folder_ / file)) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
+  // The hybrid sweep by ddnet.toml as it is, made once for all tests, which must leave it as it is.
+  const Outcome& straight() const {
+    static const Outcome outcome = run_command(train(straight_folder(), {"--sweep", "hybrid", "--json"}));
+    EXPECT_EQ(outcome.code, 0) << outcome.error;
+    return outcome;
+  }
+  static std::string straight_folder() {
+    static const TemporaryFolder folder;
+    return (folder / "straight").string();
   }
 
-  Json json(const std::string& file) const { return Json::parse(read_file(folder_ / file)); }
+  bool appears(const std::string& file, pid_t process) const {
+    return wait_until(process, [&] { return fs::exists(folder_ / file); });
+  }
+
+  Json json(const fs::path& file) const { return Json::parse(read_file(folder_.path() / file)); }
 
   // What a sweep compares, but for how long it took.
   Json runs(const std::string& sweep) const {
@@ -80,26 +94,25 @@ dense_epochs = 3
 
 // Figure 4c: 0 to 4 of 5 epochs dense, and all of them.
 TEST_F(SweepCommand, HybridComparesSplitsWithTheDenseRun) {
-  const Outcome outcome = run_command(train("sweep", {"--sweep", "hybrid", "--json"}));
-  ASSERT_EQ(outcome.code, 0) << outcome.error;
-  const Json summary = Json::parse(outcome.out);
-  EXPECT_EQ(summary, json("sweep/summary.json"));
+  const Json summary = Json::parse(straight().out);
+  const fs::path sweep = straight_folder();
+  EXPECT_EQ(summary, json(sweep / "summary.json"));
   const Json& runs = summary.at("runs");
   ASSERT_EQ(runs.size(), 6U);
   for (size_t i = 0; i < runs.size(); ++i) {
     EXPECT_EQ(runs[i].at("dense_epochs"), i);
     EXPECT_EQ(runs[i].at("sparse_epochs"), 5 - i);
     EXPECT_NEAR(runs[i].at("sparsity").get<double>(), i < 5 ? 0.5 : 0, 0.01);
-    EXPECT_TRUE(fs::exists(folder_ / "sweep" / runs[i].at("run").get<std::string>() / "report.html"));
+    EXPECT_TRUE(fs::exists(sweep / runs[i].at("run").get<std::string>() / "report.html"));
   }
-  EXPECT_NE(read_file(folder_ / "sweep/report.html").find("<circle"), std::string::npos);
+  EXPECT_NE(read_file(sweep / "report.html").find("<circle"), std::string::npos);
 }
 
 // The dense epochs are computed once for all; the result is that of a run of its own, bit for bit.
 TEST_F(SweepCommand, ItsRunsAreThoseThatAreTrainedAlone) {
-  ASSERT_EQ(run_command(train("sweep", {"--sweep", "hybrid"})).code, 0);
+  ASSERT_EQ(straight().code, 0);
   ASSERT_EQ(run_command(train("alone")).code, 0);  // 3 dense epochs of 5
-  const std::string swept = "sweep/dense-3-sparse-2";
+  const std::string swept = straight_folder() + "/dense-3-sparse-2";
   EXPECT_EQ(record(swept), record("alone"));
   EXPECT_EQ(RunFolder::configuration_of(folder_ / swept), RunFolder::configuration_of(folder_ / "alone"));
   const Model a = load_model(folder_ / swept / "model.safetensors"),
@@ -109,7 +122,7 @@ TEST_F(SweepCommand, ItsRunsAreThoseThatAreTrainedAlone) {
 }
 
 TEST_F(SweepCommand, ResumesWithTheRunThatWasUnderWay) {
-  ASSERT_EQ(run_command(train("straight", {"--sweep", "hybrid"})).code, 0);
+  ASSERT_EQ(straight().code, 0);
   for (const int signal : {SIGKILL, SIGINT}) {
     const std::string sweep = fmt::format("stopped-{}", signal);
     const pid_t process = start_command(train(sweep, {"--sweep", "hybrid"}));
@@ -123,7 +136,7 @@ TEST_F(SweepCommand, ResumesWithTheRunThatWasUnderWay) {
                                          (folder_ / sweep).string(), "--threads", "1"});
     ASSERT_EQ(resumed.code, 0) << resumed.error;
     EXPECT_EQ(json(sweep + "/dense-0-sparse-5/summary.json"), finished) << "it was trained twice";
-    EXPECT_EQ(runs(sweep), runs("straight"));
+    EXPECT_EQ(runs(sweep), runs(straight_folder()));
   }
 }
 

@@ -5,7 +5,7 @@
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>

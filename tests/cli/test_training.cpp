@@ -1,9 +1,7 @@
 // What a user of `lucivox train ddnet` does: train, be interrupted, resume.
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <map>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -11,7 +9,7 @@
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/files.h>
 #include <lucivox/nn/model.h>
@@ -24,11 +22,23 @@ namespace fs = std::filesystem;
 namespace lucivox {
 namespace {
 
+constexpr char kEpoch[] = R"("epoch","step")";  // begins what metrics.jsonl says of an epoch
+
 class TrainCommand : public ::testing::Test {
  protected:
+  // Written once for all tests.
+  static const fs::path& data() {
+    static const TemporaryFolder folder;
+    static const bool written = [] {
+      write_pairs(folder / "train", 6, 48);
+      write_pairs(folder / "validation", 2, 48);
+      return true;
+    }();
+    EXPECT_TRUE(written);
+    return folder.path();
+  }
+
   void SetUp() override {
-    write_pairs(folder_ / "train", 6, 48);
-    write_pairs(folder_ / "validation", 2, 48);
     write_file(folder_ / "ddnet.toml",
                fmt::format(R"(
 [data]
@@ -45,26 +55,30 @@ crop = 32
 criterion = "filters-l1"
 dense_epochs = 2
 )",
-                           (folder_ / "train").string(), (folder_ / "validation").string()));
+                           (data() / "train").string(), (data() / "validation").string()));
   }
 
   std::vector<std::string> train(const std::string& run, const std::vector<std::string>& more = {}) const {
     return train_arguments(folder_.path(), run, 2, more);
   }
 
+  // The run by ddnet.toml as it is, trained once for all tests, which must leave it as it is.
+  std::string straight() const {
+    static const TemporaryFolder folder;
+    static const Outcome outcome = run_command(train((folder / "straight").string()));
+    EXPECT_EQ(outcome.code, 0) << outcome.error;
+    return (folder / "straight").string();
+  }
+
   // Waits until the run has recorded `count` epochs and has a checkpoint; false when it ended before.
   bool reaches_epoch(const std::string& run, int64_t count, pid_t process) const {
-    while (::kill(process, 0) == 0) {
-      const std::string metrics =
-          fs::exists(folder_ / run / "metrics.jsonl") ? read_file(folder_ / run / "metrics.jsonl") : "";
+    const fs::path metrics = folder_ / run / "metrics.jsonl";
+    return wait_until(process, [&] {
+      const std::string lines = fs::exists(metrics) ? read_file(metrics) : "";
       int64_t epochs = 0;
-      for (size_t at = metrics.find("\"epoch\",\"step\""); at != std::string::npos;
-           at = metrics.find("\"epoch\",\"step\"", at + 1))
-        ++epochs;
-      if (epochs >= count && fs::exists(folder_ / run / "checkpoints/last.safetensors")) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
+      for (size_t at = lines.find(kEpoch); at != std::string::npos; at = lines.find(kEpoch, at + 1)) ++epochs;
+      return epochs >= count && fs::exists(folder_ / run / "checkpoints/last.safetensors");
+    });
   }
 
   void expect_same_model(const std::string& a, const std::string& b) const {
@@ -115,7 +129,6 @@ TEST_F(TrainCommand, KeepsPrunedWeightsOutOfTheModel) {
 
 // N epochs straight are k epochs, kill -9, resume: the same bits.
 TEST_F(TrainCommand, ResumesBitIdenticallyAfterKill9) {
-  ASSERT_EQ(run_command(train("straight")).code, 0);
   for (const int64_t epochs : {1, 3}) {  // while dense, and while sparse
     const std::string run = fmt::format("killed-{}", epochs);
     const pid_t process = start_command(train(run));
@@ -126,20 +139,18 @@ TEST_F(TrainCommand, ResumesBitIdenticallyAfterKill9) {
     const Outcome resumed =
         run_command({"train", "ddnet", "--resume", "--run", (folder_ / run).string(), "--threads", "2"});
     ASSERT_EQ(resumed.code, 0) << resumed.error;
-    expect_same_model(run, "straight");
+    expect_same_model(run, straight());
   }
 }
 
 TEST_F(TrainCommand, ResumesAtTheBeginningWhenKilledBeforeTheFirstCheckpoint) {
-  ASSERT_EQ(run_command(train("straight")).code, 0);
   fs::create_directories(folder_ / "killed");
   for (const char* name : {"run.json", "metrics.jsonl"})
-    fs::copy(folder_ / "straight" / name, folder_ / "killed" / name);
+    fs::copy(fs::path(straight()) / name, folder_ / "killed" / name);
   const Outcome resumed = run_command(train("killed", {"--resume"}));
   ASSERT_EQ(resumed.code, 0) << resumed.error;
-  expect_same_model("killed", "straight");
-  EXPECT_EQ(RunFolder::metrics_of(folder_ / "killed").size(),
-            RunFolder::metrics_of(folder_ / "straight").size());
+  expect_same_model("killed", straight());
+  EXPECT_EQ(RunFolder::metrics_of(folder_ / "killed").size(), RunFolder::metrics_of(straight()).size());
 }
 
 // Of programs that this one starts.
@@ -168,7 +179,6 @@ TEST_F(TrainCommand, OutOfMemoryIsAClearError) {
 }
 
 TEST_F(TrainCommand, StopsCleanlyOnInterruptAndTerminate) {
-  ASSERT_EQ(run_command(train("straight")).code, 0);
   for (const int signal : {SIGINT, SIGTERM}) {
     const std::string run = fmt::format("stopped-{}", signal);
     const pid_t process = start_command(train(run));
@@ -177,7 +187,7 @@ TEST_F(TrainCommand, StopsCleanlyOnInterruptAndTerminate) {
     EXPECT_EQ(wait_for(process), 130);
     const Outcome resumed = run_command(train(run, {"--resume"}));
     ASSERT_EQ(resumed.code, 0) << resumed.error;
-    expect_same_model(run, "straight");
+    expect_same_model(run, straight());
   }
 }
 
@@ -255,7 +265,7 @@ TEST_F(TrainCommand, WarnsAtItsEndOfAResultThatIsWorseThanItsInput) {
 TEST_F(TrainCommand, HoldsOutSlicesUnlessThereAreOthers) {
   const std::vector<std::string> usual{
       "train", "ddnet",          "--set", "network.growth=2",
-      "--set", "train.epochs=1", "--set", fmt::format("data.train={}", (folder_ / "train").string())};
+      "--set", "train.epochs=1", "--set", fmt::format("data.train={}", (data() / "train").string())};
   const auto run = [&](const std::string& name, const std::vector<std::string>& more) {
     std::vector<std::string> all = usual;
     all.insert(all.end(), {"--run", (folder_ / name).string()});
@@ -284,9 +294,9 @@ TEST_F(TrainCommand, ARunRecordsTheOptionsThatItEndedWith) {
 
 // A folder of a run stands for its model; of a run that was stopped, for its best weights so far.
 TEST_F(TrainCommand, EnhanceTakesARunFolder) {
-  ASSERT_EQ(run_command(train("run")).code, 0);
+  fs::copy(straight(), folder_ / "run", fs::copy_options::recursive);
   const auto enhance = [&](const std::string& model, const std::string& out) {
-    return run_command({"enhance", (folder_ / model).string(), (folder_ / "validation/LQ/0.tif").string(),
+    return run_command({"enhance", (folder_ / model).string(), (data() / "validation/LQ/0.tif").string(),
                         (folder_ / out).string()});
   };
   ASSERT_EQ(enhance("run", "a.tif").code, 0);
@@ -307,7 +317,7 @@ TEST_F(TrainCommand, EnhanceTakesARunFolder) {
   for (const char* weights : {"checkpoints/best.safetensors", "model-dense.safetensors"})
     fs::remove(folder_ / "run" / weights);
   EXPECT_TRUE(is_clear_error(enhance("run", "d.tif")));
-  EXPECT_TRUE(is_clear_error(enhance("train", "d.tif"))) << "not a run";
+  EXPECT_TRUE(is_clear_error(enhance((data() / "train").string(), "d.tif"))) << "not a run";
 }
 
 }  // namespace

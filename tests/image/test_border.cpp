@@ -1,5 +1,5 @@
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/border.h>
@@ -19,8 +19,8 @@ TEST(Border, MirrorsWithTheOutermostPixelsRepeated) {
 TEST(Border, MirrorsAgainWhereASideIsShorterThanTheMargin) {
   const at::Tensor row = torch::tensor({{1.0F, 2.0F, 3.0F}});
   EXPECT_TRUE(at::equal(reflected(row, Margins{.left = 7, .right = 5}),
-                        torch::tensor({{1.0F, 1.0F, 2.0F, 3.0F, 3.0F, 2.0F, 1.0F, 1.0F, 2.0F, 3.0F, 3.0F, 2.0F,
-                                        1.0F, 1.0F, 2.0F}})));
+                        torch::tensor({{1.0F, 1.0F, 2.0F, 3.0F, 3.0F, 2.0F, 1.0F, 1.0F, 2.0F, 3.0F, 3.0F,
+                                        2.0F, 1.0F, 1.0F, 2.0F}})));
   EXPECT_TRUE(at::equal(reflected(torch::full({1, 1}, 5.0), 3), torch::full({7, 7}, 5.0)));
 }
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 #include <tests/infer/memory_sink.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/infer/tiles.h>

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <tests/infer/memory_sink.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/infer/enhance.h>
 #include <lucivox/nn/model.h>

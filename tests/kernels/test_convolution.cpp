@@ -7,7 +7,7 @@
 #include <hwy/targets.h>
 #include <tests/kernels/pixels.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/parallel.h>
 #include <lucivox/kernels/cpu/activation.h>

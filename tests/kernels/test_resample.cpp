@@ -3,7 +3,7 @@
 #include <hwy/targets.h>
 #include <tests/kernels/pixels.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/kernels/cpu/resample.h>
 

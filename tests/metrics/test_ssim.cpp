@@ -1,7 +1,8 @@
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/error.h>

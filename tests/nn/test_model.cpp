@@ -1,6 +1,7 @@
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>

@@ -4,11 +4,12 @@
 #include <map>
 #include <string>
 
+#include <ATen/core/grad_mode.h>
 #include <caffe2/serialize/inline_container.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>

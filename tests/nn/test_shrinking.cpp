@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/model.h>

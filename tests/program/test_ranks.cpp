@@ -12,7 +12,7 @@
 #include <tests/tensors.h>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/infer/enhance.h>
 #include <lucivox/nn/ddnet.h>

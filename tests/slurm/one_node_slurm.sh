@@ -18,7 +18,7 @@ skip() {
 [[ $EUID -eq 0 ]] || skip "only root can set up a Slurm"
 PATH=$PATH:/usr/sbin
 for program in munged slurmctld slurmd sbatch; do
-  command -v "$program" >/dev/null || skip "$program is not installed (setup/apt.txt)"
+  command -v "$program" >/dev/null || skip "$program is not installed (setup/apt-test.txt)"
 done
 
 unset "${!SLURM_@}" "${!SBATCH_@}" # of a job that this may run in

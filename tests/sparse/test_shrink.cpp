@@ -1,8 +1,9 @@
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/sparse/masks.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>

@@ -1,6 +1,7 @@
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <tests/sparse/masks.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/sparse/criterion.h>

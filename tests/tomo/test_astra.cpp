@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/tomo/fbp.h>

@@ -2,7 +2,7 @@
 #include <hwy/targets.h>
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/tomo/fbp.h>

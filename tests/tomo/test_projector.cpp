@@ -6,7 +6,7 @@
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
 #include <tests/tomo/scans.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>

@@ -2,7 +2,7 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/kernels/cpu/pixel_projector.h>
 #include <lucivox/kernels/cpu/projector.h>

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/fft.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/tomo/project.h>

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/optim/adam.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/network.h>

@@ -1,8 +1,9 @@
 // DDNet's forward pass, loss and gradients against PyTorch's on the same weights
 // (tests/golden/make_ddnet.py).
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/ddnet.h>

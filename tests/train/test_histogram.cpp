@@ -1,7 +1,8 @@
 #include <numeric>
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/train/histogram.h>

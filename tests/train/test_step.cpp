@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adam.h>
+#include <torch/types.h>
 
 #include <lucivox/nn/ddnet.h>
 #include <lucivox/train/step.h>
@@ -24,8 +26,8 @@ std::vector<Weighed> batches() {
   return all;
 }
 
-// With norms frozen: live ones take the mean off again that biases before them add, whose gradients are nothing
-// but rounding then, which Adam makes whole steps of.
+// With norms frozen: live ones take the mean off again that biases before them add, whose gradients are
+// nothing but rounding then, which Adam makes whole steps of.
 NamedTensors trained(const TrainOptions& options) {
   Network network(ddnet({.growth = 2}), 1);
   Adam adam(network, options.beta2);

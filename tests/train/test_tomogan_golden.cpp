@@ -1,9 +1,10 @@
 // TomoGAN's networks, losses and their gradients against PyTorch's (tests/golden/make_tomogan.py).
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/safetensors.h>

@@ -3,10 +3,11 @@
 #include <functional>
 #include <numeric>
 
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/temporary_folder.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>

@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/border.h>
@@ -20,7 +20,7 @@ at::Tensor reflected_along(const at::Tensor& image, int64_t dimension, int64_t b
   const int64_t count = image.size(dimension);
   std::vector<int64_t> from;
   for (int64_t i = -before; i < count + after; ++i) from.push_back(mirrored(i, count));
-  return image.index_select(dimension, torch::tensor(from, at::kLong).to(image.device()));
+  return image.index_select(dimension, at::tensor(from, at::kLong).to(image.device()));
 }
 
 }  // namespace

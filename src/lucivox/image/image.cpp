@@ -1,8 +1,8 @@
 #include <utility>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/image.h>

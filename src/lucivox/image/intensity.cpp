@@ -1,5 +1,5 @@
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/intensity.h>
@@ -27,12 +27,12 @@ at::Tensor AppliedMapping::from_unit(const at::Tensor& unit) const {
 
 AppliedMapping apply_mapping(const IntensityMapping& mapping, const at::Tensor& values) {
   if (mapping.kind == IntensityMapping::Kind::Window) {
-    return {torch::full({}, mapping.low, values.options()),
-            torch::full({}, mapping.high - mapping.low, values.options())};
+    return {at::full({}, mapping.low, values.options()),
+            at::full({}, mapping.high - mapping.low, values.options())};
   }
   const at::Tensor low = values.amin({1, 2, 3}, true).clamp_min(kReferenceFloor);
   const at::Tensor high = values.amax({1, 2, 3}, true);
-  return {high, torch::where(high > low, low - high, -torch::ones_like(low))};
+  return {high, at::where(high > low, low - high, -at::ones_like(low))};
 }
 
 Json to_json(const IntensityMapping& mapping) {

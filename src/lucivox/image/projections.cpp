@@ -2,8 +2,8 @@
 #include <cmath>
 #include <utility>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/projections.h>

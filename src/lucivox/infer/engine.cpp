@@ -1,11 +1,12 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <lucivox/infer/engine.h>
 
 namespace lucivox {
 
 at::Tensor Engine::run(const at::Tensor& unit_CYX) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const int64_t multiple = network_.graph().size_multiple();
   const int64_t rows = unit_CYX.size(1), columns = unit_CYX.size(2);
   // a multiple, so that the image lies on the same coarse pixels as without a margin

@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/infer/engine.h>
 #include <lucivox/infer/enhance.h>

@@ -1,7 +1,7 @@
 #include <algorithm>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/pipeline.h>

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/metrics/quality.h>
@@ -21,7 +22,7 @@ Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityW
     throw Error::misuse(
         fmt::format("the window's low must be below its high, but is {} of {}", window.low, window.high),
         "for HU -1024,1024 is usual");
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const auto unit = [&](const at::Tensor& t) {
     return (t.to(at::kDouble).reshape({1, 1, t.size(0), t.size(1)}) - window.low) / width;
   };

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <span>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/kernels/cpu/similarity.h>
@@ -17,8 +18,8 @@ using torch::autograd::tensor_list;
 
 at::Tensor gaussian(int64_t size, double sigma, const at::TensorOptions& type) {
   const int64_t middle = size / 2;
-  const at::Tensor x = torch::arange(size, type.dtype(at::kDouble)) - middle;
-  const at::Tensor weights = torch::exp(x.square() / (-2 * sigma * sigma));
+  const at::Tensor x = at::arange(size, type.dtype(at::kDouble)) - middle;
+  const at::Tensor weights = at::exp(x.square() / (-2 * sigma * sigma));
   return (weights / weights.sum()).to(type);
 }
 

@@ -1,5 +1,7 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/functions/utils.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/saved_variable.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/layers_backward.h>
@@ -27,7 +29,7 @@ class LayersBackward final : public torch::autograd::Node {
 
   variable_list apply(variable_list&& gradients) override {
     if (record_.buffers.empty()) throw Error("the backward pass of a network was asked for twice");
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     NamedTensors state;
     for (size_t i = 0; i < weights_.size(); ++i) state.emplace_back(names_[i], weights_[i].unpack());
     variable_list of_inputs(1 + state.size());
@@ -59,7 +61,7 @@ at::Tensor run_layers(const Layers& layers, const NodeWeights& weights, const at
   LayersRecord record{&layers, mode, mode == Mode::Training ? shared : SharedStatistics{}, {}, {}, {}};
   at::Tensor y;
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     y = run_forward(weights, x, trains, record);
   }
   if (trains) {

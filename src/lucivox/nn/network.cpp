@@ -4,9 +4,10 @@
 #include <numeric>
 #include <utility>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
@@ -35,14 +36,14 @@ at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& ran
   if (spec.shape.size() > 1) {
     const bool normalised = normalises(graph);
     const double bound = glorot_bound(spec.shape);
-    at::Tensor value = torch::empty(spec.shape);
+    at::Tensor value = at::empty(spec.shape);
     std::generate_n(value.data_ptr<float>(), value.numel(), [&] {
       return static_cast<float>(normalised ? random.normal(0, kInitialSigma) : random.uniform(-bound, bound));
     });
     return value;
   }
   const bool one = of_norm && (spec.name.ends_with(".weight") || spec.name.ends_with(".running_var"));
-  return one ? torch::ones(spec.shape) : torch::zeros(spec.shape);
+  return one ? at::ones(spec.shape) : at::zeros(spec.shape);
 }
 
 // A transposed convolution of stride 1 is the convolution with the flipped kernel, its channels exchanged.
@@ -186,7 +187,7 @@ const at::Tensor& Network::weight(const std::string& name) const {
 }
 
 void Network::load_state(const NamedTensors& state) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const auto& [name, value] : state) {
     const at::Tensor& mine = weight(name);
     if (mine.sizes() != value.sizes()) {
@@ -218,12 +219,12 @@ Network Network::as_constants() const {
 }
 
 void Network::to(const at::TensorOptions& options) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (auto& [name, value] : state_) value = value.to(options).detach().requires_grad_(value.requires_grad());
 }
 
 void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   struct Running {
     at::Tensor mean, variance;
     double momentum;
@@ -235,7 +236,7 @@ void take_statistics(Network& network, const std::vector<at::Tensor>& inputs) {
     if (norm == nullptr || !(norm->momentum > 0)) continue;
     const at::Tensor mean = network.weight(node.name + ".running_mean");
     norms.push_back({mean, network.weight(node.name + ".running_var"), norm->momentum,
-                     torch::zeros_like(mean, at::kDouble), torch::zeros_like(mean, at::kDouble)});
+                     at::zeros_like(mean, at::kDouble), at::zeros_like(mean, at::kDouble)});
   }
   if (norms.empty()) return;
   double pixels = 0;

@@ -7,9 +7,9 @@
 #include <utility>
 #include <variant>
 
+#include <ATen/ATen.h>
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -318,7 +318,7 @@ class Unpickler {
       last += sound && size[i] > 1 ? (size[i] - 1) * stride[i] : 0;
     }
     if (!sound) throw Error("a tensor reaches beyond its storage");
-    return torch::from_blob(data.get(), {count}, from.type).as_strided(size, stride, offset).clone();
+    return at::from_blob(data.get(), {count}, from.type).as_strided(size, stride, offset).clone();
   }
 
   caffe2::serialize::PyTorchStreamReader& archive_;

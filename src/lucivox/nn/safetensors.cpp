@@ -3,8 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/error.h>
@@ -57,7 +57,7 @@ at::Tensor tensor_from(const Json& entry, std::string_view data) {
   }
   if (begin > end || end > data.size() || end - begin != bytes)
     throw Error("offsets that do not fit the file");
-  at::Tensor tensor = torch::empty(shape, type);
+  at::Tensor tensor = at::empty(shape, type);
   if (bytes > 0) std::memcpy(tensor.data_ptr(), data.data() + begin, bytes);
   return tensor;
 }

@@ -1,4 +1,6 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <lucivox/nn/shared_statistics.h>
 
@@ -49,7 +51,7 @@ at::Tensor shared_batch_norm(const at::Tensor& x, const at::Tensor& weight, cons
   const at::Tensor mean = mean_of(values), centred = values - per_channel(mean),
                    variance = mean_of(centred.square());
   {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     running_mean.mul_(1 - momentum).add_(mean, momentum);
     running_variance.mul_(1 - momentum).add_(variance, momentum * count / std::max(1.0, count - 1));
   }

@@ -3,9 +3,10 @@
 #include <numeric>
 #include <utility>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/shrinking.h>
@@ -96,7 +97,7 @@ at::Tensor cut(const at::Tensor& dense, const std::vector<const Channels*>& alon
   for (size_t dimension = 0; dimension < along.size(); ++dimension) {
     if (along[dimension] == nullptr) continue;
     part =
-        part.index_select(static_cast<int64_t>(dimension), torch::tensor(*along[dimension], part.device()));
+        part.index_select(static_cast<int64_t>(dimension), at::tensor(*along[dimension]).to(part.device()));
   }
   return part;
 }
@@ -109,9 +110,9 @@ at::Tensor put_back(const at::Tensor& part, const std::vector<const Channels*>& 
     if (along[dimension] == nullptr) continue;
     std::vector<int64_t> shape = whole.sizes().vec();
     shape[dimension] = spec.shape[dimension];
-    whole = torch::full(shape, fill, whole.options())
+    whole = at::full(shape, fill, whole.options())
                 .index_copy_(static_cast<int64_t>(dimension),
-                             torch::tensor(*along[dimension], whole.device()), whole);
+                             at::tensor(*along[dimension]).to(whole.device()), whole);
   }
   return whole;
 }
@@ -120,7 +121,7 @@ at::Tensor put_back(const at::Tensor& part, const std::vector<const Channels*>& 
 template <typename Change>
 NamedTensors for_each_weight(const Shrinking& shrinking, const Graph& graph, const NamedTensors& tensors,
                              const Change& change) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const std::vector<WeightSpec> dense = shrinking.dense.weights(), given = graph.weights();
   NamedTensors changed;
   for (const auto& [name, tensor] : tensors) {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <limits>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -78,7 +78,7 @@ std::pair<at::Tensor, at::Tensor> slices_at(ImageSource& a, ImageSource& b, int6
   const at::Tensor image = slice_at(a, z), truth = slice_at(b, z);
   const std::optional<double> padding = b.info().padding;
   if (!padding) return {image, truth};
-  return {torch::where(truth == *padding, truth, image), truth};
+  return {at::where(truth == *padding, truth, image), truth};
 }
 
 // From the least to the greatest value of all truths, padding aside.

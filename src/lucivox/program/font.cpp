@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/program/font.h>
 
@@ -77,7 +77,7 @@ int64_t text_width(const std::string& text, int64_t scale) {
 }
 
 void draw_text(at::Tensor& rgb, int64_t x, int64_t y, const std::string& text, Rgb colour, int64_t scale) {
-  const at::Tensor ink = torch::tensor({colour[0], colour[1], colour[2]}, at::kByte);
+  const at::Tensor ink = at::tensor({colour[0], colour[1], colour[2]}, at::kByte);
   for (const char c : text) {
     if (continues_utf8(c)) continue;
     const Glyph& g = glyph(c);

@@ -4,9 +4,10 @@
 #include <limits>
 #include <numbers>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <png.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/program/font.h>
@@ -49,7 +50,7 @@ constexpr Rgb kNotANumber{128, 128, 128};
 
 // uint8 [2 * kHalfMap + 2, 3]: the diverging colours, then the one for NaN.
 at::Tensor colour_map() {
-  at::Tensor map = torch::empty({2 * kHalfMap + 2, 3}, at::kByte);
+  at::Tensor map = at::empty({2 * kHalfMap + 2, 3}, at::kByte);
   uint8_t* out = map.data_ptr<uint8_t>();
   const auto append = [&](const Rgb& colour) { out = std::copy(colour.begin(), colour.end(), out); };
   for (int64_t i = -kHalfMap; i <= kHalfMap; ++i) append(diverging(static_cast<double>(i) / kHalfMap));
@@ -88,7 +89,7 @@ double difference_range(const Triptych& t) {
 void fill(at::Tensor& rgb, int64_t x, int64_t y, int64_t width, int64_t height, Rgb colour) {
   rgb.slice(0, y, y + height)
       .slice(1, x, x + width)
-      .copy_(torch::tensor({colour[0], colour[1], colour[2]}, at::kByte));
+      .copy_(at::tensor({colour[0], colour[1], colour[2]}, at::kByte));
 }
 
 // `picture`: uint8 [H, W] or [H, W, 3], in a frame one pixel wide around it.
@@ -221,7 +222,7 @@ void draw_colour_bar(at::Tensor& figure, const Layout& l, double range, const st
   draw_text(figure, x, l.differences_y, units.empty() ? "difference" : fmt::format("difference ({})", units),
             kInk, l.scale);
   place(figure, x, top,
-        difference(torch::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
+        difference(at::linspace(range, -range, height).unsqueeze(1).expand({height, width}), range));
   for (int64_t i = 0; i <= 4; ++i) {
     const double value = range * static_cast<double>(2 - i) / 2;
     const int64_t y = top + (height - 1) * i / 4, tick = 3 * l.scale;
@@ -290,9 +291,9 @@ at::Tensor difference(const at::Tensor& difference_YX, double range) {
 
 at::Tensor triptych(const Triptych& content) {
   require_panels(content);
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Layout layout = layout_for(content);
-  at::Tensor figure = torch::empty({layout.height, layout.width, 3}, at::kByte);
+  at::Tensor figure = at::empty({layout.height, layout.width, 3}, at::kByte);
   fill(figure, 0, 0, layout.width, layout.height, kPaper);
   draw_heading(figure, layout, content);
   draw_images(figure, layout, content);

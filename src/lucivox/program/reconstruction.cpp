@@ -2,8 +2,8 @@
 #include <chrono>
 #include <numeric>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <lucivox/base/error.h>

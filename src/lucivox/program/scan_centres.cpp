@@ -3,8 +3,8 @@
 #include <cmath>
 #include <optional>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -151,7 +151,7 @@ at::Tensor figure(const at::Tensor& images_NYX, const std::vector<double>& centr
                 width = panels.size(2) + kGap;
   const auto across = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(count))));
   at::Tensor rgb =
-      torch::full({(count + across - 1) / across * height + kGap, across * width + kGap, 3}, 255, at::kByte);
+      at::full({(count + across - 1) / across * height + kGap, across * width + kGap, 3}, 255, at::kByte);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t y = i / across * height + kGap, x = i % across * width + kGap;
     draw_text(rgb, x, y + 2 * kTextScale, fmt::format("{:.2f}", centres[static_cast<size_t>(i)]),

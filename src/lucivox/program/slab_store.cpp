@@ -1,8 +1,8 @@
 #include <cstring>
 #include <system_error>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -53,7 +53,7 @@ void SlabStore::write(int64_t first_row, const at::Tensor& slab) const {
 }
 
 at::Tensor SlabStore::read(int64_t first_row, at::IntArrayRef shape) const {
-  at::Tensor slab = torch::empty(shape, at::kFloat);
+  at::Tensor slab = at::empty(shape, at::kFloat);
   const std::string bytes = read_file(file(first_row));
   if (bytes.size() != slab.nbytes())
     throw Error(file(first_row).string() + " is not whole", "start anew, without --resume");

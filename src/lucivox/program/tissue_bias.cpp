@@ -1,6 +1,6 @@
 #include <array>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/program/tissue_bias.h>
 

@@ -2,7 +2,8 @@
 #include <numbers>
 #include <utility>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <lucivox/program/total_variation.h>
 
@@ -11,7 +12,7 @@ namespace {
 
 // Differences to the next row and to the next column, 0 at the last ones: the gradient.
 at::Tensor forward_difference(const at::Tensor& x, int64_t dimension) {
-  at::Tensor d = torch::zeros_like(x);
+  at::Tensor d = at::zeros_like(x);
   const int64_t count = x.size(dimension) - 1;
   if (count > 0)
     d.narrow(dimension, 0, count).copy_(x.narrow(dimension, 1, count) - x.narrow(dimension, 0, count));
@@ -31,8 +32,8 @@ at::Tensor backward_difference(const at::Tensor& p, int64_t dimension) {
 
 at::Tensor total_variation(const at::Tensor& image_NYX, double strength, int64_t iterations) {
   constexpr double kStep = 0.125;
-  const torch::NoGradGuard no_grad;
-  at::Tensor down = torch::zeros_like(image_NYX), right = torch::zeros_like(image_NYX);
+  const at::NoGradGuard no_grad;
+  at::Tensor down = at::zeros_like(image_NYX), right = at::zeros_like(image_NYX);
   const auto divergence = [&] { return backward_difference(down, 1) + backward_difference(right, 2); };
   for (int64_t i = 0; i < iterations; ++i) {
     const at::Tensor u = divergence() - image_NYX / strength;

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/sparse/convolutions.h>
 
@@ -39,7 +39,7 @@ int64_t share_of(double amount, int64_t total) {
 
 at::Tensor keep_largest(const at::Tensor& values, int64_t pruned) {
   const at::Tensor order = std::get<1>(values.sort(true, 0, false));  // stable
-  return torch::ones_like(values).index_fill_(0, order.narrow(0, 0, pruned), 0);
+  return at::ones_like(values).index_fill_(0, order.narrow(0, 0, pruned), 0);
 }
 
 }  // namespace lucivox

@@ -1,9 +1,10 @@
 #include <algorithm>
 #include <array>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/sparse/criterion.h>
@@ -138,7 +139,7 @@ void check(const PruningOptions& options) {
 
 Masks pruning_masks(const Network& network, const PruningOptions& options, uint64_t seed) {
   check(options);
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Masks masks = criterion_of(options).masks({network, target_of(options), options.amount, seed});
   require_some_left(masks);
   return masks;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/sparse/convolutions.h>
 #include <lucivox/sparse/layer_sparsity.h>

@@ -1,5 +1,6 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/sparse/mask.h>
@@ -7,16 +8,16 @@
 namespace lucivox {
 
 void apply_masks(const Masks& masks, const Network& network) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   // where() and not a product: 0 * infinity would not be zero, and -1 * 0 would be -0
   for (const auto& [name, mask] : masks) {
     const at::Tensor& weight = network.weight(name);
-    weight.copy_(torch::where(mask > 0, weight, torch::zeros_like(weight)));
+    weight.copy_(at::where(mask > 0, weight, at::zeros_like(weight)));
   }
 }
 
 void mask_gradients(const Masks& masks, const Network& network) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const auto& [name, mask] : masks) {
     at::Tensor& gradient = network.weight(name).mutable_grad();
     if (gradient.defined()) gradient.mul_(mask);

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <tuple>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/sparse/patterns.h>
 
@@ -32,7 +32,7 @@ at::Tensor corners_mask(const ConvolutionWeight& layer, double amount) {
   if (kernel == 1) return {};
   std::vector<Tap> pruned = taps_from_corner(kernel);
   pruned.resize(static_cast<size_t>(share_of(amount / 2, kernel * kernel)));
-  at::Tensor mask = torch::ones_like(layer.weight);
+  at::Tensor mask = at::ones_like(layer.weight);
   for (const auto& [row, column] : pruned) {
     mask.select(3, column).select(2, row).zero_();
     mask.select(3, kernel - 1 - column).select(2, kernel - 1 - row).zero_();
@@ -46,7 +46,7 @@ at::Tensor two_of_four_mask(const ConvolutionWeight& layer, double) {
   // [..., in / 4, 4]
   const at::Tensor groups = layer.weight.abs().transpose(channels, -1).unflatten(-1, {-1, 4});
   const at::Tensor smallest = std::get<1>(groups.sort(true, -1, false)).narrow(-1, 0, 2);  // stable
-  return torch::ones_like(groups).scatter_(-1, smallest, 0).flatten(-2).transpose(channels, -1).contiguous();
+  return at::ones_like(groups).scatter_(-1, smallest, 0).flatten(-2).transpose(channels, -1).contiguous();
 }
 
 }  // namespace lucivox

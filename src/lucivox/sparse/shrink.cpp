@@ -1,5 +1,6 @@
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/sparse/convolutions.h>
@@ -31,7 +32,7 @@ class Liveness {
       : network_(network), graph_(network.graph()), zero_(graph_.nodes().size()), needed_(zero_.size()) {
     for (NodeId id = 0; id <= graph_.output(); ++id) {
       at_node(zero_, id) = zeros_of(graph_.node(id));
-      at_node(needed_, id) = torch::zeros_like(at_node(zero_, id));
+      at_node(needed_, id) = at::zeros_like(at_node(zero_, id));
     }
     at_node(needed_, graph_.output()).fill_(true);
     for (NodeId id = graph_.output(); id > 0; --id) mark_needed_by(id);
@@ -50,17 +51,17 @@ class Liveness {
   // The channels of a node's output that are zero for every input of the network.
   at::Tensor zeros_of(const Node& node) {
     if (const auto* input = std::get_if<Input>(&node.operation))
-      return torch::zeros({input->channels}, at::kBool);
+      return at::zeros({input->channels}, at::kBool);
     if (const auto* conv = std::get_if<Convolution>(&node.operation)) {
       const at::Tensor reads = readings(network_, node, *conv) & ~at_node(zero_, node.inputs[0]);
       return ~reads.any(1) & is_zero(network_, node.name + ".bias");
     }
-    if (const auto* dense = std::get_if<Dense>(&node.operation)) return torch::zeros({dense->out}, at::kBool);
+    if (const auto* dense = std::get_if<Dense>(&node.operation)) return at::zeros({dense->out}, at::kBool);
     if (std::holds_alternative<BatchNorm>(node.operation))
       return is_zero(network_, node.name + ".weight") & is_zero(network_, node.name + ".bias");
     Flags joined;
     for (const NodeId from : node.inputs) joined.push_back(at_node(zero_, from));
-    return torch::cat(joined);
+    return at::cat(joined);
   }
 
   // Marks the channels that a node reads for the sake of those of its own that are needed.
@@ -92,7 +93,7 @@ class Liveness {
 }  // namespace
 
 Shrinking removable_channels(const Network& network) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   return shrinking_of(network.graph(), Liveness(network).kept_filters());
 }
 

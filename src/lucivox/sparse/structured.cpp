@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <map>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/sparse/convolutions.h>
@@ -66,7 +67,7 @@ at::Tensor kept_channels(const std::vector<Slices>& slices, int norm, double amo
                          const std::string& name) {
   std::vector<at::Tensor> weights;
   for (const Slices& one : slices) weights.push_back(one.weights);
-  const at::Tensor norms = torch::cat(weights, 1).norm(norm, 1);
+  const at::Tensor norms = at::cat(weights, 1).norm(norm, 1);
   const int64_t channels = norms.size(0), pruned = share_of(amount, channels);
   if (pruned == channels) {
     throw Error(fmt::format("pruning {} of {} filters would leave nothing of '{}'", pruned, channels, name),
@@ -101,7 +102,7 @@ class MaskBuilder {
   void prune(const std::string& name, int64_t dimension, const at::Tensor& kept) {
     const at::Tensor& weight = network_.weight(name);
     auto [entry, added] = masks_.try_emplace(name, at::Tensor());
-    if (added) entry->second = torch::ones_like(weight, weight.options().requires_grad(false));
+    if (added) entry->second = at::ones_like(weight, weight.options().requires_grad(false));
     std::vector<int64_t> shape(static_cast<size_t>(weight.dim()), 1);
     shape[static_cast<size_t>(dimension)] = kept.size(0);
     entry->second.mul_(kept.view(shape));
@@ -114,7 +115,7 @@ class MaskBuilder {
 }  // namespace
 
 Masks structured_masks(const Network& network, double amount, const StructuredOptions& options) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Graph& graph = network.graph();
   const auto consumers = graph.consumers();
   MaskBuilder builder(network);

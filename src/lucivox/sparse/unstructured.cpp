@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/base/random.h>
 #include <lucivox/sparse/unstructured.h>
@@ -10,8 +10,8 @@ Masks random_masks(const std::vector<ConvolutionWeight>& layers, double amount, 
   for (const ConvolutionWeight& layer : layers) {
     const int64_t weights = layer.weight.numel();
     const auto order = Random(seed, static_cast<uint64_t>(layer.node)).permutation(weights);
-    const at::Tensor drawn = torch::tensor(order).narrow(0, 0, share_of(amount, weights));
-    const at::Tensor mask = torch::ones({weights}).index_fill_(0, drawn, 0);
+    const at::Tensor drawn = at::tensor(order).narrow(0, 0, share_of(amount, weights));
+    const at::Tensor mask = at::ones({weights}).index_fill_(0, drawn, 0);
     masks.emplace_back(layer.name + ".weight", mask.view(layer.weight.sizes()).to(layer.weight.options()));
   }
   return masks;
@@ -30,7 +30,7 @@ Masks global_magnitude_masks(const std::vector<ConvolutionWeight>& layers, doubl
     magnitudes.push_back(layer.weight.abs().flatten());
     sizes.push_back(layer.weight.numel());
   }
-  const at::Tensor all = torch::cat(magnitudes);
+  const at::Tensor all = at::cat(magnitudes);
   const auto parts = keep_largest(all, share_of(amount, all.numel())).split_with_sizes(sizes);
   Masks masks;
   for (size_t i = 0; i < layers.size(); ++i) {

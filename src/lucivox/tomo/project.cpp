@@ -1,7 +1,8 @@
 #include <memory>
 #include <utility>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <lucivox/kernels/cpu/projector.h>
 #include <lucivox/tomo/project.h>

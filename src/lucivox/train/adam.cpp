@@ -1,7 +1,8 @@
 #include <algorithm>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/train/adam.h>
@@ -18,13 +19,13 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
 }  // namespace
 
 Adam::Adam(const Network& network, double beta2) : parameters_(network.parameters()), beta2_(beta2) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const auto& [name, weight] : parameters_) {
-    first_.push_back(torch::zeros_like(weight));
-    second_.push_back(torch::zeros_like(weight));
+    first_.push_back(at::zeros_like(weight));
+    second_.push_back(at::zeros_like(weight));
   }
-  steps_ = torch::zeros({}, first_.front().options());
-  learning_rate_ = torch::zeros_like(steps_);
+  steps_ = at::zeros({}, first_.front().options());
+  learning_rate_ = at::zeros_like(steps_);
 }
 
 void Adam::set_learning_rate(double rate) {
@@ -32,7 +33,7 @@ void Adam::set_learning_rate(double rate) {
 }
 
 void Adam::step(const at::Tensor& skip, const at::Tensor& divisor) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   std::vector<at::Tensor> weights, dense;
   for (const auto& [name, weight] : parameters_) {
     weights.push_back(weight);
@@ -76,7 +77,7 @@ NamedTensors Adam::state() const {
 }
 
 void Adam::load_state(const NamedTensors& state) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (auto& [name, mine] : this->state()) {
     const auto found =
         std::find_if(state.begin(), state.end(), [&n = name](const auto& entry) { return entry.first == n; });

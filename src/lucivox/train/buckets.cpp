@@ -1,4 +1,5 @@
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <lucivox/train/buckets.h>
 
@@ -44,14 +45,14 @@ GradientBuckets::~GradientBuckets() {
 }
 
 void GradientBuckets::arrived(size_t parameter, const at::Tensor& gradient) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   places_[parameter].copy_(gradient);
   Bucket& bucket = buckets_[bucket_of_[parameter]];
   if (--bucket.missing == 0) bucket.wait = ranks_.sum_later(bucket.values);
 }
 
 void GradientBuckets::finish() {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (Bucket& bucket : buckets_) {
     bucket.wait();
     bucket.values.div_(static_cast<double>(ranks_.size()));

@@ -1,6 +1,7 @@
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <lucivox/train/histogram.h>
 
@@ -18,20 +19,20 @@ at::Tensor kept_weights(const Network& network, const Masks& masks) {
         std::find_if(masks.begin(), masks.end(), [&n = name](const auto& entry) { return entry.first == n; });
     kept.push_back(mask == masks.end() ? weight.flatten() : weight.masked_select(mask->second > 0));
   }
-  return torch::cat(kept).to(torch::kCPU, torch::kDouble);
+  return at::cat(kept).to(at::kCPU, at::kDouble);
 }
 
 }  // namespace
 
 WeightHistogram weight_histogram(const Network& network, const Masks& masks, double limit) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const at::Tensor counts =
-      torch::histc(kept_weights(network, masks).clamp(-limit, limit), kBins, -limit, limit).to(torch::kLong);
+      at::histc(kept_weights(network, masks).clamp(-limit, limit), kBins, -limit, limit).to(at::kLong);
   return {limit, {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + kBins}};
 }
 
 double histogram_limit(const Network& network) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   return 4 * kept_weights(network, {}).std().item<double>();
 }
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <numbers>
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <lucivox/base/random.h>
 #include <lucivox/train/levels.h>
@@ -56,8 +56,8 @@ std::vector<double> numbers_of(const Change& c) {
 at::Tensor ellipses(const at::Tensor& of, int64_t rows, int64_t columns) {
   const auto column = [&](Column i) { return of.select(1, i).view({-1, 1, 1, 1}); };
   const auto side = static_cast<double>(std::min(rows, columns));
-  const at::Tensor y = torch::arange(rows, of.options()).view({1, 1, -1, 1}) - column(Row) * rows,
-                   x = torch::arange(columns, of.options()).view({1, 1, 1, -1}) - column(ColumnAt) * columns;
+  const at::Tensor y = at::arange(rows, of.options()).view({1, 1, -1, 1}) - column(Row) * rows,
+                   x = at::arange(columns, of.options()).view({1, 1, 1, -1}) - column(ColumnAt) * columns;
   const at::Tensor cosine = column(Turn).cos(), sine = column(Turn).sin();
   const at::Tensor along = (cosine * x + sine * y) / (column(RadiusColumn) * side),
                    across = (cosine * y - sine * x) / (column(RadiusRow) * side);
@@ -87,7 +87,7 @@ Batch Levels::changed(const Batch& batch, int64_t epoch, int64_t first) const {
     numbers.insert(numbers.end(), of.begin(), of.end());
   }
   const at::Tensor changes =
-      torch::tensor(numbers, at::kDouble).view({samples, -1}).to(batch.full.device(), at::kFloat, true);
+      at::tensor(numbers, at::kDouble).view({samples, -1}).to(batch.full.device(), at::kFloat, true);
   const auto column = [&](Column i) { return changes.select(1, i).view({-1, 1, 1, 1}); };
   const at::Tensor &full = batch.full, noise = batch.low - full;
   const at::Tensor mean = full.mean({1, 2, 3}, true);

@@ -4,9 +4,9 @@
 #include <tuple>
 #include <utility>
 
+#include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/train/loader.h>
 
@@ -49,8 +49,8 @@ class ResidentLoader final : public Loader {
     if (epoch != epoch_) draw(epoch);
     const auto [rows, columns] = sides_[static_cast<size_t>(step)];
     const auto integers = at::TensorOptions().dtype(at::kLong).device(slices_.device());
-    const at::Tensor u = torch::arange(rows, integers).view({1, -1, 1}),
-                     v = torch::arange(columns, integers).view({1, 1, -1});
+    const at::Tensor u = at::arange(rows, integers).view({1, -1, 1}),
+                     v = at::arange(columns, integers).view({1, 1, -1});
     const auto walk = [&](int64_t i) { return walks_[step].select(1, i).view({-1, 1, 1}); };
     const at::Tensor pixels = (walk(0) + u * walk(1) + v * walk(2)).view({-1, setting_.depth, rows, columns});
     return {gather(0, pixels), gather(1, pixels.narrow(1, setting_.depth / 2, 1))};
@@ -98,7 +98,7 @@ class ResidentLoader final : public Loader {
       sides_.push_back({mine.front().rows, mine.front().columns});
       for (const Sample& sample : mine) append_walks(sample, numbers);
     }
-    const at::Tensor walks = torch::tensor(numbers, at::kLong).view({sampling_.steps_per_epoch(), -1, 3});
+    const at::Tensor walks = at::tensor(numbers, at::kLong).view({sampling_.steps_per_epoch(), -1, 3});
     walks_ = walks.to(slices_.device());
     if (!slices_.is_cpu()) moved_.host_to_device += static_cast<int64_t>(walks.nbytes());
     epoch_ = epoch;

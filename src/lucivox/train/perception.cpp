@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
@@ -71,9 +72,9 @@ Perception::Perception(const PerceptualOptions& options, c10::Device device) : o
   }
   // ImageNet's colours: red, green, blue in unit range, or blue, green, red in grey levels
   const bool keras = options.input == "keras";
-  const at::Tensor mean = keras ? torch::tensor({103.939, 116.779, 123.68})
-                                : torch::tensor({0.485, 0.456, 0.406}),
-                   deviation = keras ? torch::ones({3}) : torch::tensor({0.229, 0.224, 0.225});
+  const at::Tensor mean = keras ? at::tensor({103.939, 116.779, 123.68}, at::kFloat)
+                                : at::tensor({0.485, 0.456, 0.406}, at::kFloat),
+                   deviation = keras ? at::ones({3}) : at::tensor({0.229, 0.224, 0.225}, at::kFloat);
   scale_ = ((keras ? 255 : 1) / deviation).view({1, 3, 1, 1}).to(device, at::kFloat);
   shift_ = (-mean / deviation).view({1, 3, 1, 1}).to(device, at::kFloat);
 }
@@ -85,11 +86,11 @@ void Perception::to(at::ScalarType type) {
 }
 
 at::Tensor Perception::loss(const at::Tensor& output, const at::Tensor& target) {
-  at::Tensor total = torch::zeros({}, output.options()), mine = input(output), other = input(target.detach());
+  at::Tensor total = at::zeros({}, output.options()), mine = input(output), other = input(target.detach());
   for (size_t block = 0; block < blocks_.size(); ++block) {
     mine = blocks_[block].forward(mine, Mode::Evaluation);
     {
-      const torch::NoGradGuard no_grad;
+      const at::NoGradGuard no_grad;
       other = blocks_[block].forward(other, Mode::Evaluation);
     }
     if (options_.blocks[block] > 0) total = total + options_.blocks[block] * distance(mine, other);

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <array>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/train/precision.h>
@@ -34,10 +34,10 @@ void compute_in(const std::string& precision, Network& network) {
 }
 
 LossScale::LossScale(c10::Device device)
-    : scale_(torch::full({}, kFirstScale, device)),
-      good_steps_(torch::zeros({}, torch::dtype(at::kInt).device(device))),
-      overflowed_(torch::zeros({}, device)),
-      skipped_(torch::zeros({}, device)) {}
+    : scale_(at::full({}, kFirstScale, device)),
+      good_steps_(at::zeros({}, at::dtype(at::kInt).device(device))),
+      overflowed_(at::zeros({}, device)),
+      skipped_(at::zeros({}, device)) {}
 
 void LossScale::unscale(std::vector<at::Tensor>& gradients) {
   overflowed_.zero_();

@@ -2,8 +2,9 @@
 #include <cmath>
 #include <utility>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/core/DeviceGuard.h>
-#include <torch/torch.h>
 
 #include <lucivox/train/step.h>
 
@@ -37,13 +38,13 @@ double squared_length(const at::Tensor& tensor) {
 // Of all tensors together, at least kShortest. On a device by its own kernels, for a captured step can bring
 // no number there; on the CPU these take longer to start than to add up such small tensors.
 at::Tensor length_of(const std::vector<at::Tensor>& gradients) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const at::Tensor& first = gradients.front();
   if (!first.is_cpu() || first.scalar_type() != at::kFloat)
     return at::stack(at::_foreach_norm(gradients, 2)).norm().clamp_min(kShortest).to(at::kFloat);
   double squares = 0;
   for (const at::Tensor& gradient : gradients) squares += squared_length(gradient);
-  return torch::tensor(static_cast<float>(std::max(std::sqrt(squares), kShortest)));
+  return at::tensor(static_cast<float>(std::max(std::sqrt(squares), kShortest)));
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, cons
       ranks_(ranks),
       captures_steps_(options.capture && Capture::possible(network.device())),
       normalizes_gradients_(options.normalize_gradients),
-      loss_(torch::zeros({}, network.device())) {
+      loss_(at::zeros({}, network.device())) {
   if (options.precision == "fp16") scale_.emplace(network.device());
   renew();
 }
@@ -96,7 +97,7 @@ void TrainingStep::repeat(const std::vector<at::Tensor>& batch, Mode mode) {
     warm_ = 0;
     mode_ = mode;
     inputs_.clear();
-    for (const at::Tensor& input : batch) inputs_.push_back(torch::empty_like(input));
+    for (const at::Tensor& input : batch) inputs_.push_back(at::empty_like(input));
   }
   for (size_t i = 0; i < inputs_.size(); ++i) {
     inputs_[i].copy_(batch[i]);

@@ -3,8 +3,9 @@
 #include <functional>
 #include <numbers>
 
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
@@ -66,7 +67,7 @@ class Discriminator final : public Opponent {
   at::Tensor loss(Network& enhancing, const std::vector<at::Tensor>& batch, Mode mode) override {
     at::Tensor enhanced;
     {
-      const torch::NoGradGuard no_grad;
+      const at::NoGradGuard no_grad;
       enhanced = without_margin(enhancing.forward(batch[0], Mode::Evaluation), margin_);
     }
     const auto logits = network_.forward(at::cat({batch[1], enhanced}), mode).chunk(2);
@@ -216,12 +217,12 @@ class Supervised final : public TrainingTask {
   // Ranks take turns; all get the means over all slices.
   std::optional<Validation> over_all_slices(const Enhancing& enhance) {
     if (validation_ == nullptr) return std::nullopt;
-    const torch::NoGradGuard no_grad;
-    const at::Tensor rows = torch::zeros({validation_->count(), 7}, at::kDouble);
+    const at::NoGradGuard no_grad;
+    const at::Tensor rows = at::zeros({validation_->count(), 7}, at::kDouble);
     for (int64_t i = ranks_.rank(); i < validation_->count(); i += ranks_.size()) {
       const Validation of = judge(enhance, i);
       const Quality& q = of.quality;
-      rows[i].copy_(torch::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse, q.bias}, at::kDouble));
+      rows[i].copy_(at::tensor({of.loss, q.mse, q.psnr, q.ssim, q.ms_ssim, q.rmse, q.bias}, at::kDouble));
     }
     const at::Tensor shared = rows.to(device_);
     ranks_.sum(shared);

@@ -4,8 +4,8 @@
 #include <map>
 #include <utility>
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/torch.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
@@ -188,8 +188,8 @@ class Trainer {
   };
   StepEnd all_heard(const StepEnd& mine) const {
     if (ranks_.size() == 1) return mine;
-    const at::Tensor sums = torch::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble)
-                                .to(network_.device());
+    const at::Tensor sums =
+        at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
     ranks_.sum(sums);
     const auto count = static_cast<double>(ranks_.size());
     return {sums[0].item<double>() / count, sums[1].item<double>() / count, sums[2].item<double>() > 0};

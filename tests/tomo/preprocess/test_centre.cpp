@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <tests/tomo/preprocess/ellipses.h>
 #include <tests/tomo/preprocess/messages.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/tomo/geometry.h>
 #include <lucivox/tomo/preprocess/centre.h>

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
 #include <tests/tomo/preprocess/messages.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/tomo/preprocess/normalise.h>
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 #include <tests/tensors.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/tomo/preprocess/wavelet.h>
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <tests/tomo/preprocess/messages.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <lucivox/tomo/preprocess/zingers.h>
 

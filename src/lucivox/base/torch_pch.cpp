@@ -1,1 +1,0 @@
-// Carries the precompiled <torch/torch.h> that the rooms with autograd reuse (cmake/Room.cmake).

@@ -1,0 +1,1 @@
+// Carries the precompiled headers that rooms with tensors share (cmake/Room.cmake).
