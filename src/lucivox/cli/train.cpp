@@ -43,6 +43,7 @@ int train_together(const Context& context, const RankPlace& place, TrainingJob j
   job.ranks = join_ranks(place, device_options(job.device).device());
   const Console console{context.console.quiet || !job.ranks.leads()};
   const TrainingSummary summary = run_training(job, console, context.stop);
+  job.ranks.gather({});  // Slurm ends all tasks when one exits, and the first still writes the report
   if (job.ranks.leads()) return print_training(context, job.run, summary);
   return summary.result.finished ? 0 : kStopped;
 }

@@ -64,8 +64,12 @@ at::TensorOptions device_options(const std::string& device) {
 
 std::string device_of_rank(const std::string& device, int local) {
   const c10::DeviceIndex gpus = torch::cuda::device_count();
-  // Slurm may show each rank its own GPU alone
-  return device == "cuda" && gpus > 0 ? fmt::format("cuda:{}", local % gpus) : device;
+  if (device != "cuda" || gpus == 0) return device;
+  if (gpus == 1) return "cuda:0";  // Slurm may show each rank its own GPU alone
+  if (local >= gpus)
+    throw Error::misuse(fmt::format("rank {} of this machine has no GPU, there are {}", local, gpus),
+                        "start as many ranks on a machine as it has GPUs");
+  return fmt::format("cuda:{}", local);
 }
 
 std::string gpu_out_of_memory(const std::string& what) {

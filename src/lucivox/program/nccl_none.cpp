@@ -5,7 +5,7 @@
 
 namespace lucivox {
 
-c10::intrusive_ptr<c10d::Backend> nccl(const c10::intrusive_ptr<c10d::Store>&, int, int,
+c10::intrusive_ptr<c10d::Backend> nccl(const c10::intrusive_ptr<c10d::Store>&, c10::Device, int, int,
                                        std::chrono::milliseconds) {
   throw Error("this build has no NCCL", "build with -DLUCIVOX_CUDA=ON, or train on CPUs");
 }

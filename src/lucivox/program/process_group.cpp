@@ -20,8 +20,9 @@
 namespace lucivox {
 namespace {
 
-constexpr std::chrono::minutes kMeeting{2};   // for all to come
-constexpr std::chrono::minutes kPatience{5};  // with a rank that says nothing
+constexpr std::chrono::minutes kMeeting{2};  // for all to come
+constexpr std::chrono::minutes kPatience{
+    30};  // with a rank that says nothing: it may have more slices to stage
 
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
@@ -134,12 +135,14 @@ Ranks join_ranks(const RankPlace& place, c10::Device device) {
     options.timeout = kMeeting;
     const auto store = c10::make_intrusive<c10d::TCPStore>(place.host, options);
     if (!device.is_cpu()) {
-      const auto group = nccl(store, place.rank, place.size, kPatience);
+      const auto group = nccl(store, device, place.rank, place.size, kPatience);
       return Ranks(std::make_shared<Ranks::Group>(group, device));
     }
     const auto group = gloo(store, place);
     const Ranks by_messages(std::make_shared<Ranks::Group>(group, device));
     return Ranks(std::make_shared<Ranks::Group>(group, device, board_of(by_messages)));
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     const std::string text = error.what();
     throw Error(fmt::format("rank {} of {} did not find the others at {} port {} ({})", place.rank,

@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 
+#include <lucivox/base/error.h>
 #include <lucivox/train/buckets.h>
 
 namespace lucivox {
@@ -54,6 +56,10 @@ void GradientBuckets::arrived(size_t parameter, const at::Tensor& gradient) {
 void GradientBuckets::finish() {
   const at::NoGradGuard no_grad;
   for (Bucket& bucket : buckets_) {
+    if (bucket.missing > 0)
+      throw Error(
+          fmt::format("{} weights got no gradient, so that ranks cannot train together", bucket.missing),
+          "every layer must have a part in the loss");
     bucket.wait();
     bucket.values.div_(static_cast<double>(ranks_.size()));
   }

@@ -19,7 +19,8 @@ class Capture {
   static void warm_up(const std::function<void()>& work);
 
   // Records the work without running it. It must not read values back from the device. Throws Error when it
-  // cannot be recorded, and libtorch's own error when there is no memory for it.
+  // cannot be recorded, and libtorch's own error when there is no memory for it; what the work would have
+  // computed is then as it was.
   explicit Capture(const std::function<void()>& work);
   ~Capture();
   Capture(Capture&&) noexcept;
@@ -29,7 +30,7 @@ class Capture {
   void replay();
 
  private:
-  struct Recording;
+  class Recording;
   std::unique_ptr<Recording> recording_;
 };
 

@@ -34,8 +34,41 @@ void on_own_stream(const std::function<void()>& work) {
 
 }  // namespace
 
-struct Capture::Recording {
-  at::cuda::CUDAGraph graph;
+class Capture::Recording {
+ public:
+  // On the current stream.
+  void record(const std::function<void()>& work) {
+    // of this thread alone: others pin memory for the next batches, which a capture of all threads forbids
+    graph_.capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
+    try {
+      work();
+      graph_.capture_end();
+    } catch (...) {
+      give_up();
+      throw;
+    }
+  }
+  void replay() { graph_.replay(); }
+
+ private:
+  // Neither may the stream go on capturing nor the allocator keep a pool open, or nothing works thereafter.
+  void give_up() {
+    const auto stream = c10::cuda::getCurrentCUDAStream();
+    cudaStreamCaptureStatus status{};
+    cudaGraph_t unfinished = nullptr;
+    if (cudaStreamIsCapturing(stream, &status) == cudaSuccess && status != cudaStreamCaptureStatusNone)
+      cudaStreamEndCapture(stream, &unfinished);
+    if (unfinished != nullptr) cudaGraphDestroy(unfinished);
+    cudaGetLastError();  // else the next call that is checked would report it
+    try {
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(stream.device_index(), pool_);
+      c10::cuda::CUDACachingAllocator::releasePool(stream.device_index(), pool_);
+    } catch (const c10::Error&) {  // closed already: the capture ended, and what came after it failed
+    }
+  }
+
+  c10::MempoolId_t pool_ = at::cuda::graph_pool_handle();
+  at::cuda::CUDAGraph graph_;
 };
 
 bool Capture::possible(c10::Device device) {
@@ -50,11 +83,7 @@ Capture::Capture(const std::function<void()>& work) : recording_(std::make_uniqu
   // a recording has memory of its own: what the steps before it left behind would stand beside it
   c10::cuda::CUDACachingAllocator::emptyCache();
   try {
-    on_own_stream([&] {
-      recording_->graph.capture_begin();
-      work();
-      recording_->graph.capture_end();
-    });
+    on_own_stream([&] { recording_->record(work); });
   } catch (const c10::OutOfMemoryError&) {
     throw;
   } catch (const c10::Error& error) {
@@ -68,7 +97,7 @@ Capture::Capture(Capture&&) noexcept = default;
 Capture& Capture::operator=(Capture&&) noexcept = default;
 
 void Capture::replay() {
-  recording_->graph.replay();
+  recording_->replay();
 }
 
 }  // namespace lucivox

@@ -198,6 +198,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, 
                             removed_from(about.at("removed"), learner.network.graph()),
                             best_from(about.value("best", Json()))};
       require_masks_fit(checkpoint.masks, learner.network);
+      for (auto& [name, mask] : checkpoint.masks) mask = mask.to(learner.network.weight(name).device());
       load(file.tensors, "", learner);
       if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
       return checkpoint;

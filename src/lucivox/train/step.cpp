@@ -5,14 +5,20 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/DeviceGuard.h>
+#include <fmt/format.h>
 
+#include <lucivox/base/error.h>
 #include <lucivox/train/step.h>
 
 namespace lucivox {
 namespace {
 
-// Steps that are run as they are before one is captured: cuDNN looks for its fastest algorithms in them.
+// Steps that are run as they are before one is captured: in them libraries load their kernels and take their
+// memory.
 constexpr int64_t kWarmUp = 3;
+// Changes of the batch's shape after which captures no longer pay: each costs kWarmUp steps and the capture
+// itself.
+constexpr int64_t kShapes = 4;
 constexpr double kShortest = 1e-30;  // length of gradients that can be divided by it
 
 bool same_shapes(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
@@ -56,8 +62,8 @@ TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, cons
       adam_(adam),
       held_(held),
       ranks_(ranks),
-      captures_steps_(options.capture && Capture::possible(network.device())),
       normalizes_gradients_(options.normalize_gradients),
+      captures_steps_(options.capture && Capture::possible(network.device())),
       loss_(at::zeros({}, network.device())) {
   if (options.precision == "fp16") scale_.emplace(network.device());
   renew();
@@ -91,8 +97,19 @@ void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {
   loss_.copy_(loss.detach());
 }
 
+void TrainingStep::capture_no_more(const std::string& why) {
+  renew();  // buckets, too: an unfinished capture has left them in the middle of a step
+  captures_steps_ = false;
+  warning_ = fmt::format("steps are no longer captured: {}", why);
+}
+
 void TrainingStep::repeat(const std::vector<at::Tensor>& batch, Mode mode) {
-  if (mode != mode_ || !same_shapes(batch, inputs_)) {
+  const bool other_shape = !same_shapes(batch, inputs_);
+  if (other_shape && ++shapes_ > kShapes) {
+    capture_no_more("batches have many shapes");
+    return compute(batch, mode);
+  }
+  if (mode != mode_ || other_shape) {
     capture_.reset();
     warm_ = 0;
     mode_ = mode;
@@ -110,7 +127,15 @@ void TrainingStep::repeat(const std::vector<at::Tensor>& batch, Mode mode) {
     return;
   }
   if (!capture_) {
-    capture_.emplace(step);
+    try {
+      capture_.emplace(step);
+    } catch (const Error& error) {
+      capture_no_more(error.what());
+      return step();
+    } catch (const c10::OutOfMemoryError&) {
+      capture_no_more("the GPU has no memory for a capture beside the network");
+      return step();
+    }
     ++captures_;
   }
   capture_->replay();

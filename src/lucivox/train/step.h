@@ -3,6 +3,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <lucivox/sparse/mask.h>
@@ -35,18 +37,22 @@ class TrainingStep {
   const std::optional<LossScale>& scale() const { return scale_; }
   std::optional<LossScale>& scale() { return scale_; }
   int64_t captures() const { return captures_; }
+  // Why steps are no longer captured although the options ask for it; told once.
+  std::optional<std::string> take_warning() { return std::exchange(warning_, std::nullopt); }
   const Transfers& moved() const { return moved_; }
 
  private:
   void compute(const std::vector<at::Tensor>& batch, Mode mode);
   void repeat(const std::vector<at::Tensor>& batch, Mode mode);
+  void capture_no_more(const std::string& why);
 
   Network& network_;
   LossFunction loss_of_;
   Adam& adam_;
   const Masks& held_;
   const Ranks ranks_;
-  const bool captures_steps_, normalizes_gradients_;
+  const bool normalizes_gradients_;
+  bool captures_steps_;
   std::optional<LossScale> scale_;
   std::unique_ptr<GradientBuckets> buckets_;  // null: alone
   at::Tensor loss_;
@@ -54,7 +60,8 @@ class TrainingStep {
   std::optional<Capture> capture_;
   std::vector<at::Tensor> inputs_;
   Mode mode_ = Mode::Training;
-  int64_t warm_ = 0, captures_ = 0;
+  int64_t warm_ = 0, captures_ = 0, shapes_ = 0;
+  std::optional<std::string> warning_;
   Transfers moved_;
 };
 

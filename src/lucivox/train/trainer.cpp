@@ -377,7 +377,11 @@ class Trainer {
     for (const std::string& warning :
          watch_.after(state_.position.epoch, done(), loss, judged() ? validation_ : std::nullopt))
       warn(warning);
-    if (opponent_) warn(warns_of_opponent(opponent_loss()));
+    warn(learner_.step.take_warning());
+    if (opponent_) {
+      warn(opponent_->step.take_warning());
+      warn(warns_of_opponent(opponent_loss()));
+    }
     state_.losses.push_back(loss);
     ++state_.position.epoch;
     state_.position.step = 0;
@@ -412,7 +416,7 @@ class Trainer {
     Json line = {{"peak_memory", peak_memory(network_.device())},
                  {"host_to_device", moved.host_to_device},
                  {"device_to_device", moved.device_to_device},
-                 {"captures", learner_.step.captures()}};
+                 {"captures", learner_.step.captures() + (opponent_ ? opponent_->step.captures() : 0)}};
     if (const auto& scale = learner_.step.scale()) {
       line["loss_scale"] = scale->value();
       line["skipped_steps"] = skipped();

@@ -24,7 +24,9 @@ class DeviceArray {
   DeviceArray(const std::vector<T>& values, cudaStream_t stream) : stream_(stream) {
     const size_t bytes = values.size() * sizeof(T);
     check(cudaMallocAsync(reinterpret_cast<void**>(&data_), bytes, stream));
-    check(cudaMemcpyAsync(data_, values.data(), bytes, cudaMemcpyHostToDevice, stream));
+    const cudaError_t copied = cudaMemcpyAsync(data_, values.data(), bytes, cudaMemcpyHostToDevice, stream);
+    if (copied != cudaSuccess) cudaFreeAsync(data_, stream);  // nothing is destroyed that was not constructed
+    check(copied);
   }
   ~DeviceArray() { cudaFreeAsync(data_, stream_); }
   DeviceArray(const DeviceArray&) = delete;
@@ -109,9 +111,10 @@ __device__ float gather(const Sizes& size, const PixelView& view, const JosephRa
   const auto fx = static_cast<float>(x), fy = static_cast<float>(y);
   const float left = look(size, view, fx - 1, fy).detector, right = look(size, view, fx + 1, fy).detector,
               above = look(size, view, fx, fy - 1).detector, below = look(size, view, fx, fy + 1).detector;
-  const int begin = max(0, static_cast<int>(floorf(fminf(fminf(left, right), fminf(above, below))))),
-            end = min(size.detectors - 1,
-                      static_cast<int>(ceilf(fmaxf(fmaxf(left, right), fmaxf(above, below)))));
+  // clamped before they become integers: beside a source at the image's edge a neighbour is seen infinitely far out
+  const auto last = static_cast<float>(size.detectors - 1);
+  const int begin = static_cast<int>(fmaxf(floorf(fminf(fminf(left, right), fminf(above, below))), 0)),
+            end = static_cast<int>(fminf(ceilf(fmaxf(fmaxf(left, right), fmaxf(above, below))), last));
   float sum = 0;
   for (int u = begin; u <= end; ++u) {
     const JosephRay ray = rays_U[u];
