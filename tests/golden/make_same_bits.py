@@ -1,4 +1,5 @@
-"""Adds to same_bits.json what this build computes on this processor: losses of short trainings and hashes of what they made.
+"""Adds to same_bits.json what this build computes on a processor that is not in it: losses of short trainings and hashes of
+what they made.
 
 make_same_bits.py build/release/tests/program/test_program
 """

@@ -80,7 +80,7 @@ const Kind kKinds[] = {
     {"ddnet with 2 of 4 weights",
      R"({"epochs": 5, "crop": 32, "sparsity": {"criterion": "2:4", "dense_epochs": 2}})"},
     {"ddnet in bf16", R"({"epochs": 5, "crop": 32, "precision": "bf16"})"},
-    {"tomogan", R"({"epochs": 20, "batch": 4, "crop": 32, "loss": {"perceptual": {"network": "none"}}})",
+    {"tomogan", R"({"epochs": 20, "batch": 1, "crop": 32, "loss": {"perceptual": {"network": "none"}}})",
      Architecture::Tomogan},
 };
 
@@ -103,12 +103,12 @@ TEST_P(SameBits, AsInEarlierBuilds) {
   simulate_ct_files({folder / "data"}, simulation, 0, 4, quiet, {});
   Json train = Json::parse(kind.train);
   train["checkpoint_minutes"] = 60;
-  const TrainingJob job{kind.architecture,
-                        "same",
-                        {{"data", {{"train", (folder / "data").string()}, {"validation", false}}},
-                         {"network", Json::parse(kind.network)},
-                         {"train", train}},
-                        folder / "run"};
+  TrainingJob job;
+  job.architecture = kind.architecture;
+  job.configuration = {{"data", {{"train", (folder / "data").string()}, {"validation", false}}},
+                       {"network", Json::parse(kind.network)},
+                       {"train", train}};
+  job.run = folder / "run";
   run_training(job, quiet, {});
   const std::filesystem::path weights = RunFolder::model_of(folder / "run"),
                               slice = folder / "data" / "LQ" / "slice_0000.tif";
@@ -123,11 +123,12 @@ TEST_P(SameBits, AsInEarlierBuilds) {
     if (line.at("kind") == "step") now["losses"].push_back(line.at("loss"));
   EXPECT_EQ(now["losses"].size(), 20);
 
-  const Json earlier = Json::parse(read_file(LUCIVOX_GOLDEN "/same_bits.json"));
-  fmt::print("same-bits {}\n", Json({{"key", key}, {"kind", kind.name}, {"now", now}}).dump());
-  if (!earlier.contains(key) || !earlier[key].contains(kind.name))
+  const Json earlier = Json::parse(read_file(LUCIVOX_GOLDEN "/same_bits.json")).value(key, Json::object());
+  if (!earlier.contains(kind.name)) {
+    fmt::print("same-bits {}\n", Json({{"key", key}, {"kind", kind.name}, {"now", now}}).dump());
     GTEST_SKIP() << "tests/golden/same_bits.json has nothing for " << key;
-  EXPECT_EQ(now, earlier[key][kind.name]) << key;
+  }
+  for (const auto& [what, value] : now.items()) EXPECT_EQ(value, earlier[kind.name].at(what)) << what;
 }
 
 std::vector<Case> cases() {
