@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 
 namespace lucivox::bench {
 

@@ -18,7 +18,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/shrink.h>
@@ -29,7 +29,7 @@
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
 #ifdef LUCIVOX_BENCH_TIFF
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 #endif
 
 namespace fs = std::filesystem;
@@ -126,7 +126,7 @@ std::unique_ptr<PairedSlices> pairs_in(const fs::path& folder) {
 }
 
 Network on_device(Network network, const Setting& setting) {
-  network.to(at::TensorOptions(setting.device).dtype(at::kFloat));
+  network.weights().to(at::TensorOptions(setting.device).dtype(at::kFloat));
   compute_in(setting.train.precision, network);
   return network;
 }
@@ -136,15 +136,15 @@ void write_weights(const fs::path& path) {
   const at::NoGradGuard no_grad;
   Network network(ddnet(), kSeed);
   at::manual_seed(kSeed);
-  for (const auto& [name, weight] : network.parameters()) {
+  for (const auto& [name, weight] : network.weights().parameters()) {
     if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
   }
-  write_safetensors(path, {network.state(), {}});
+  write_safetensors(path, {network.weights().state(), {}});
 }
 
 Network starting_network(const fs::path& folder) {
   Network network(ddnet(), kSeed);
-  network.load_state(read_safetensors(folder / "weights.safetensors").tensors);
+  network.weights().load_state(read_safetensors(folder / "weights.safetensors").tensors);
   return network;
 }
 
@@ -175,14 +175,15 @@ class Stepping {
   // Gives the device's memory back, the captured step's too, so that many sides share one GPU in turns.
   void rest() {
     step_->renew();
-    if (!network_.device().is_cpu()) c10::getDeviceAllocator(network_.device().type())->emptyCache();
+    if (!network_.weights().device().is_cpu())
+      c10::getDeviceAllocator(network_.weights().device().type())->emptyCache();
   }
 
   // As many steps as it takes until a step is captured again.
   void wake() {
     const int64_t captures = step_->captures();
     do step();
-    while (setting_.train.capture && !network_.device().is_cpu() && step_->captures() == captures);
+    while (setting_.train.capture && !network_.weights().device().is_cpu() && step_->captures() == captures);
   }
 
   // An epoch's bytes are those that a GPU recorded; on a CPU, those that the loader copied.
@@ -191,8 +192,8 @@ class Stepping {
     const auto run_epoch = [&] {
       for (int64_t i = 0; i < epoch; ++i) step();
     };
-    const Json bytes = network_.device().is_cpu() ? copied(epoch) : traffic_of(run_epoch);
-    return {{"peak_memory", peak_memory(network_.device())},
+    const Json bytes = network_.weights().device().is_cpu() ? copied(epoch) : traffic_of(run_epoch);
+    return {{"peak_memory", peak_memory(network_.weights().device())},
             {"steps", done_},
             {"steps_per_epoch", epoch},
             {"skipped", skipped()},
@@ -214,11 +215,11 @@ class Stepping {
   Network chosen(Network dense) {
     Network network = on_device(std::move(dense), setting_);
     if (setting_.network == "dense") return network;
-    held_ = pruning_masks(network, setting_.train.sparsity.pruning, kSeed);
-    apply_masks(held_, network);
+    held_ = pruning_masks(network.weights(), setting_.train.sparsity.pruning, kSeed);
+    apply_masks(held_, network.weights());
     if (setting_.network == "masked") return network;
     held_.clear();  // whole filters went, and with them all that was pruned
-    return on_device(shrink(removable_channels(network), network), setting_);
+    return on_device(Network(shrink(removable_channels(network.weights()), network.weights())), setting_);
   }
 
   Setting setting_;

@@ -12,7 +12,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn_like.h>
 
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/criterion.h>
@@ -29,7 +29,7 @@ constexpr double kAmount = 0.5, kLearningRate = 1e-4;
 constexpr char kStructured[] = "filters-l1";  // what both sides compute to show that they agree
 
 Masks masks_of(const Network& network, const std::string& criterion) {
-  return pruning_masks(network, {.criterion = criterion, .amount = kAmount}, kSeed);
+  return pruning_masks(network.weights(), {.criterion = criterion, .amount = kAmount}, kSeed);
 }
 
 // A network with its optimiser, masks held.
@@ -45,7 +45,7 @@ class Side {
     adam_.clear_gradients();
     output_ = network_.forward(input_, Mode::Training);
     image_loss(output_, target_, {}).total.backward();
-    mask_gradients(masks_, network_);
+    mask_gradients(masks_, network_.weights());
   }
 
   void step() {
@@ -57,7 +57,8 @@ class Side {
   at::Tensor output() const { return output_.detach(); }
   NamedTensors weight_gradients() const {
     NamedTensors all;
-    for (const auto& [name, weight] : network_.parameters()) all.emplace_back(name, weight.grad().clone());
+    for (const auto& [name, weight] : network_.weights().parameters())
+      all.emplace_back(name, weight.grad().clone());
     return all;
   }
 
@@ -78,10 +79,11 @@ class Training {
   void check() {
     Network pruned = moved();
     const Masks masks = masks_of(pruned, kStructured);
-    apply_masks(masks, pruned);
-    const Shrinking removed = removable_channels(pruned);
+    apply_masks(masks, pruned.weights());
+    const Shrinking removed = removable_channels(pruned.weights());
     const bool whole = variant_ == "dense";
-    Side side(whole ? std::move(pruned) : shrink(removed, pruned), whole ? masks : Masks{});
+    Side side(whole ? std::move(pruned) : Network(shrink(removed, pruned.weights())),
+              whole ? masks : Masks{});
     side.gradients();
     NamedTensors results = whole ? side.weight_gradients() : expand(removed, side.weight_gradients());
     results.emplace_back("output", side.output());
@@ -97,7 +99,7 @@ class Training {
     Network network(ddnet(), kSeed);
     at::manual_seed(kSeed);
     const at::NoGradGuard no_grad;
-    for (const auto& [name, weight] : network.parameters()) {
+    for (const auto& [name, weight] : network.weights().parameters()) {
       if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
     }
     return network;
@@ -108,9 +110,9 @@ class Training {
     Network network(ddnet(), kSeed);
     if (variant_ == "dense") return {std::move(network), {}};
     Masks masks = masks_of(network, variant_);
-    apply_masks(masks, network);
+    apply_masks(masks, network.weights());
     if (variant_ != kStructured) return {std::move(network), std::move(masks)};
-    return {shrink(removable_channels(network), network), {}};
+    return {Network(shrink(removable_channels(network.weights()), network.weights())), {}};
   }
 
   std::string variant_;

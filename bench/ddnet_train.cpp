@@ -9,8 +9,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn_like.h>
 
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/loss.h>
@@ -44,15 +44,15 @@ class Side {
     loss_.item<double>();
   }
 
-  NamedTensors parameters() const { return network_.parameters(); }
+  NamedTensors parameters() const { return network_.weights().parameters(); }
   at::Tensor output() const { return output_.detach(); }
   at::Tensor loss() const { return loss_.detach(); }
 
  private:
   static Network with_weights(const NamedTensors& weights, const at::Tensor& like) {
     Network network(ddnet(), kSeed);
-    network.load_state(weights);
-    network.to(like.options());
+    network.weights().load_state(weights);
+    network.weights().to(like.options());
     return network;
   }
 
@@ -70,10 +70,10 @@ class Training {
   void prepare() {
     const at::NoGradGuard no_grad;
     at::manual_seed(kSeed);
-    for (const auto& [name, weight] : network_.parameters()) {
+    for (const auto& [name, weight] : network_.weights().parameters()) {
       if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
     }
-    write_safetensors(folder_ / "weights.safetensors", {network_.state(), {}});
+    write_safetensors(folder_ / "weights.safetensors", {network_.weights().state(), {}});
   }
 
   // Steps over a corner in float64 and in float32, and the first one over the whole.
@@ -82,7 +82,7 @@ class Training {
     NamedTensors results;
     corner("exact", at::kDouble, results);
     corner("rounded", at::kFloat, results);
-    whole_.emplace(network_.state(), input_, target_);
+    whole_.emplace(network_.weights().state(), input_, target_);
     whole_->step();
     results.emplace_back("output", whole_->output());
     results.emplace_back("loss", whole_->loss());
@@ -103,7 +103,7 @@ class Training {
     const auto cut = [type](const at::Tensor& x) {
       return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
     };
-    Side side(network_.state(), cut(input_), cut(target_));
+    Side side(network_.weights().state(), cut(input_), cut(target_));
     side.gradients();
     results.emplace_back(prefix + ".output", side.output());
     results.emplace_back(prefix + ".loss", side.loss());

@@ -21,9 +21,9 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/tomogan.h>
-#include <lucivox/nn/vgg.h>
+#include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/tomogan.h>
+#include <lucivox/nn/networks/vgg.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/sparse/shrink.h>
 #include <lucivox/train/precision.h>
@@ -92,7 +92,7 @@ std::vector<OperatorCase> operator_cases() {
 void move_biases(Network& network) {
   const at::NoGradGuard no_grad;
   at::manual_seed(kSeed);
-  for (const auto& [name, weight] : network.parameters()) {
+  for (const auto& [name, weight] : network.weights().parameters()) {
     if (weight.dim() == 1) weight.add_(at::randn_like(weight), 0.1);
   }
 }
@@ -112,13 +112,14 @@ at::Tensor pictures(int64_t channels) {
 
 // What becomes of the sum of output * probe.
 Outcome run(Network& network, const at::Tensor& input, const at::Tensor& probe, Mode mode) {
-  const at::TensorOptions as = network.state().front().second.options();
+  const at::TensorOptions as = network.weights().state().front().second.options();
   const at::Tensor x = input.to(as.device(), c10::typeMetaToScalarType(as.dtype())).detach().requires_grad_();
   const at::Tensor output = network.forward(x, mode);
   (output * probe.to(output)).sum().backward();
   Outcome outcome{{{"output", output}}, {{"input", x.grad()}}};
-  for (const auto& [name, weight] : network.parameters()) outcome.gradients.emplace_back(name, weight.grad());
-  for (const auto& [name, value] : network.state()) {
+  for (const auto& [name, weight] : network.weights().parameters())
+    outcome.gradients.emplace_back(name, weight.grad());
+  for (const auto& [name, value] : network.weights().state()) {
     if (name.ends_with("running_var")) outcome.outputs.emplace_back(name, value);
   }
   return outcome;
@@ -138,7 +139,7 @@ Findings compare_networks(const std::string& what, const NetworkCase& of,
   Network mine(of.graph, kSeed), truth(of.graph, kSeed);
   for (Network* network : {&mine, &truth}) network->load_state(of.state);
   prepare(mine);
-  truth.to(exact());
+  truth.weights().to(exact());
   at::manual_seed(kSeed);
   const at::Tensor input = of.draw(of.graph.channels(0));
   const at::Tensor probe = at::randn(truth.forward(input, Mode::Evaluation).sizes(), exact());
@@ -148,7 +149,7 @@ Findings compare_networks(const std::string& what, const NetworkCase& of,
 
 std::function<void(Network&)> on(c10::Device device, const std::string& precision) {
   return [=](Network& network) {
-    network.to(device);
+    network.weights().to(device);
     compute_in(precision, network);
   };
 }
@@ -166,8 +167,8 @@ Findings operators(c10::Device device) {
     one.add(graph, graph.convolution(graph.input(8), "before", 8, 1));
     Network network(graph, kSeed);
     move_biases(network);
-    append(found,
-           compare_networks(one.name, {graph, network.state(), one.mode, noise}, on(device, "fp32"), kLayer));
+    append(found, compare_networks(one.name, {graph, network.weights().state(), one.mode, noise},
+                                   on(device, "fp32"), kLayer));
   }
   return found;
 }
@@ -185,7 +186,7 @@ Findings other_networks(c10::Device device) {
                                     std::pair("VGG-19's first block", vgg_blocks(19)[0])}) {
     Network network(graph, kSeed);
     move_biases(network);
-    const NetworkCase trained{network.graph(), network.state(), Mode::Training, pictures};
+    const NetworkCase trained{network.graph(), network.weights().state(), Mode::Training, pictures};
     append(found, compare_networks(fmt::format("{}, fp32", name), trained, on(device, "fp32"),
                                    {training_bounds(trained).output, kKinks}));
   }
@@ -196,15 +197,16 @@ Findings networks(c10::Device device) {
   Network dense(ddnet(), kSeed);
   move_biases(dense);
   Network pruned(ddnet(), kSeed);
-  pruned.load_state(dense.state());
-  apply_masks(pruning_masks(pruned, {.criterion = "filters-l1", .amount = 0.5}, kSeed), pruned);
-  Network shrunk = shrink(removable_channels(pruned), pruned);
+  pruned.weights().load_state(dense.weights().state());
+  apply_masks(pruning_masks(pruned.weights(), {.criterion = "filters-l1", .amount = 0.5}, kSeed),
+              pruned.weights());
+  Network shrunk = Network(shrink(removable_channels(pruned.weights()), pruned.weights()));
   Findings found;
   for (const auto& [name, network] : {std::pair("DDNet", &dense), std::pair("DDNet, shrunk", &shrunk)}) {
-    const NetworkCase trained{network->graph(), network->state(), Mode::Training, pictures};
+    const NetworkCase trained{network->graph(), network->weights().state(), Mode::Training, pictures};
     append(found, compare_networks(fmt::format("{}, training, fp32", name), trained, on(device, "fp32"),
                                    training_bounds(trained)));
-    const NetworkCase used{network->graph(), network->state(), Mode::Evaluation, pictures};
+    const NetworkCase used{network->graph(), network->weights().state(), Mode::Evaluation, pictures};
     for (const auto& [precision, bounds] : kEvaluation) {
       if (!device.is_cuda() && std::string(precision) == "tf32") continue;
       append(found, compare_networks(fmt::format("{}, evaluation, {}", name, precision), used,

@@ -7,7 +7,7 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/loader.h>
@@ -48,21 +48,21 @@ Findings losses(c10::Device device) {
 }
 
 NamedTensors adam_after(Network& network) {
-  Adam adam(network);
+  Adam adam(network.weights());
   at::manual_seed(kSeed);
   for (int step = 0; step < 5; ++step) {
-    for (const auto& [name, weight] : network.parameters())
+    for (const auto& [name, weight] : network.weights().parameters())
       weight.mutable_grad() = at::randn(weight.sizes()).to(weight);
     adam.set_learning_rate(1e-3);
     adam.step();
   }
-  return network.parameters();
+  return network.weights().parameters();
 }
 
 Findings adam(c10::Device device) {
   Network mine(ddnet(), kSeed), truth(ddnet(), kSeed);
-  mine.to(device);
-  truth.to(exact());
+  mine.weights().to(device);
+  truth.weights().to(exact());
   const NamedTensors weights = adam_after(mine);
   return compare("Adam, 5 steps", {weights, {}}, {adam_after(truth), {}}, 1e-5, 0);
 }
@@ -116,7 +116,7 @@ struct Beginning {
 
 at::Tensor all_weights(const Network& network) {
   std::vector<at::Tensor> flat;
-  for (const auto& [name, weight] : network.parameters())
+  for (const auto& [name, weight] : network.weights().parameters())
     flat.push_back(weight.detach().flatten().to(at::kCPU));
   return at::cat(flat);
 }
@@ -132,12 +132,12 @@ Beginning beginning(c10::Device device, const std::string& precision, const char
   options.capture = capture;
   const auto pairs = noise_slices(2 * kBatch);
   Network network(ddnet(), kSeed);
-  network.to(device);
+  network.weights().to(device);
   compute_in(precision, network);
-  const Masks masks = pruning_masks(network, {.criterion = "magnitude", .amount = 0.5}, kSeed);
-  apply_masks(masks, network);
+  const Masks masks = pruning_masks(network.weights(), {.criterion = "magnitude", .amount = 0.5}, kSeed);
+  apply_masks(masks, network.weights());
   const at::Tensor before = all_weights(network);
-  Adam adam(network);
+  Adam adam(network.weights());
   std::unique_ptr<TrainingTask> task;
   const auto loss = [&](const std::vector<at::Tensor>& batch, Mode mode) {
     return task->loss(network, batch, mode);
@@ -153,7 +153,8 @@ Beginning beginning(c10::Device device, const std::string& precision, const char
   }
   result.change = all_weights(network) - before;
   for (const auto& [name, mask] : masks)
-    result.pruned = std::max(result.pruned, (network.weight(name) * (1 - mask)).abs().max().item<double>());
+    result.pruned =
+        std::max(result.pruned, (network.weights().weight(name) * (1 - mask)).abs().max().item<double>());
   result.captures = step.captures();
   return result;
 }

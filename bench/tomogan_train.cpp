@@ -9,8 +9,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/tomogan.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/loss.h>
@@ -28,8 +28,8 @@ constexpr int kUpdates = 2, kCheckedSteps = 3;
 struct Player {
   Player(const Graph& graph, const NamedTensors& weights, const at::TensorOptions& as)
       : network(graph, kSeed) {
-    network.load_state(weights);
-    network.to(as);
+    network.weights().load_state(weights);
+    network.weights().to(as);
     adam.emplace(network);
     adam->set_learning_rate(tomogan_training().learning_rate);
   }
@@ -53,7 +53,7 @@ class Side {
       : options_(options),
         generator_(tomogan(), generator, noisy.options()),
         discriminator_(tomogan_discriminator(clean.size(2)), discriminator, noisy.options()),
-        judge_(discriminator_.network.as_constants()),
+        judge_(discriminator_.Network(network.weights().constants())),
         perception_(options.perceptual, at::kCPU),
         noisy_(std::move(noisy)),
         clean_(std::move(clean)) {
@@ -85,7 +85,7 @@ class Side {
     results.emplace_back(prefix + ".opponent_loss", opponent_loss_.detach());
     for (const auto& [name, player] :
          {std::pair("generator", &generator_), std::pair("discriminator", &discriminator_)}) {
-      for (const auto& [weight, value] : player->network.parameters())
+      for (const auto& [weight, value] : player->network.weights().parameters())
         results.emplace_back(prefix + ".grad." + name + "." + weight, value.grad().clone());
     }
   }
@@ -109,7 +109,7 @@ class Training {
     for (const auto& [name, network] :
          {std::pair("generator", &generator_), std::pair("discriminator", &discriminator_),
           std::pair("small", &small_)}) {
-      for (const auto& [weight, value] : network->state())
+      for (const auto& [weight, value] : network->weights().state())
         weights.emplace_back(std::string(name) + "." + weight, value);
     }
     write_safetensors(folder_ / "weights.safetensors", {weights, {}});
@@ -125,13 +125,13 @@ class Training {
       const auto cut = [type = type](const at::Tensor& x) {
         return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
       };
-      Side side(generator_.state(), small_.state(), options_, cut(noisy_), cut(clean_));
+      Side side(generator_.weights().state(), small_.state(), options_, cut(noisy_), cut(clean_));
       side.step();
       side.tell(prefix, results);
       for (int step = 1; step < kCheckedSteps; ++step) side.step();
       side.tell(std::string(prefix) + ".after", results);
     }
-    whole_.emplace(generator_.state(), discriminator_.state(), options_, noisy_, clean_);
+    whole_.emplace(generator_.weights().state(), discriminator_.state(), options_, noisy_, clean_);
     whole_->step();
     whole_->tell("whole", results);
     write_safetensors(folder_ / "ours.safetensors", {results, {}});

@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <torch/cuda.h>
 
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/sparse/criterion.h>
 
 namespace lucivox::bench {
@@ -41,7 +41,7 @@ std::map<std::string, at::Tensor> kernels_of(const Network& network) {
   for (const Node& node : network.graph().nodes()) {
     const auto* c = std::get_if<Convolution>(&node.operation);
     if (!c || c->in % 4 != 0) continue;
-    const at::Tensor weight = network.weight(node.name + ".weight").detach().to(at::kHalf);
+    const at::Tensor weight = network.weights().weight(node.name + ".weight").detach().to(at::kHalf);
     kernels.emplace(fmt::format("{} -> {}, {}x{}", c->in, c->out, c->kernel, c->kernel),
                     c->transposed ? weight.transpose(0, 1).flip({2, 3}).contiguous() : weight);
   }
@@ -77,8 +77,9 @@ TwoFour two_four(c10::Device device) {
   if (!device.is_cuda()) return found;
   const at::NoGradGuard no_grad;
   Network network(ddnet(), kSeed);
-  network.to(device);
-  apply_masks(pruning_masks(network, {.criterion = "2:4", .amount = 0.5}, kSeed), network);
+  network.weights().to(device);
+  apply_masks(pruning_masks(network.weights(), {.criterion = "2:4", .amount = 0.5}, kSeed),
+              network.weights());
   for (const auto& [shape, kernel] : kernels_of(network))
     found.layers.push_back(measure(kernel, shape, found));
   return found;

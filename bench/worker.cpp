@@ -12,7 +12,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
 #include <lucivox/base/version.h>
-#include <lucivox/nn/memory.h>
+#include <lucivox/exec/memory.h>
 
 namespace lucivox::bench {
 namespace {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <torch/types.h>
 
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 
 namespace lucivox {
 

@@ -8,7 +8,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
 
 namespace fs = std::filesystem;

@@ -11,7 +11,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
 
 namespace fs = std::filesystem;
@@ -23,10 +23,10 @@ namespace {
 void write_plus_ten(const fs::path& path) {
   Graph g;
   g.convolution(g.input(1), "plus", 1, 1);
-  Model model{Network(g, 0), {}, "plus-ten", {}, "0"};
+  Model model{Weights(g, 0), {}, "plus-ten", {}, "0"};
   const torch::NoGradGuard no_grad;
-  model.network.weight("plus.weight").fill_(1);
-  model.network.weight("plus.bias").fill_(10.0 / (model.intensity.high - model.intensity.low));
+  model.weights.weight("plus.weight").fill_(1);
+  model.weights.weight("plus.bias").fill_(10.0 / (model.intensity.high - model.intensity.low));
   save_model(path, model);
 }
 
@@ -111,11 +111,11 @@ TEST_F(EnhanceCommand, NotesOnceThatUnitsAreMissing) {
 TEST_F(EnhanceCommand, ReadsNeighboursInNaturalOrder) {
   Graph g;
   g.convolution(g.input(3), "above", 1, 1);
-  Model model{Network(g, 0), {}, "above", {}, "0"};
+  Model model{Weights(g, 0), {}, "above", {}, "0"};
   {
     const torch::NoGradGuard no_grad;
-    model.network.weight("above.weight").copy_(torch::tensor({1.0F, 0.0F, 0.0F}).view({1, 3, 1, 1}));
-    model.network.weight("above.bias").zero_();
+    model.weights.weight("above.weight").copy_(torch::tensor({1.0F, 0.0F, 0.0F}).view({1, 3, 1, 1}));
+    model.weights.weight("above.bias").zero_();
   }
   save_model(folder_ / "model.safetensors", model);
   fs::create_directory(folder_ / "in");

@@ -6,7 +6,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/config.h>
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/projections.h>
 
 namespace lucivox {
 namespace {

@@ -9,8 +9,8 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/projections.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/formats/projections.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
 
 namespace fs = std::filesystem;
@@ -22,7 +22,7 @@ class Inputs : public ::testing::Test {
  protected:
   void SetUp() override { save_model(folder_ / "model.safetensors", model()); }
 
-  static Model model() { return {Network(ddnet({.growth = 2}), 1), {}, "m", {}, "0"}; }
+  static Model model() { return {Weights(ddnet({.growth = 2}), 1), {}, "m", {}, "0"}; }
   static at::Tensor noise() { return torch::randn({1, 32, 32}) * 100; }
   // Of 4 views, 3 rows and 16 columns.
   static Scan scan() {

@@ -10,9 +10,9 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
-#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/networks/tomogan.h>
 
 namespace fs = std::filesystem;
 
@@ -34,8 +34,8 @@ class PruneCommand : public ::testing::Test {
     const torch::NoGradGuard no_grad;
     torch::manual_seed(1);
     const Model model{
-        Network(ddnet({.growth = 4}), 1), {}, "m", {{"steps", 3}}, "0", std::nullopt, reflected_border(32)};
-    for (const auto& [name, weight] : model.network.parameters())
+        Weights(ddnet({.growth = 4}), 1), {}, "m", {{"steps", 3}}, "0", std::nullopt, reflected_border(32)};
+    for (const auto& [name, weight] : model.weights.parameters())
       weight.add_(0.1 * torch::randn_like(weight));
     save_model(path("dense"), model);
   }
@@ -88,7 +88,7 @@ TEST_F(PruneCommand, TakesTomogan) {
   EXPECT_NEAR(kept / total, 0.5, 1e-4);
   const Outcome small = prune("tomogan", "small", {"--criterion", "filters-l1", "--shrink", "--json"});
   ASSERT_EQ(small.code, 0) << small.error;
-  const int64_t left = load_model(path("small")).network.graph().parameter_count();
+  const int64_t left = load_model(path("small")).weights.graph().parameter_count();
   EXPECT_EQ(Json::parse(small.out).at("after").at("parameters"), left);
   EXPECT_LT(static_cast<double>(left), 0.7 * total) << "half, but for what skips protect";
 }
@@ -102,7 +102,7 @@ TEST_F(PruneCommand, TellsAndWritesWhatIsLeft) {
     const Model sparse = load_model(path("sparse"));
     ASSERT_EQ(json.at("layers").size(), 45U) << criterion;
     for (const Json& layer : json.at("layers")) {
-      const at::Tensor& weight = sparse.network.weight(layer.at("name").get<std::string>() + ".weight");
+      const at::Tensor& weight = sparse.weights.weight(layer.at("name").get<std::string>() + ".weight");
       EXPECT_EQ(layer.at("kept"), weight.count_nonzero().item<int64_t>()) << criterion << " " << layer;
       EXPECT_EQ(layer.at("total"), weight.numel()) << criterion << " " << layer;
     }
@@ -118,7 +118,7 @@ TEST_F(PruneCommand, ShrinksAndExpands) {
   ASSERT_EQ(shrunk.code, 0) << shrunk.error;
   const Json json = Json::parse(shrunk.out);
   EXPECT_LT(json.at("after").at("gflop_512x512"), 0.7 * json.at("before").at("gflop_512x512").get<double>());
-  EXPECT_EQ(json.at("after").at("parameters"), load_model(path("small")).network.graph().parameter_count());
+  EXPECT_EQ(json.at("after").at("parameters"), load_model(path("small")).weights.graph().parameter_count());
   const at::Tensor by_sparse = enhanced_by("sparse");
   EXPECT_GT((by_sparse - enhanced_by("dense")).abs().max().item<double>(), 1) << "pruning shows";
   EXPECT_LT((enhanced_by("small") - by_sparse).abs().max().item<double>(), 1e-5 * 3072)
@@ -130,16 +130,16 @@ TEST_F(PruneCommand, ShrinksAndExpands) {
     EXPECT_EQ(load_model(path(name)).border.rule, Border::Rule::Reflect) << name;
     EXPECT_EQ(load_model(path(name)).border.margin, 32) << name;
   }
-  for (const auto& [name, weight] : sparse.network.parameters())
-    EXPECT_TRUE(at::equal(again.network.weight(name), weight)) << name;
+  for (const auto& [name, weight] : sparse.weights.parameters())
+    EXPECT_TRUE(at::equal(again.weights.weight(name), weight)) << name;
 }
 
 // As after a training by the hybrid schedule: the zeros are there, no criterion is needed.
 TEST_F(PruneCommand, ShrinksWhatIsSparseAlready) {
   ASSERT_EQ(prune("dense", "sparse", {"--criterion", "channels-l2", "--amount", "0.7"}).code, 0);
   ASSERT_EQ(prune("sparse", "small", {"--shrink"}).code, 0);
-  EXPECT_LT(load_model(path("small")).network.graph().parameter_count(),
-            load_model(path("sparse")).network.graph().parameter_count());
+  EXPECT_LT(load_model(path("small")).weights.graph().parameter_count(),
+            load_model(path("sparse")).weights.graph().parameter_count());
   const Json info = Json::parse(run_command({"info", "--json", path("small").string()}).out);
   EXPECT_EQ(info.at("removed").at("dense parameters"), ddnet({.growth = 4}).parameter_count());
   EXPECT_GT(info.at("removed").at("filters"), 0);

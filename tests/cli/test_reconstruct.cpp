@@ -11,7 +11,7 @@
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/projections.h>
 
 namespace fs = std::filesystem;
 

@@ -117,8 +117,8 @@ TEST_F(SweepCommand, ItsRunsAreThoseThatAreTrainedAlone) {
   EXPECT_EQ(RunFolder::configuration_of(folder_ / swept), RunFolder::configuration_of(folder_ / "alone"));
   const Model a = load_model(folder_ / swept / "model.safetensors"),
               b = load_model(folder_ / "alone/model.safetensors");
-  for (const auto& [name, value] : a.network.state())
-    EXPECT_TRUE(at::equal(value, b.network.weight(name))) << name;
+  for (const auto& [name, value] : a.weights.state())
+    EXPECT_TRUE(at::equal(value, b.weights.weight(name))) << name;
 }
 
 TEST_F(SweepCommand, ResumesWithTheRunThatWasUnderWay) {

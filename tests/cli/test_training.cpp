@@ -84,8 +84,8 @@ dense_epochs = 2
   void expect_same_model(const std::string& a, const std::string& b) const {
     const Model model_a = load_model(folder_ / a / "model.safetensors"),
                 model_b = load_model(folder_ / b / "model.safetensors");
-    for (const auto& [name, value] : model_a.network.state())
-      EXPECT_TRUE(at::equal(value, model_b.network.weight(name))) << name;
+    for (const auto& [name, value] : model_a.weights.state())
+      EXPECT_TRUE(at::equal(value, model_b.weights.weight(name))) << name;
   }
 
   TemporaryFolder folder_;
@@ -113,7 +113,7 @@ TEST_F(TrainCommand, KeepsPrunedWeightsOutOfTheModel) {
           .code,
       0);
   const Model model = load_model(folder_ / "run/model.safetensors");
-  const NamedTensors state = model.network.state();
+  const NamedTensors state = model.weights.state();
   // filters of which nothing is left are taken out
   const NamedTensors whole = model.removed ? expand(*model.removed, state) : state;
   const std::map<std::string, at::Tensor> weights(whole.begin(), whole.end());

@@ -7,7 +7,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 #include <lucivox/image/image.h>
 
 // Small images to write and read back.

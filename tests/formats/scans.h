@@ -6,7 +6,7 @@
 
 #include <tests/formats/images.h>
 
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/projections.h>
 
 // Small scans to write and read back.
 namespace lucivox::testing {

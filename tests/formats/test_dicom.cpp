@@ -9,7 +9,7 @@
 #include <tests/formats/images.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/dicom_tags.h>
+#include <lucivox/formats/dicom_tags.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/folder.h>
+#include <lucivox/formats/folder.h>
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;

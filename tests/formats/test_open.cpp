@@ -2,7 +2,7 @@
 #include <tests/formats/images.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;

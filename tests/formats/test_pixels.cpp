@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <lucivox/image/formats/pixels.h>
+#include <lucivox/formats/pixels.h>
 
 namespace lucivox::formats {
 namespace {

@@ -6,7 +6,7 @@
 #include <tiffio.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/tiff_write.h>
+#include <lucivox/formats/tiff_write.h>
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;

@@ -6,7 +6,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/infer/engine.h>
 #include <lucivox/infer/enhance.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 
 namespace lucivox {
 namespace {
@@ -17,9 +17,9 @@ const Console kQuiet{true};
 Model identity_model() {
   Graph g;
   g.convolution(g.input(1), "one", 1, 1);
-  Model model{Network(g, 0), {}, "identity", {}, "0"};
+  Model model{Weights(g, 0), {}, "identity", {}, "0"};
   const torch::NoGradGuard no_grad;
-  model.network.weight("one.weight").fill_(1);
+  model.weights.weight("one.weight").fill_(1);
   return model;
 }
 
@@ -35,8 +35,7 @@ TEST(Enhance, MapsToTheNetworkAndBack) {
 }
 
 TEST(Engine, TakesSlicesOfAnySize) {
-  Network network(ddnet({.growth = 2}), 1);
-  Engine engine(network);
+  Engine engine(Weights(ddnet({.growth = 2}), 1));
   for (const auto& [rows, columns] :
        std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {16, 16}, {17, 33}, {30, 7}}) {
     const at::Tensor out = engine.run(torch::rand({1, rows, columns}));
@@ -50,7 +49,7 @@ TEST(Engine, EqualsTheNetworkWhereNoPaddingIsNeeded) {
   Network network(ddnet({.growth = 2}), 1);
   const at::Tensor x = torch::rand({1, 32, 48});
   const torch::NoGradGuard no_grad;
-  EXPECT_TRUE(at::equal(Engine(network).run(x),
+  EXPECT_TRUE(at::equal(Engine(network.weights()).run(x),
                         network.forward(x.view({1, 1, 32, 48}), Mode::Evaluation).view({32, 48})));
 }
 
@@ -58,10 +57,10 @@ TEST(Engine, EqualsTheNetworkWhereNoPaddingIsNeeded) {
 TEST(Enhance, ReadsAdjacentSlices) {
   Graph graph;
   graph.convolution(graph.input(3), "mean", 1, 1);
-  Model model{Network(graph, 1), {}, "m", {}, "0"};
+  Model model{Weights(graph, 1), {}, "m", {}, "0"};
   {
     const torch::NoGradGuard no_grad;
-    model.network.weight("mean.weight").copy_(torch::tensor({0.25, 0.5, 0.25}).view({1, 3, 1, 1}));
+    model.weights.weight("mean.weight").copy_(torch::tensor({0.25, 0.5, 0.25}).view({1, 3, 1, 1}));
   }
   const at::Tensor volume = torch::randn({4, 6, 5}) * 300;
   const auto source = memory_source(volume);
@@ -73,7 +72,7 @@ TEST(Enhance, ReadsAdjacentSlices) {
 }
 
 TEST(Enhance, LeavesPaddingAsItWas) {
-  Model model{Network(ddnet({.growth = 2}), 1), {}, "m", {}, "0"};
+  Model model{Weights(ddnet({.growth = 2}), 1), {}, "m", {}, "0"};
   at::Tensor volume = torch::randn({2, 20, 20}) * 300;
   volume.narrow(2, 0, 3).fill_(-2048);
   ImageInfo info;

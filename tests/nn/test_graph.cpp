@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/graph.h>
-#include <lucivox/nn/tomogan.h>
-#include <lucivox/nn/vgg.h>
+#include <lucivox/nn/networks/tomogan.h>
+#include <lucivox/nn/networks/vgg.h>
 
 namespace lucivox {
 namespace {

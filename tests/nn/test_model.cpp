@@ -5,15 +5,16 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/safetensors.h>
 
 namespace lucivox {
 namespace {
 
 Model small_model() {
-  return {Network(ddnet({.growth = 2}), 1), {.low = -500, .high = 700}, "small", {{"epochs", 3}}, "0"};
+  return {Weights(ddnet({.growth = 2}), 1), {.low = -500, .high = 700}, "small", {{"epochs", 3}}, "0"};
 }
 
 TEST(Model, KeepsNetworkMappingAndHistory) {
@@ -25,16 +26,16 @@ TEST(Model, KeepsNetworkMappingAndHistory) {
   EXPECT_EQ(read.intensity.low, -500);
   EXPECT_EQ(read.intensity.high, 700);
   EXPECT_EQ(read.training.at("epochs"), 3);
-  EXPECT_EQ(to_json(read.network.graph()), to_json(model.network.graph()));
+  EXPECT_EQ(to_json(read.weights.graph()), to_json(model.weights.graph()));
   const torch::NoGradGuard no_grad;
   const at::Tensor x = torch::randn({1, 1, 16, 16});
-  EXPECT_TRUE(
-      at::equal(read.network.forward(x, Mode::Evaluation), model.network.forward(x, Mode::Evaluation)));
+  EXPECT_TRUE(at::equal(Network(read.weights.share()).forward(x, Mode::Evaluation),
+                        Network(model.weights.share()).forward(x, Mode::Evaluation)));
 }
 
 TEST(Model, RefusesWeightsWithoutADescription) {
   const TemporaryFolder folder;
-  write_safetensors(folder / "w.safetensors", {small_model().network.state(), {}});
+  write_safetensors(folder / "w.safetensors", {small_model().weights.state(), {}});
   EXPECT_THROW(load_model(folder / "w.safetensors"), Error);
 }
 
@@ -42,7 +43,7 @@ TEST(Model, RefusesWeightsOfAnotherArchitecture) {
   const TemporaryFolder folder;
   save_model(folder / "m.safetensors", small_model());
   TensorFile file = read_safetensors(folder / "m.safetensors");
-  file.tensors = Network(ddnet({.growth = 4}), 1).state();
+  file.tensors = Weights(ddnet({.growth = 4}), 1).state();
   write_safetensors(folder / "m.safetensors", file);
   EXPECT_THROW(load_model(folder / "m.safetensors"), Error);
 }

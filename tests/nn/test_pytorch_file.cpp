@@ -13,6 +13,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/nn/import.h>
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
@@ -30,10 +31,11 @@ at::Tensor golden(const std::string& name) {
 // ddnet.pt was written by torch.save; PyTorch's own output for it is in ddnet.safetensors.
 TEST(ImportPytorch, ComputesWhatPytorchComputed) {
   Model model = import_pytorch(LUCIVOX_GOLDEN "/ddnet.pt");
-  EXPECT_EQ(model.network.graph().parameter_count(), 566'451);
+  EXPECT_EQ(model.weights.graph().parameter_count(), 566'451);
   EXPECT_EQ(model.intensity.kind, IntensityMapping::Kind::SliceMinMax);
   const torch::NoGradGuard no_grad;
-  const at::Tensor output = model.network.forward(golden("input").to(at::kFloat), Mode::Evaluation);
+  const at::Tensor output =
+      Network(std::move(model.weights)).forward(golden("input").to(at::kFloat), Mode::Evaluation);
   EXPECT_LT(relative_difference(output, golden("output_eval")), 1e-5);
 }
 

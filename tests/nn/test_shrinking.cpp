@@ -63,7 +63,7 @@ TEST(Shrinking, PutsWeightsBackWithZerosBetween) {
 // What is cut, put back and cut again is the same, for any choice of tensors: an optimiser's moments, masks.
 TEST(Shrinking, ExpandingLosesNothing) {
   const Shrinking shrinking = two_removed();
-  const Network smaller(shrunk_graph(shrinking), 3);
+  const Weights smaller(shrunk_graph(shrinking), 3);
   for (const auto& [name, tensor] : shrink(shrinking, expand(shrinking, smaller.state())))
     EXPECT_TRUE(at::equal(tensor, smaller.weight(name))) << name;
 }
@@ -122,7 +122,7 @@ TEST(Shrinking, RefusesUnsoundDescriptions) {
 TEST(Model, TellsWhatWasRemoved) {
   const TemporaryFolder folder;
   const Shrinking removed = two_removed();
-  const Model model{Network(shrunk_graph(removed), 1), {}, "m", {}, "0", removed};
+  const Model model{Weights(shrunk_graph(removed), 1), {}, "m", {}, "0", removed};
   save_model(folder / "m.safetensors", model);
   const Model read = load_model(folder / "m.safetensors");
   ASSERT_TRUE(read.removed.has_value());
@@ -131,7 +131,7 @@ TEST(Model, TellsWhatWasRemoved) {
 
 TEST(Model, RefusesWhatWasRemovedFromAnotherNetwork) {
   const TemporaryFolder folder;
-  const Model model{Network(joined_graph(), 1), {}, "m", {}, "0", two_removed()};
+  const Model model{Weights(joined_graph(), 1), {}, "m", {}, "0", two_removed()};
   save_model(folder / "m.safetensors", model);
   EXPECT_THROW(load_model(folder / "m.safetensors"), Error);
 }

@@ -8,9 +8,10 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/nn/import.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/tomogan.h>
 #include <lucivox/program/import.h>
 
 namespace lucivox {
@@ -20,8 +21,8 @@ constexpr char kKeras[] = LUCIVOX_GOLDEN "/tomogan_keras.h5";  // make_keras.py
 
 TEST(ImportKeras, ComputesWhatKerasDoes) {
   Model model = import_weights(kKeras);
-  EXPECT_EQ(model.network.graph().architecture(), "tomogan");
-  EXPECT_EQ(model.network.graph().channels(0), 3);
+  EXPECT_EQ(model.weights.graph().architecture(), "tomogan");
+  EXPECT_EQ(model.weights.graph().channels(0), 3);
   EXPECT_EQ(model.intensity.units, Units::Unknown);
   const TensorFile golden = read_safetensors(LUCIVOX_GOLDEN "/tomogan_keras.safetensors");
   const auto named = [&](const std::string& name) {
@@ -30,7 +31,8 @@ TEST(ImportKeras, ComputesWhatKerasDoes) {
         ->second;
   };
   const torch::NoGradGuard no_grad;
-  EXPECT_LT(relative_difference(model.network.forward(named("input"), Mode::Evaluation), named("output")),
+  EXPECT_LT(relative_difference(Network(model.weights.share()).forward(named("input"), Mode::Evaluation),
+                                named("output")),
             1e-5);
 }
 
@@ -49,12 +51,13 @@ TEST(ImportKeras, RefusesWhatIsDamagedOrAnother) {
 TEST(ImportTomogan, TakesLayersInTheirOrder) {
   Network network(tomogan({.depth = 1}), 5);
   NamedTensors layers;
-  for (const auto& [name, tensor] : network.state())
+  for (const auto& [name, tensor] : network.weights().state())
     layers.emplace_back("layer" + std::to_string(layers.size()), tensor.detach());
   Model model = import_tomogan(layers, "there");
   const at::Tensor x = torch::rand({1, 1, 16, 24});
   const torch::NoGradGuard no_grad;
-  EXPECT_TRUE(at::equal(model.network.forward(x, Mode::Evaluation), network.forward(x, Mode::Evaluation)));
+  EXPECT_TRUE(at::equal(Network(model.weights.share()).forward(x, Mode::Evaluation),
+                        network.forward(x, Mode::Evaluation)));
 
   EXPECT_THROW(import_tomogan({}, "nothing"), Error);
   EXPECT_THROW(import_tomogan({layers.begin(), layers.end() - 1}, "one less"), Error);

@@ -15,9 +15,9 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/tomogan.h>
 #include <lucivox/program/process_group.h>
 #include <lucivox/train/buckets.h>
 #include <lucivox/train/loader.h>
@@ -118,10 +118,10 @@ NamedTensors trained(const TrainOptions& options, const Ranks& ranks, const std:
   Network network(ddnet({.growth = 4}), 9);
   const auto pairs = noisy_pairs(12);
   InDouble task(supervised(*pairs, nullptr, {}, options, network, {true}, ranks));
-  network.to(at::kDouble);
+  network.weights().to(at::kDouble);
   RunFolder run = ranks.leads() ? RunFolder::create(folder, to_json(options)) : RunFolder::watch(folder);
   train(network, task, options, run, Start::Fresh, {true}, {}, ranks);
-  return network.state();
+  return network.weights().state();
 }
 
 // Dense and sparse epochs, batch norms over the whole batch included.
@@ -195,13 +195,13 @@ TEST(Ranks, ShareStatisticsAndGradientsOfFusedLayers) {
   const auto gradients = [](const Ranks& ranks, const at::Tensor& x, const at::Tensor& y, bool share = true) {
     Network network(smooth_network(), 9);
     if (share) network.share_statistics({ranks.size(), [&](const at::Tensor& values) { ranks.sum(values); }});
-    GradientBuckets buckets(network, ranks);
+    GradientBuckets buckets(network.weights(), ranks);
     const int64_t each = x.size(0) / ranks.size(), begin = ranks.rank() * each;
     at::mse_loss(network.forward(x.narrow(0, begin, each), Mode::Training), y.narrow(0, begin, each))
         .backward();
     buckets.finish();
     std::vector<at::Tensor> all;
-    for (const auto& [name, weight] : network.state())
+    for (const auto& [name, weight] : network.weights().state())
       all.push_back((weight.requires_grad() ? weight.grad() : weight).flatten().clone());
     return at::cat(all);
   };

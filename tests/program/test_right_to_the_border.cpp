@@ -6,8 +6,8 @@
 #include <torch/types.h>
 
 #include <lucivox/infer/enhance.h>
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/tomo/simulate_ct.h>
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
@@ -32,31 +32,31 @@ Model trained(const Graph& graph, double learning_rate, int64_t epochs) {
   options.epochs = epochs;
   options.crop = 64;
   options.learning_rate = learning_rate;
-  Model model{Network(graph, 1), {}, "short", {}, "0", std::nullopt, border_in_use(options.margin)};
+  Model model{Weights(graph, 1), {}, "short", {}, "0", std::nullopt, border_in_use(options.margin)};
   const TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder / "run", {});
-  const auto task = supervised(*slices, nullptr, model.intensity, options, model.network, {true});
-  train(model.network, *task, options, run, Start::Fresh, {true}, {});
+  Network network(model.weights.share());
+  const auto task = supervised(*slices, nullptr, model.intensity, options, network, {true});
+  train(network, *task, options, run, Start::Fresh, {true}, {});
   return model;
 }
 
 // The same network, zeros around what it reads.
-Model without_margin_of(Model model) {
-  model.border = {};
-  return model;
+Model without_margin_of(const Model& model) {
+  return {model.weights.share(), model.intensity, model.name, {}, model.version};
 }
 
 // How far any pixel of an image of one value is from its centre. A mirror of a constant is that constant: but
 // by the zeros beyond the margin no pixel can tell where the edge is. Without a margin they are beside the
 // outermost pixels.
-double unevenness(Model& model, double hu) {
+double unevenness(const Model& model, double hu) {
   const at::Tensor enhanced = enhance_slice(model, torch::full({1, 80, 112}, hu));
   return (enhanced - enhanced[40][56]).abs().max().item<double>();
 }
 
 // RMS difference, over the outermost 8 pixels, of the middle of slices by `model` and in the whole slices by
 // `whole`. What a crop lacks are its neighbours; their mirror images stand in for most of what they tell.
-double crops_difference(Model& model, Model& whole, const at::Tensor& slices) {
+double crops_difference(const Model& model, const Model& whole, const at::Tensor& slices) {
   double squares = 0, pixels = 0;
   for (int64_t i = 0; i < 4; ++i) {
     const at::Tensor slice = slices[i].unsqueeze(0);
@@ -69,8 +69,8 @@ double crops_difference(Model& model, Model& whole, const at::Tensor& slices) {
   return std::sqrt(squares / pixels);
 }
 
-void expect_right_to_the_border(Model model) {
-  Model without = without_margin_of(model);
+void expect_right_to_the_border(const Model& model) {
+  const Model without = without_margin_of(model);
   for (double hu = -1000; hu <= 1000; hu += 250) {
     EXPECT_LT(unevenness(model, hu), 5) << hu << " HU";
     EXPECT_GT(unevenness(without, hu), 5) << hu << " HU: the margin makes no difference";

@@ -11,7 +11,7 @@
 #include <tests/temporary_folder.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/program/device.h>
 #include <lucivox/program/enhancement.h>
@@ -66,22 +66,22 @@ std::string keep_to_the_same_target() {
 
 struct Kind {
   const char *name, *train;  // as in a configuration
-  Architecture architecture = Architecture::Ddnet;
-  const char* network = "{}";
+  const char* network = "ddnet";
+  const char* options = "{}";
 };
 
 const Kind kKinds[] = {
     {"ddnet", R"({"epochs": 5, "crop": 32})"},
     {"ddnet of the paper", R"({"epochs": 10, "batch": 2, "crop": 0, "margin": 0, "vary_levels": 0,
                                "freeze_norms_after": 0, "normalize_gradients": false, "augment": false})",
-     Architecture::Ddnet, R"({"statistics": "batch"})"},
+     "ddnet", R"({"statistics": "batch"})"},
     {"ddnet with half of its filters", R"({"epochs": 5, "crop": 32, "sparsity": {"criterion": "filters-l1",
                                            "amount": 0.5, "dense_epochs": 2}})"},
     {"ddnet with 2 of 4 weights",
      R"({"epochs": 5, "crop": 32, "sparsity": {"criterion": "2:4", "dense_epochs": 2}})"},
     {"ddnet in bf16", R"({"epochs": 5, "crop": 32, "precision": "bf16"})"},
     {"tomogan", R"({"epochs": 20, "batch": 1, "crop": 32, "loss": {"perceptual": {"network": "none"}}})",
-     Architecture::Tomogan},
+     "tomogan"},
 };
 
 struct Case {
@@ -104,9 +104,9 @@ TEST_P(SameBits, AsInEarlierBuilds) {
   Json train = Json::parse(kind.train);
   train["checkpoint_minutes"] = 60;
   TrainingJob job;
-  job.architecture = kind.architecture;
+  job.network = kind.network;
   job.configuration = {{"data", {{"train", (folder / "data").string()}, {"validation", false}}},
-                       {"network", Json::parse(kind.network)},
+                       {"network", Json::parse(kind.options)},
                        {"train", train}};
   job.run = folder / "run";
   run_training(job, quiet, {});

@@ -8,7 +8,7 @@
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 
 namespace lucivox {
 namespace {

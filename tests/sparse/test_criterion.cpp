@@ -6,7 +6,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/sparse/layer_sparsity.h>
 
@@ -14,14 +14,14 @@ namespace lucivox {
 namespace {
 
 // A convolution whose weight is `values` before the one that makes the output, which no criterion judges.
-Network one_layer(const at::Tensor& values, bool transposed = false) {
+Weights one_layer(const at::Tensor& values, bool transposed = false) {
   Graph g;
   const NodeId x = g.input(values.size(transposed ? 0 : 1));
   const int64_t out = values.size(transposed ? 1 : 0), kernel = values.size(2);
   g.convolution(
       transposed ? g.transposed_convolution(x, "a", out, kernel) : g.convolution(x, "a", out, kernel), "last",
       1, 1);
-  Network network(g, 1);
+  Weights network(g, 1);
   const torch::NoGradGuard no_grad;
   network.weight("a.weight").copy_(values);
   return network;
@@ -32,7 +32,7 @@ at::Tensor mask_of_layer(const at::Tensor& values, const std::string& criterion,
 }
 
 TEST(RandomMasks, TakeExactlyTheAmountOfEveryLayer) {
-  const Network network(ddnet({.growth = 4}), 1);
+  const Weights network(ddnet({.growth = 4}), 1);
   for (const double amount : {0.0, 0.1, 0.5, 0.9}) {
     const Masks masks = pruning_masks(network, {"random", amount}, 7);
     EXPECT_EQ(masks.size(), 44U) << "the weights of 44 layers, no biases, no norms";
@@ -42,7 +42,7 @@ TEST(RandomMasks, TakeExactlyTheAmountOfEveryLayer) {
 }
 
 TEST(RandomMasks, AreDrawnByTheSeed) {
-  const Network network(ddnet({.growth = 4}), 1);
+  const Weights network(ddnet({.growth = 4}), 1);
   const auto stem = [&](uint64_t seed, const std::string& targets) {
     return mask_of(pruning_masks(network, {"random", 0.5, targets}, seed), "conv1.weight");
   };
@@ -66,7 +66,7 @@ TEST(MagnitudeMasks, TakeTheSmallestWhereTheyStand) {
 TEST(MagnitudeMasks, OverAllLayersTakeTheSmallestOfAll) {
   Graph g;
   g.convolution(g.convolution(g.convolution(g.input(1), "a", 4, 1), "b", 1, 1), "last", 1, 1);
-  Network network(g, 1);
+  Weights network(g, 1);
   const torch::NoGradGuard no_grad;
   network.weight("a.weight").copy_(torch::tensor({4.0F, 3.0F, 2.0F, -1.0F}).view({4, 1, 1, 1}));
   network.weight("b.weight").copy_(torch::tensor({8.0F, 7.0F, -1.5F, 1.0F}).view({1, 4, 1, 1}));
@@ -101,7 +101,7 @@ TEST(CornersMask, IsAsNearToTheAmountAsPairsGetAndSymmetric) {
 }
 
 TEST(CornersMask, LeavesKernelsOfOneTapAlone) {
-  const Masks masks = pruning_masks(Network(ddnet({.growth = 2}), 1), {"corners", 0.5}, 1);
+  const Masks masks = pruning_masks(Weights(ddnet({.growth = 2}), 1), {"corners", 0.5}, 1);
   EXPECT_TRUE(mask_of(masks, "conv1.weight").defined());
   EXPECT_FALSE(mask_of(masks, "conv2.weight").defined());
 }
@@ -129,7 +129,7 @@ TEST(TwoOfFourMask, LeavesOtherChannelNumbersAlone) {
 }
 
 TEST(PruningMasks, TargetTheLayersAskedFor) {
-  const Network network(ddnet({.growth = 4}), 1);
+  const Weights network(ddnet({.growth = 4}), 1);
   EXPECT_EQ(pruning_masks(network, {"magnitude", 0.5, "convolution"}, 1).size(), 37U);
   EXPECT_EQ(pruning_masks(network, {"magnitude", 0.5, "deconvolution"}, 1).size(), 7U);
   EXPECT_TRUE(pruning_masks(network, {"none", 0.5}, 1).empty());
@@ -140,7 +140,7 @@ TEST(PruningMasks, LeaveTheLayerThatMakesTheOutputAlone) {
   Graph g;  // two convolutions make the output, c behind an activation
   const NodeId a = g.convolution(g.input(1), "a", 4, 3);
   g.leaky_relu(g.concat({g.convolution(a, "b", 4, 3), g.leaky_relu(g.convolution(a, "c", 4, 3))}));
-  const Network network(g, 1);
+  const Weights network(g, 1);
   for (const std::string& criterion : pruning_criteria()) {
     if (criterion == "none" || criterion.starts_with("filters")) continue;
     const Masks masks = pruning_masks(network, {criterion, 0.5}, 1);
@@ -152,7 +152,7 @@ TEST(PruningMasks, LeaveTheLayerThatMakesTheOutputAlone) {
 }
 
 TEST(PruningMasks, RefuseImpossibleAmounts) {
-  const Network network(two_convolutions(), 1);
+  const Weights network(two_convolutions(), 1);
   for (const std::string& criterion : pruning_criteria()) {
     for (const double amount : {1.0, -0.1, double{NAN}, double{INFINITY}})
       EXPECT_THROW(pruning_masks(network, {criterion, amount}, 1), Error) << criterion << " " << amount;
@@ -161,19 +161,19 @@ TEST(PruningMasks, RefuseImpossibleAmounts) {
 }
 
 TEST(PruningMasks, LeaveNoLayerEmpty) {
-  const Network network(two_convolutions(), 1);
+  const Weights network(two_convolutions(), 1);
   EXPECT_THROW(pruning_masks(network, {"filters-l1", 0.9}, 1), Error) << "4 of 4 filters";
   EXPECT_THROW(pruning_masks(one_layer(torch::ones({1, 1, 1, 1})), {"random", 0.5}, 1), Error);
   Graph g;
   g.convolution(g.convolution(g.convolution(g.input(1), "a", 4, 3), "b", 1, 3), "last", 1, 1);
-  Network uneven(g, 1);
+  Weights uneven(g, 1);
   const torch::NoGradGuard no_grad;
   uneven.weight("b.weight").fill_(1e-6);
   EXPECT_THROW(pruning_masks(uneven, {"magnitude-global", 0.5}, 1), Error) << "all of b";
 }
 
 TEST(PruningMasks, UnknownNamesListWhatThereIs) {
-  const Network network(two_convolutions(), 1);
+  const Weights network(two_convolutions(), 1);
   for (const PruningOptions& options :
        {PruningOptions{"structured", 0.5}, PruningOptions{"random", 0.5, "pooling"}}) {
     try {
@@ -190,7 +190,7 @@ TEST(PruningMasks, UnknownNamesListWhatThereIs) {
 
 // 3 4 -> 0 4: 3 of the norm 5 is lost.
 TEST(LayerSparsity, CountsWeightsAndTheNormLost) {
-  const Network network = one_layer(torch::tensor({3.0F, 4.0F}).view({1, 2, 1, 1}));
+  const Weights network = one_layer(torch::tensor({3.0F, 4.0F}).view({1, 2, 1, 1}));
   const auto facts = layer_sparsity(network, pruning_masks(network, {"magnitude", 0.5}, 1));
   ASSERT_EQ(facts.size(), 2U);
   EXPECT_EQ(facts[0].name, "a");
@@ -201,7 +201,7 @@ TEST(LayerSparsity, CountsWeightsAndTheNormLost) {
 }
 
 TEST(Masks, OfAnotherNetworkAreRefused) {
-  const Network small(ddnet({.growth = 2}), 1), large(ddnet({.growth = 4}), 1);
+  const Weights small(ddnet({.growth = 2}), 1), large(ddnet({.growth = 4}), 1);
   const Masks masks = pruning_masks(large, {"magnitude", 0.5}, 1);
   EXPECT_THROW(require_masks_fit(masks, small), Error) << "shapes";
   EXPECT_THROW(require_masks_fit({{"unheard-of.weight", torch::ones({1})}}, large), Error) << "names";

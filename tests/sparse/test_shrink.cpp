@@ -7,7 +7,8 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/exec/network.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/sparse/criterion.h>
 #include <lucivox/sparse/shrink.h>
 
@@ -15,7 +16,7 @@ namespace lucivox {
 namespace {
 
 // Weights as after training: no norm at 1 and 0, no bias at 0.
-void perturb(const Network& network, int64_t seed) {
+void perturb(const Weights& network, int64_t seed) {
   const torch::NoGradGuard no_grad;
   torch::manual_seed(seed);
   for (const auto& [name, value] : network.state()) {
@@ -32,11 +33,12 @@ struct Outputs {
 };
 
 // Of two random pictures; training changes the running statistics afterwards.
-Outputs outputs_of(Network& network, int64_t side) {
+Outputs outputs_of(const Weights& weights, int64_t side) {
   const torch::NoGradGuard no_grad;
   torch::manual_seed(3);
-  const at::Tensor x = torch::randn({2, network.graph().channels(0), side, side});
-  const at::Tensor given = x.to(network.state().front().second.scalar_type());
+  Network network(weights.share());
+  const at::Tensor x = torch::randn({2, weights.graph().channels(0), side, side});
+  const at::Tensor given = x.to(weights.options());
   const at::Tensor evaluation = network.forward(given, Mode::Evaluation);
   return {evaluation, network.forward(given, Mode::Training)};
 }
@@ -46,8 +48,8 @@ void expect_same(const Outputs& a, const Outputs& b, double tolerance, const std
   EXPECT_LT(relative_difference(a.training, b.training), tolerance) << what << ", training";
 }
 
-Network pruned_ddnet(int64_t growth, const PruningOptions& options) {
-  Network network(ddnet({.growth = growth}), 1);
+Weights pruned_ddnet(int64_t growth, const PruningOptions& options) {
+  Weights network(ddnet({.growth = growth}), 1);
   perturb(network, 2);
   apply_masks(pruning_masks(network, options, 1), network);
   return network;
@@ -63,12 +65,12 @@ TEST_P(ShrinkDdnet, KeepsTheFunctionAtEveryAmount) {
     const std::vector<double> amounts = growth == 4 ? std::vector{0.1, 0.3, 0.5, 0.7, 0.9} : std::vector{0.5};
     for (const double amount : amounts) {
       const std::string what = fmt::format("growth {}, {}", growth, amount);
-      Network masked = pruned_ddnet(growth, {GetParam(), amount});
+      Weights masked = pruned_ddnet(growth, {GetParam(), amount});
       masked.to(at::kDouble);
       const Shrinking removed = removable_channels(masked);
-      Network smaller = shrink(removed, masked);
+      Weights smaller = shrink(removed, masked);
       EXPECT_LT(smaller.graph().parameter_count(), masked.graph().parameter_count()) << what;
-      const Network again = expand(removed, smaller);
+      const Weights again = expand(removed, smaller);
       for (const auto& [name, weight] : masked.parameters())
         EXPECT_TRUE(at::equal(again.weight(name), weight)) << what << " " << name;
       expect_same(outputs_of(smaller, 32), outputs_of(masked, 32), 1e-9, what);
@@ -82,9 +84,9 @@ TEST_P(ShrinkDdnet, KeepsTheFunctionAtEveryAmount) {
 TEST_P(ShrinkDdnet, KeepsTheOutput) {
   for (const int64_t growth : kGrowths) {
     SCOPED_TRACE(growth);
-    Network masked = pruned_ddnet(growth, {GetParam(), 0.5}), exact = pruned_ddnet(growth, {GetParam(), 0.5});
+    Weights masked = pruned_ddnet(growth, {GetParam(), 0.5}), exact = pruned_ddnet(growth, {GetParam(), 0.5});
     exact.to(at::kDouble);
-    Network smaller = shrink(removable_channels(masked), masked);
+    Weights smaller = shrink(removable_channels(masked), masked);
     const Outputs truth = outputs_of(exact, 128), whole = outputs_of(masked, 128),
                   less = outputs_of(smaller, 128);
     EXPECT_LT(relative_difference(less.evaluation, whole.evaluation), 1e-5);
@@ -104,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(Structured, ShrinkDdnet,
 // With half of the filters of every dense block's 1x1 gone, so is half of the work there: by hand, the 1x1
 // and 5x5 of the blocks and of the last decoder pairs.
 TEST(Shrink, HalvesTheWorkOfTheFreeFilters) {
-  Network network(ddnet(), 1);
+  Weights network(ddnet(), 1);
   perturb(network, 1);
   apply_masks(pruning_masks(network, {"filters-l1", 0.5}, 1), network);
   const Graph smaller = shrunk_graph(removable_channels(network));
@@ -144,7 +146,7 @@ TEST(Shrink, KeepsTheOutputOfRandomNetworks) {
   const torch::NoGradGuard no_grad;
   int64_t removed = 0;
   for (uint64_t seed = 0; seed < 20; ++seed) {
-    Network network(random_graph(seed), seed);
+    Weights network(random_graph(seed), seed);
     perturb(network, static_cast<int64_t>(seed));
     Random random(seed, 1);
     for (const WeightSpec& spec : network.graph().weights()) {
@@ -156,7 +158,7 @@ TEST(Shrink, KeepsTheOutputOfRandomNetworks) {
       }
     }
     const Shrinking shrinking = removable_channels(network);
-    Network smaller = shrink(shrinking, network), again = expand(shrinking, smaller);
+    Weights smaller = shrink(shrinking, network), again = expand(shrinking, smaller);
     removed += network.graph().parameter_count() - smaller.graph().parameter_count();
     const Outputs expected = outputs_of(network, 16);
     expect_same(outputs_of(smaller, 16), expected, 1e-5, fmt::format("seed {}", seed));
@@ -166,7 +168,7 @@ TEST(Shrink, KeepsTheOutputOfRandomNetworks) {
 }
 
 struct Chain {
-  Network network{two_convolutions(), 1};
+  Weights network{two_convolutions(), 1};
   std::vector<int64_t> kept() const { return removable_channels(network).kept[1]; }
 };
 
@@ -199,7 +201,7 @@ TEST(Shrink, LeavesOneFilterOfEachConvolution) {
   chain.network.weight("b.weight").zero_();
   chain.network.weight("b.bias").fill_(5);
   EXPECT_EQ(chain.kept(), (std::vector<int64_t>{0}));
-  Network smaller = shrink(removable_channels(chain.network), chain.network);
+  Weights smaller = shrink(removable_channels(chain.network), chain.network);
   expect_same(outputs_of(smaller, 8), outputs_of(chain.network, 8), 1e-7, "constant");
 }
 
@@ -208,7 +210,7 @@ TEST(Shrink, FollowsRemovalsBackwards) {
   const torch::NoGradGuard no_grad;
   Graph g;
   g.convolution(g.convolution(g.convolution(g.input(1), "a", 2, 1), "b", 2, 1), "c", 1, 1);
-  const Network network(g, 1);
+  const Weights network(g, 1);
   network.weight("b.weight")[1][1].zero_();
   network.weight("c.weight")[0][0].zero_();
   const Shrinking shrinking = removable_channels(network);
@@ -218,15 +220,17 @@ TEST(Shrink, FollowsRemovalsBackwards) {
 
 TEST(Shrink, OfAModelTellsWhatWentAndIsDoneOnce) {
   const torch::NoGradGuard no_grad;
-  const Model dense{Network(two_convolutions(), 1), {}, "m", {}, "0"};
-  EXPECT_FALSE(shrink(dense).removed.has_value()) << "nothing is zero";
-  EXPECT_THROW(expand(dense), Error);
-  dense.network.weight("b.weight").select(1, 2).zero_();
-  const Model smaller = shrink(dense);
+  const auto model = [] { return Model{Weights(two_convolutions(), 1), {}, "m", {}, "0"}; };
+  EXPECT_FALSE(shrink(model()).removed.has_value()) << "nothing is zero";
+  EXPECT_THROW(expand(model()), Error);
+  Model dense = model();
+  dense.weights.weight("b.weight").select(1, 2).zero_();
+  const Model smaller = shrink(std::move(dense));
   ASSERT_TRUE(smaller.removed.has_value());
   EXPECT_EQ(smaller.removed->kept[1], (std::vector<int64_t>{0, 1, 3}));
-  EXPECT_THROW(shrink(smaller), Error);
-  EXPECT_EQ(to_json(expand(smaller).network.graph()), to_json(dense.network.graph()));
+  const auto again = [&] { return Model{smaller.weights.share(), {}, "m", {}, "0", smaller.removed}; };
+  EXPECT_THROW(shrink(again()), Error);
+  EXPECT_EQ(to_json(expand(again()).weights.graph()), to_json(two_convolutions()));
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ class Arrows(unittest.TestCase):
         rooms = rooms_of(SOURCES)
         self.assertIn("base", rooms["train"])
         self.assertNotIn("train", rooms["nn"])
-        self.assertNotIn("image/formats", rooms["image"])
-        self.assertEqual(room_of("image/formats/tiff.h", rooms), "image/formats")
+        self.assertNotIn("exec", rooms["nn"])
+        self.assertEqual(room_of("nn/networks/ddnet.h", rooms), "nn")
 
 
 if __name__ == "__main__":

@@ -4,21 +4,21 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/sparse/structured.h>
 #include <lucivox/train/adam.h>
 
 namespace lucivox {
 namespace {
 
-void set_gradients(const Network& network, uint64_t seed) {
+void set_gradients(const Weights& network, uint64_t seed) {
   torch::manual_seed(seed);
   for (const auto& [name, weight] : network.parameters()) weight.mutable_grad() = torch::randn_like(weight);
 }
 
 // libtorch's own optimiser is the independent truth.
 void expect_libtorchs_steps(double beta2) {
-  Network mine(ddnet({.growth = 2}), 1), theirs(ddnet({.growth = 2}), 1);
+  Weights mine(ddnet({.growth = 2}), 1), theirs(ddnet({.growth = 2}), 1);
   Adam adam(mine, beta2);
   adam.set_learning_rate(1e-3);
   std::vector<at::Tensor> weights;
@@ -41,7 +41,7 @@ TEST(Adam, StepsAsLibtorchsDoes) {
 }
 
 TEST(Adam, MovesNoPrunedWeight) {
-  Network network(ddnet({.growth = 4}), 1);
+  Weights network(ddnet({.growth = 4}), 1);
   Adam adam(network);
   adam.set_learning_rate(1e-2);
   set_gradients(network, 1);
@@ -61,7 +61,7 @@ TEST(Adam, MovesNoPrunedWeight) {
 }
 
 TEST(Adam, SkippedStepLeavesEverythingAsItWas) {
-  Network network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
+  Weights network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
   Adam adam(network), reference(untouched);
   for (Adam* each : {&adam, &reference}) each->set_learning_rate(1e-2);
   set_gradients(network, 1);
@@ -77,7 +77,7 @@ TEST(Adam, SkippedStepLeavesEverythingAsItWas) {
 }
 
 TEST(Adam, RefusesTheStateOfAnotherNetwork) {
-  Adam adam(Network(ddnet({.growth = 2}), 1)), other(Network(ddnet({.growth = 4}), 1));
+  Adam adam(Weights(ddnet({.growth = 2}), 1)), other(Weights(ddnet({.growth = 4}), 1));
   EXPECT_THROW(adam.load_state(other.state()), Error);
   EXPECT_THROW(adam.load_state({}), Error);
 }

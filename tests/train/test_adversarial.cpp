@@ -8,7 +8,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
 

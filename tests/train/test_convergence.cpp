@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/loss.h>
 
@@ -30,8 +30,8 @@ Sample sample() {
 // The mean loss of the last steps of a short training, the same samples and first weights for each `seed`.
 double loss_after_training(at::ScalarType type, uint64_t seed) {
   Network network(ddnet({.growth = 4}), seed);
-  network.to(type);
-  Adam adam(network);
+  network.weights().to(type);
+  Adam adam(network.weights());
   adam.set_learning_rate(1e-3);
   torch::manual_seed(seed);
   double sum = 0;

@@ -6,7 +6,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/loss.h>
@@ -30,8 +30,8 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
     for (const auto& [name, tensor] : read_pytorch_tensors(LUCIVOX_GOLDEN "/ddnet.pt")) {
       if (!name.ends_with("num_batches_tracked")) weights.emplace_back(name, tensor);
     }
-    network.load_state(weights);
-    network.to(at::TensorOptions().dtype(GetParam()));
+    network.weights().load_state(weights);
+    network.weights().to(at::TensorOptions().dtype(GetParam()));
     return network;
   }
 
@@ -65,7 +65,7 @@ TEST_P(DdnetGolden, GradientsAgree) {
   Network net = network();
   image_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
   std::vector<at::Tensor> mine, truth;
-  for (const auto& [name, weight] : net.parameters()) {
+  for (const auto& [name, weight] : net.weights().parameters()) {
     mine.push_back(weight.grad().flatten().to(at::kDouble));
     truth.push_back(golden("grad." + name).flatten().to(at::kDouble));
     if (GetParam() == at::kDouble) {
@@ -79,7 +79,7 @@ TEST_P(DdnetGolden, RunningStatisticsAgree) {
   Network net = network();
   const torch::NoGradGuard no_grad;
   net.forward(image("input"), Mode::Training);
-  for (const auto& [name, value] : net.state()) {
+  for (const auto& [name, value] : net.weights().state()) {
     if (name.find("running_") == std::string::npos) continue;
     EXPECT_LT(relative_difference(value, golden("after." + name)), 1e-5) << name;
   }

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/train/histogram.h>
 
 namespace lucivox {
@@ -13,7 +13,7 @@ namespace {
 // A freshly drawn network is N(0, 0.01): the limit is 0.04, and the middle bins hold what the error function
 // says.
 TEST(WeightHistogram, OfANewNetworkIsNormal) {
-  const Network network(ddnet(), 1);
+  const Weights network(ddnet(), 1);
   const double limit = histogram_limit(network);
   EXPECT_NEAR(limit, 0.04, 0.0005);
   const std::vector<int64_t> counts = weight_histogram(network, {}, limit).counts;
@@ -28,7 +28,7 @@ TEST(WeightHistogram, OfANewNetworkIsNormal) {
 }
 
 TEST(WeightHistogram, LeavesOutWhatIsPruned) {
-  const Network network(ddnet({.growth = 2}), 1);
+  const Weights network(ddnet({.growth = 2}), 1);
   const at::Tensor& weight = network.weight("conv1.weight");
   const torch::NoGradGuard no_grad;
   const at::Tensor mask = (weight > 0).to(torch::kFloat);

@@ -2,7 +2,7 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/train/loss.h>
 #include <lucivox/train/precision.h>
 
@@ -23,7 +23,7 @@ Gradients gradients_in(const std::string& precision, double scale = 1) {
   EXPECT_EQ(loss.scalar_type(), at::kFloat);
   (scale * loss).backward();
   std::vector<at::Tensor> all;
-  for (const auto& [name, weight] : network.parameters()) {
+  for (const auto& [name, weight] : network.weights().parameters()) {
     EXPECT_EQ(weight.scalar_type(), at::kFloat) << name;
     EXPECT_EQ(weight.grad().scalar_type(), at::kFloat) << name;
     all.push_back(weight.grad().flatten() / scale);

@@ -4,7 +4,7 @@
 #include <torch/optim/adam.h>
 #include <torch/types.h>
 
-#include <lucivox/nn/ddnet.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/train/step.h>
 
 namespace lucivox {
@@ -30,7 +30,7 @@ std::vector<Weighed> batches() {
 // nothing but rounding then, which Adam makes whole steps of.
 NamedTensors trained(const TrainOptions& options) {
   Network network(ddnet({.growth = 2}), 1);
-  Adam adam(network, options.beta2);
+  Adam adam(network.weights(), options.beta2);
   const Masks none;
   double weight = 1;
   const auto loss = [&](const std::vector<at::Tensor>& batch, Mode mode) {
@@ -41,14 +41,14 @@ NamedTensors trained(const TrainOptions& options) {
     weight = batch.weight;
     step.run({batch.x, batch.y}, Mode::Evaluation, 1e-3);
   }
-  return network.state();
+  return network.weights().state();
 }
 
 // libtorch's optimiser behind its clipping of gradients, to a length that all of these exceed.
 NamedTensors trained_by_libtorch(double beta2) {
   Network network(ddnet({.growth = 2}), 1);
   std::vector<at::Tensor> weights;
-  for (const auto& [name, weight] : network.parameters()) weights.push_back(weight);
+  for (const auto& [name, weight] : network.weights().parameters()) weights.push_back(weight);
   torch::optim::Adam adam(weights, torch::optim::AdamOptions(1e-3).betas({0.9, beta2}));
   for (const auto& [x, y, weight] : batches()) {
     adam.zero_grad();
@@ -56,7 +56,7 @@ NamedTensors trained_by_libtorch(double beta2) {
     EXPECT_GT(torch::nn::utils::clip_grad_norm_(weights, 1), 1);
     adam.step();
   }
-  return network.state();
+  return network.weights().state();
 }
 
 double farthest_weights(const NamedTensors& a, const NamedTensors& b) {
@@ -76,7 +76,7 @@ TEST(TrainingStep, CountsEverySampleAsMuchByGradientsOfLengthOne) {
 
 TEST(TrainingStep, BearsGradientsOfNothing) {
   Network network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
-  Adam adam(network);
+  Adam adam(network.weights());
   const Masks none;
   TrainingStep step(network,
                     [&](const std::vector<at::Tensor>& batch, Mode mode) {
@@ -84,8 +84,8 @@ TEST(TrainingStep, BearsGradientsOfNothing) {
                     },
                     adam, none, TrainOptions(), {});
   step.run({torch::rand({1, 1, 32, 32})}, Mode::Training, 1e-3);
-  for (const auto& [name, weight] : network.parameters())
-    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+  for (const auto& [name, weight] : network.weights().parameters())
+    EXPECT_TRUE(at::equal(weight, untouched.weights().weight(name))) << name;
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/tomogan.h>
-#include <lucivox/nn/vgg.h>
+#include <lucivox/nn/networks/tomogan.h>
+#include <lucivox/nn/networks/vgg.h>
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/loss.h>
 #include <lucivox/train/options.h>
@@ -56,8 +56,8 @@ void fill(const NamedTensors& weights, int64_t first = 0) {
 
 Network filled(const Graph& graph) {
   Network network(graph, 0);
-  network.to(at::kDouble);
-  fill(network.parameters());
+  network.weights().to(at::kDouble);
+  fill(network.weights().parameters());
   return network;
 }
 
@@ -76,7 +76,7 @@ std::string vgg_weights(const std::filesystem::path& folder, int64_t layers) {
 }
 
 void expect_gradients(const std::string& of, const Network& network) {
-  for (const auto& [name, weight] : network.parameters()) {
+  for (const auto& [name, weight] : network.weights().parameters()) {
     const at::Tensor gradient = weight.grad().flatten();
     const at::Tensor mine = torch::stack({gradient.norm(), gradient.dot(scrambled(gradient.numel(), 5))});
     EXPECT_LT(relative_difference(mine, golden(fmt::format("{}.{}", of, name))), 1e-5) << name;
@@ -113,7 +113,7 @@ TEST_F(TomoganGolden, GeneratorsLossAgrees) {
   perceptual.weights = vgg_weights(folder.path(), 19);
   Perception perception(perceptual, at::kCPU);
   perception.to(at::kDouble);
-  Network judge = discriminator_.as_constants();
+  Network judge = Network(discriminator_.weights().constants());
 
   const at::Tensor made = generator_.forward(noisy_, Mode::Training);
   const at::Tensor adversarial = generator_loss(judge.forward(made, Mode::Evaluation)),
@@ -125,7 +125,7 @@ TEST_F(TomoganGolden, GeneratorsLossAgrees) {
   EXPECT_LT(relative_difference(total, golden("total")), 1e-5);
   total.backward();
   expect_gradients("generator", generator_);
-  for (const auto& [name, weight] : discriminator_.parameters())
+  for (const auto& [name, weight] : discriminator_.weights().parameters())
     EXPECT_FALSE(weight.grad().defined()) << name;
 }
 

@@ -11,8 +11,8 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/checkpoint.h>
 #include <lucivox/train/supervised.h>
@@ -64,7 +64,8 @@ Network small_network() {
 }
 
 void expect_same_state(const Network& a, const Network& b) {
-  for (const auto& [name, value] : a.state()) EXPECT_TRUE(at::equal(value, b.weight(name))) << name;
+  for (const auto& [name, value] : a.weights().state())
+    EXPECT_TRUE(at::equal(value, b.weights().weight(name))) << name;
 }
 
 Json first_pruning(const std::vector<Json>& metrics) {
@@ -210,7 +211,8 @@ TEST(Trainer, PrunedWeightsOfEveryCriterionStayExactlyZero) {
       const bool structured = criterion.starts_with("filters") || criterion.starts_with("channels");
       // others may by chance leave a channel without weights
       EXPECT_TRUE(result.removed || !structured) << criterion;
-      const Network whole = result.removed ? expand(*result.removed, network) : std::move(network);
+      const Weights whole =
+          result.removed ? expand(*result.removed, network.weights()) : network.weights().share();
       int64_t pruned = 0;
       for (const auto& [name, mask] : result.masks) {
         EXPECT_TRUE(whole.weight(name).masked_select(mask == 0).eq(0).all().item<bool>()) << name;
@@ -398,7 +400,7 @@ TEST(Trainer, StopsWhenTheLossIsNoNumber) {
   Network network = small_network();
   TrainOptions options = short_training();
   const torch::NoGradGuard no_grad;
-  network.weight("conv1.weight").fill_(NAN);
+  network.weights().weight("conv1.weight").fill_(NAN);
   const torch::AutoGradMode grad(true);
   EXPECT_THROW(setting.run(network, options, "run", Start::Fresh), Error);
 }
@@ -417,7 +419,7 @@ TEST(Trainer, SkipsAndCountsStepsThatOverflow) {
     if (line.at("kind") == "epoch") machine = line.at("machine");
   EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
   EXPECT_EQ(machine.at("loss_scale").get<double>(), std::exp2(16 - static_cast<double>(result.skipped)));
-  for (const auto& [name, weight] : network.state())
+  for (const auto& [name, weight] : network.weights().state())
     EXPECT_TRUE(at::isfinite(weight).all().item<bool>()) << name;
 }
 
@@ -498,9 +500,9 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
       supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet);
   RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
   std::vector<std::filesystem::path> written;
-  const ModelWriter write_model = [&](const auto& path, const Network& best, const auto&) {
+  const ModelWriter write_model = [&](const auto& path, const Weights& best, const auto&) {
     written.push_back(path);
-    save_model(path, Model{best, {}, "best", {}, "0"});
+    save_model(path, Model{best.share(), {}, "best", {}, "0"});
   };
   const TrainResult result =
       train(network, *task, options, run, Start::Fresh, setting.quiet, {}, {}, write_model);
@@ -516,8 +518,8 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
   EXPECT_EQ(result.best->validation.quality.rmse, smallest);
   for (const auto& [path, rmse] :
        {std::pair{run.dense_model(), smallest_dense}, std::pair{run.best(), smallest}}) {
-    Model model = load_model(path);
-    EXPECT_EQ(task->validate(model.network)->quality.rmse, rmse) << path;
+    Network best(load_model(path).weights.share());
+    EXPECT_EQ(task->validate(best)->quality.rmse, rmse) << path;
   }
   EXPECT_EQ(written.back(), run.best());
   // as if it had been killed before the first checkpoint of the sparse phase, whose best weights are there

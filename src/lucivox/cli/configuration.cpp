@@ -1,5 +1,5 @@
 #include <lucivox/cli/configuration.h>
-#include <lucivox/image/formats/toml.h>
+#include <lucivox/formats/toml.h>
 
 namespace lucivox {
 

@@ -23,7 +23,7 @@ void add_enhance(CLI::App& app, Context& context) {
         const Border other =
             options->border.empty() ? model.border : border_from_json({{"rule", options->border}});
         if (other.rule != model.border.rule) model.border = other;  // else its own margin
-        model.network.to(device_options(context.device));
+        model.weights.to(device_options(context.device));
         enhance_files(model, options->in, options->out, context.console, context.stop);
         print(context, {}, "enhanced " + options->out.path.string());
         return 0;

@@ -12,7 +12,7 @@
 #include <lucivox/base/memory.h>
 #include <lucivox/base/version.h>
 #include <lucivox/cli/command.h>
-#include <lucivox/nn/memory.h>
+#include <lucivox/exec/memory.h>
 #include <lucivox/program/device.h>
 
 namespace {

@@ -7,7 +7,7 @@
 namespace lucivox {
 namespace {
 
-struct Options {
+struct PruneArguments {
   std::filesystem::path model, out;
   PruneJob job;
   bool expand = false;
@@ -31,7 +31,7 @@ std::string text_of(const PruneResult& result) {
                             size(result.before), size(result.after));
 }
 
-int prune(const Options& options, const Context& context) {
+int prune(const PruneArguments& options, const Context& context) {
   if (options.expand) {
     expand_model(options.model, options.out);
     print(context, {{"model", options.out.string()}}, "expanded " + options.out.string());
@@ -45,7 +45,7 @@ int prune(const Options& options, const Context& context) {
 }  // namespace
 
 void add_prune(CLI::App& app, Context& context) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PruneArguments>();
   CLI::App* command =
       add_command(app, context, "prune", "a sparse or smaller network from a trained one",
                   Flags{.json = true}, [&context, options] { return prune(*options, context); });

@@ -3,7 +3,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/text.h>
 #include <lucivox/cli/command.h>
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/projections.h>
 #include <lucivox/program/reconstruction.h>
 
 namespace lucivox {

@@ -19,7 +19,7 @@ struct TrainArguments {
   std::filesystem::path config;
   std::vector<std::string> assignments;
   std::filesystem::path run;
-  Architecture architecture = Architecture::Ddnet;
+  std::string network;
   std::string name;
   bool resume = false;
   int ranks = 1;
@@ -36,7 +36,7 @@ TrainingJob job_from(const TrainArguments& arguments, const std::string& device)
   const bool own = arguments.resume && arguments.config.empty();
   Json configuration = own ? configuration_of_run(arguments) : read_configuration(arguments.config, {});
   for (const std::string& assignment : arguments.assignments) set_value(configuration, assignment);
-  return {arguments.architecture, arguments.name, configuration, arguments.run, start, device, {}};
+  return {arguments.network, arguments.name, configuration, arguments.run, start, device, {}};
 }
 
 int train_together(const Context& context, const RankPlace& place, TrainingJob job) {
@@ -61,14 +61,12 @@ int train(const Context& context, const TrainArguments& arguments) {
   return print_training(context, job.run, run_training(job, context.console, context.stop));
 }
 
-// A network to train; gives its arguments, to which more options may be added.
-std::shared_ptr<TrainArguments> add_network(CLI::App& train_app, Context& context, const std::string& name,
-                                            const std::string& what, Architecture architecture) {
+void add_network(CLI::App& train_app, Context& context, const Training& training) {
   auto arguments = std::make_shared<TrainArguments>();
-  arguments->architecture = architecture;
-  arguments->name = name;
-  CLI::App* command = add_command(train_app, context, name, what, Flags{.json = true, .device = true},
-                                  [&context, arguments] { return train(context, *arguments); });
+  arguments->network = arguments->name = training.network;
+  CLI::App* command =
+      add_command(train_app, context, training.network, training.what, Flags{.json = true, .device = true},
+                  [&context, arguments] { return train(context, *arguments); });
   command->add_option("--config", arguments->config, "TOML file, see examples/");
   command->add_option("--set", arguments->assignments,
                       "a value on top of it: train.epochs=3, data.train=FOLDER");
@@ -78,7 +76,12 @@ std::shared_ptr<TrainArguments> add_network(CLI::App& train_app, Context& contex
   command->add_option("--ranks", arguments->ranks, "processes that train together on this machine")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--resume", arguments->resume, "go on where the run in this folder stopped");
-  return arguments;
+  if (!training.sweeps) return;
+  command
+      ->add_option("--sweep", arguments->sweep,
+                   "many runs, compared: hybrid (dense and sparse epochs), sparsity")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Sweep>{{"hybrid", Sweep::Hybrid}, {"sparsity", Sweep::Sparsity}}));
 }
 
 }  // namespace
@@ -86,14 +89,7 @@ std::shared_ptr<TrainArguments> add_network(CLI::App& train_app, Context& contex
 void add_train(CLI::App& app, Context& context) {
   CLI::App* train = app.add_subcommand("train", "train a network");
   train->require_subcommand(1);
-  const auto ddnet = add_network(*train, context, "ddnet", "low-dose CT enhancement from pairs of slices",
-                                 Architecture::Ddnet);
-  train->get_subcommand("ddnet")
-      ->add_option("--sweep", ddnet->sweep, "many runs, compared: hybrid (dense and sparse epochs), sparsity")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Sweep>{{"hybrid", Sweep::Hybrid}, {"sparsity", Sweep::Sparsity}}));
-  add_network(*train, context, "tomogan",
-              "enhancement of noisy tomograms by a generative adversarial network", Architecture::Tomogan);
+  for (const Training& training : trainings()) add_network(*train, context, training);
 }
 
 }  // namespace lucivox

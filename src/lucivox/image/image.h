@@ -57,7 +57,7 @@ inline Region slice(const ImageInfo& info, int64_t z) {
   return {{z, 0, 0}, {1, info.shape[1], info.shape[2]}};
 }
 
-// A readable image, opened but not necessarily loaded (image/formats/open.h opens one from a path).
+// A readable image, opened but not necessarily loaded (formats/open.h opens one from a path).
 class ImageSource {
  public:
   virtual ~ImageSource() = default;

@@ -51,7 +51,7 @@ struct ScanSetup {
   std::optional<double> pixel_mm;
 };
 
-// A readable scan, opened but not loaded (image/formats/projections.h opens one from a path). May be read
+// A readable scan, opened but not loaded (formats/projections.h opens one from a path). May be read
 // from several threads.
 class ProjectionSource {
  public:

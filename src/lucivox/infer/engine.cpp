@@ -12,7 +12,7 @@ at::Tensor Engine::run(const at::Tensor& unit_CYX) {
   // a multiple, so that the image lies on the same coarse pixels as without a margin
   const int64_t margin = (border_.margin + multiple - 1) / multiple * multiple;
   const auto missing = [&](int64_t side) { return (multiple - side % multiple) % multiple; };
-  const at::Tensor image = unit_CYX.unsqueeze(0).to(network_.state().front().second.options());
+  const at::Tensor image = unit_CYX.unsqueeze(0).to(network_.weights().options());
   const at::Tensor padded =
       reflected(image, {margin, margin + missing(rows), margin, margin + missing(columns)});
   const at::Tensor output = network_.forward(padded, Mode::Evaluation);

@@ -5,15 +5,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <lucivox/image/border.h>
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 
 namespace lucivox {
 
-// Runs a network on slices of any size, by the libtorch module. Not thread-safe.
+// Runs a network on slices of any size. Not thread-safe.
 class Engine {
  public:
-  // `network` must outlive the engine.
-  explicit Engine(Network& network, const Border& border = {}) : network_(network), border_(border) {}
+  // Shares the weights.
+  explicit Engine(const Weights& weights, const Border& border = {})
+      : network_(weights.share()), border_(border) {}
 
   // float32 [C, Y, X] in unit range, as many adjacent slices as the network reads, -> [Y, X], the middle one.
   // It is padded by the border rule, and mirrored on where its sides are not multiples of the network's; both
@@ -21,7 +22,7 @@ class Engine {
   at::Tensor run(const at::Tensor& unit_CYX);
 
  private:
-  Network& network_;
+  Network network_;
   const Border border_;
 };
 

@@ -16,7 +16,7 @@ constexpr double kAirHu = -1000;  // what lies where a scanner did not look
 constexpr int64_t kHalo = 128;
 
 int64_t depth_of(const Model& model) {
-  return model.network.graph().channels(0);
+  return model.weights.graph().channels(0);
 }
 
 Tiling tiling_for(const Model& model, const ImageInfo& info) {
@@ -24,7 +24,7 @@ Tiling tiling_for(const Model& model, const ImageInfo& info) {
   const int64_t above = depth_of(model) / 2;
   const bool whole = rows * columns <= kWholeSlicePixels ||
                      model.intensity.kind == IntensityMapping::Kind::SliceMinMax ||
-                     model.network.graph().uses_batch_statistics();
+                     model.weights.graph().uses_batch_statistics();
   return whole ? Tiling{{1, rows, columns}, {above, 0, 0}} : Tiling{{1, kTile, kTile}, {above, kHalo, kHalo}};
 }
 
@@ -46,25 +46,29 @@ at::Tensor in_plane(const at::Tensor& values, const Tile& tile) {
   return part;
 }
 
-}  // namespace
-
-at::Tensor enhance_slice(Model& model, const at::Tensor& slices_CYX) {
-  const AppliedMapping mapping = apply_mapping(model.intensity, slices_CYX.unsqueeze(0));
+at::Tensor enhanced_by(Engine& engine, const IntensityMapping& intensity, const at::Tensor& slices_CYX) {
+  const AppliedMapping mapping = apply_mapping(intensity, slices_CYX.unsqueeze(0));
   const at::Tensor unit = mapping.to_unit(slices_CYX.unsqueeze(0)).squeeze(0);
-  return mapping.from_unit(Engine(model.network, model.border).run(unit).unsqueeze(0).unsqueeze(0))
-      .squeeze(0)
-      .squeeze(0);
+  return mapping.from_unit(engine.run(unit).unsqueeze(0).unsqueeze(0)).squeeze(0).squeeze(0);
 }
 
-void enhance(Model& model, ImageSource& source, ImageSink& sink, const Console& console,
+}  // namespace
+
+at::Tensor enhance_slice(const Model& model, const at::Tensor& slices_CYX) {
+  Engine engine(model.weights, model.border);
+  return enhanced_by(engine, model.intensity, slices_CYX);
+}
+
+void enhance(const Model& model, ImageSource& source, ImageSink& sink, const Console& console,
              const StopToken& stop) {
+  Engine engine(model.weights, model.border);
   const std::optional<double> padding = source.info().padding;
   const auto compute = [&](const at::Tensor& input, const Tile& tile) {
     require_finite(input, source.name());
     at::Tensor values = input;
     if (padding) values = values.masked_fill(input == *padding, kAirHu);
     const at::Tensor stack = with_neighbours(values, tile, depth_of(model)),
-                     enhanced = in_plane(enhance_slice(model, stack).unsqueeze(0), tile),
+                     enhanced = in_plane(enhanced_by(engine, model.intensity, stack).unsqueeze(0), tile),
                      own = in_plane(input.narrow(0, tile.output.begin[0] - tile.input.begin[0], 1), tile);
     return padding ? enhanced.masked_fill(own == *padding, *padding) : enhanced;
   };

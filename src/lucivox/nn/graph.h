@@ -3,72 +3,15 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <lucivox/base/config.h>
+#include <lucivox/nn/operations.h>
 
 namespace lucivox {
 
 // A network is data: a list of typed nodes in the order they are computed, each reading the outputs of
 // earlier ones. Running under autograd, inference, pruning, cost estimates and files all work from it.
-
-struct Input {
-  int64_t channels = 1;
-};
-
-// Convolution with zeros, kernel / 2 of them, around the image: at stride 1 it keeps the size, else of every
-// `stride` rows and columns the first remains. Weight [out, in, kernel, kernel], bias [out].
-// `transposed` keeps the weight as a transposed convolution stores it, [in, out, kernel, kernel]; at
-// stride 1, the only one it has, that is an ordinary convolution with the kernel flipped, and it is computed
-// as one.
-struct Convolution {
-  int64_t in = 1, out = 1, kernel = 1;
-  bool transposed = false;
-  int64_t stride = 1;
-
-  // Along which dimension of the weight its filters (output channels) and its input channels lie.
-  int64_t filter_dimension() const { return transposed ? 1 : 0; }
-  int64_t channel_dimension() const { return transposed ? 0 : 1; }
-};
-
-// By which mean and variance a batch norm normalises in evaluation: those that followed the training, or
-// those of the images at hand, as the public DDNet code does.
-enum class NormStatistics { Running, Batch };
-
-// Ioffe and Szegedy, 2015. In training by the batch's own mean and variance.
-struct BatchNorm {
-  int64_t channels = 1;
-  double eps = 1e-5, momentum = 0.1;
-  NormStatistics statistics = NormStatistics::Running;
-};
-
-struct LeakyRelu {
-  double slope = 0.01;
-};
-
-struct MaxPool {
-  int64_t kernel = 3, stride = 2, padding = 1;
-};
-
-// Bilinear. `align_corners`: the outermost pixels of both images lie on each other (PyTorch's term), else
-// their outer edges do.
-struct Upsample {
-  int64_t factor = 2;
-  bool align_corners = true;
-};
-
-// Joins the channels of its inputs, in their order.
-struct Concat {};
-
-// Every output reads all pixels of all channels of a square image: [N, channels, side, side] -> [N, out, 1,
-// 1]; weight [out, channels * side * side], bias [out], as PyTorch's Linear behind Flatten. Its output is no
-// image: only activations and other dense layers read it.
-struct Dense {
-  int64_t channels = 1, side = 1, out = 1;
-};
-
-using Operation = std::variant<Input, Convolution, BatchNorm, LeakyRelu, MaxPool, Upsample, Concat, Dense>;
 
 using NodeId = int64_t;
 
@@ -76,6 +19,8 @@ struct Node {
   std::string name;  // weights are called name.weight, name.bias, ...; unique
   Operation operation;
   std::vector<NodeId> inputs;
+
+  bool operator==(const Node&) const = default;
 };
 
 // A weight or a statistic that a node owns.
@@ -86,26 +31,46 @@ struct WeightSpec {
   bool trained;  // false: a statistic such as running_mean
 };
 
+// What weights begin with before they are trained.
+enum class Initialisation {
+  Glorot,       // every layer keeps the scale of what it reads (Glorot and Bengio, 2010, eq. 16)
+  SmallNormal,  // N(0, 0.01), as the public DDNet reference has it: batch norms set the scale
+};
+
+// Pooling alike along all axes.
+struct Pooling {
+  int64_t kernel = 3, stride = 2, padding = 1;
+};
+
 class Graph {
  public:
-  explicit Graph(std::string architecture = "custom") : architecture_(std::move(architecture)) {}
+  // `dimensions` of the images, 2 or 3.
+  explicit Graph(std::string architecture = "custom", Initialisation initialisation = Initialisation::Glorot,
+                 int64_t dimensions = 2)
+      : architecture_(std::move(architecture)), initialisation_(initialisation), dimensions_(dimensions) {}
 
-  // Each adds a node and returns its id. Operations with weights need a name; others are numbered.
+  // Each adds a node and returns its id. Operations with weights need a name; others are numbered. Kernels,
+  // strides, dilations and factors are alike along all axes; add() takes others.
   NodeId input(int64_t channels);
-  NodeId convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel, int64_t stride = 1);
+  NodeId convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel, int64_t stride = 1,
+                     int64_t dilation = 1);
   NodeId transposed_convolution(NodeId x, const std::string& name, int64_t out, int64_t kernel);
   NodeId batch_norm(NodeId x, const std::string& name, NormStatistics statistics = NormStatistics::Running);
   NodeId leaky_relu(NodeId x, double slope = 0.01);
   NodeId relu(NodeId x) { return leaky_relu(x, 0); }
-  NodeId max_pool(NodeId x, const MaxPool& pool);
+  NodeId max_pool(NodeId x, const Pooling& pool);
   NodeId upsample(NodeId x, int64_t factor, bool align_corners = true);
   NodeId concat(const std::vector<NodeId>& inputs);
   // `side`: of x.
   NodeId dense(NodeId x, const std::string& name, int64_t side, int64_t out);
+  // An operation without weights, numbered.
+  NodeId add(const Operation& operation, std::vector<NodeId> inputs);
   // Adds any node; throws Error when its inputs do not exist or do not fit.
   NodeId add(Node node);
 
   const std::string& architecture() const { return architecture_; }
+  Initialisation initialisation() const { return initialisation_; }
+  int64_t dimensions() const { return dimensions_; }
   const std::vector<Node>& nodes() const { return nodes_; }
   const Node& node(NodeId id) const { return nodes_[static_cast<size_t>(id)]; }
   NodeId output() const { return static_cast<NodeId>(nodes_.size()) - 1; }
@@ -121,24 +86,44 @@ class Graph {
   double weight_count() const;
   // Convolutions, transposed ones included, and dense layers.
   int64_t layer_count() const;
-  // Height and width of the input must be a multiple of this, so that what goes down comes up again.
+  // The input's size must be a multiple of this along z, y and x, so that what goes down comes up again.
+  Axes size_multiples() const;
+  // Of these the largest.
   int64_t size_multiple() const;
-  // Multiplications and additions of these layers for one [1, C, height, width] input, forward.
-  double flops(int64_t height, int64_t width) const;
-  // Pixels around an output pixel that it depends on: the radius of the receptive field.
+  // Multiplications and additions of these layers for one [1, C, (depth,) height, width] input, forward.
+  double flops(int64_t height, int64_t width, int64_t depth = 1) const;
+  // Pixels around an output pixel that it depends on, along z, y and x: the radius of the receptive field.
+  Axes receptive_radii() const;
+  // Of these the largest.
   int64_t receptive_radius() const;
   // Whether a batch norm normalises by the statistics of the images at hand: the output for a part of an
   // image then depends on all of it.
   bool uses_batch_statistics() const;
 
+  // How weights begin does not matter.
+  bool operator==(const Graph& other) const {
+    return architecture_ == other.architecture_ && dimensions_ == other.dimensions_ && nodes_ == other.nodes_;
+  }
+
  private:
-  NodeId add_numbered(const char* kind, const Operation& operation, std::vector<NodeId> inputs);
+  // How many times smaller than the input's each output's sides are.
+  struct Scale {
+    std::array<double, 3> reduction{1, 1, 1};
+    bool image = true;  // false: behind a dense layer
+  };
+  Scale scale_of(const Node& node, const Facts& facts) const;
+
+  // Alike along all axes that there are.
+  Axes along_all(int64_t value, int64_t otherwise = 1) const {
+    return {dimensions_ == 3 ? value : otherwise, value, value};
+  }
 
   std::string architecture_;
+  Initialisation initialisation_;
+  int64_t dimensions_;
   std::vector<Node> nodes_;
   std::vector<int64_t> channels_;
-  // How many times smaller than the input's each output's sides are; 0: it is no image.
-  std::vector<double> reductions_;
+  std::vector<Scale> scales_;
 };
 
 std::string to_string(NormStatistics statistics);

@@ -5,10 +5,10 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/version.h>
-#include <lucivox/nn/ddnet.h>
 #include <lucivox/nn/import.h>
+#include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/pytorch_file.h>
-#include <lucivox/nn/tomogan.h>
 
 namespace lucivox {
 namespace {
@@ -25,7 +25,7 @@ NamedTensors with_plain_names(const NamedTensors& tensors) {
 
 Model imported(const Graph& graph, const IntensityMapping& intensity, const std::string& from) {
   return {
-      Network(graph, 0), intensity, graph.architecture() + "-imported", {{"imported_from", from}}, version()};
+      Weights(graph, 0), intensity, graph.architecture() + "-imported", {{"imported_from", from}}, version()};
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ Model import_pytorch(const std::filesystem::path& path) {
   }
   Model model =
       imported(ddnet({.growth = stem->second.size(0)}), {IntensityMapping::Kind::SliceMinMax}, from);
-  model.network.load_state(tensors);
+  model.weights.load_state(tensors);
   return model;
 }
 
@@ -57,7 +57,7 @@ Model import_tomogan(const NamedTensors& layers, const std::string& from) {
   const IntensityMapping as_they_are{
       .kind = IntensityMapping::Kind::Window, .low = 0, .high = 1, .units = Units::Unknown};
   Model model = imported(tomogan({.depth = layers[0].second.size(1)}), as_they_are, from);
-  const NamedTensors& mine = model.network.state();
+  const NamedTensors& mine = model.weights.state();
   if (layers.size() != mine.size())
     throw Error(fmt::format("{} holds no TomoGAN: {} arrays of weights instead of {}", from, layers.size(),
                             mine.size()),
@@ -71,7 +71,7 @@ Model import_tomogan(const NamedTensors& layers, const std::string& from) {
           hint);
     renamed.emplace_back(mine[i].first, layers[i].second);
   }
-  model.network.load_state(renamed);
+  model.weights.load_state(renamed);
   return model;
 }
 

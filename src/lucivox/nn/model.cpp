@@ -40,9 +40,9 @@ void save_model(const std::filesystem::path& path, const Model& model) {
                 {"intensity", to_json(model.intensity)},
                 {"border", to_json(model.border)},
                 {"training", model.training},
-                {"graph", to_json(model.network.graph())}};
+                {"graph", to_json(model.weights.graph())}};
   if (model.removed) about["removed"] = to_json(*model.removed);
-  write_safetensors(path, {model.network.state(), {{"format", "pt"}, {kKey, about.dump()}}});
+  write_safetensors(path, {model.weights.state(), {{"format", "pt"}, {kKey, about.dump()}}});
 }
 
 Model load_model(const std::filesystem::path& path) {
@@ -58,10 +58,10 @@ Model load_model(const std::filesystem::path& path) {
     const Graph graph = graph_from_json(about.at("graph"));
     require_as_many_weights(graph, file.tensors);
     Model model{
-        Network(graph, 0),    mapping_from_json(about.at("intensity")), about.at("name").get<std::string>(),
+        Weights(graph, 0),    mapping_from_json(about.at("intensity")), about.at("name").get<std::string>(),
         about.at("training"), about.at("version").get<std::string>(),   removed_from(about, graph)};
     if (about.contains("border")) model.border = border_from_json(about.at("border"));
-    model.network.load_state(file.tensors);
+    model.weights.load_state(file.tensors);
     return model;
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: its description is damaged ({})", path.string(), error.what()),

@@ -6,8 +6,8 @@
 
 #include <lucivox/image/border.h>
 #include <lucivox/image/intensity.h>
-#include <lucivox/nn/network.h>
 #include <lucivox/nn/shrinking.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 
@@ -15,7 +15,7 @@ namespace lucivox {
 // the graph, the intensity mapping, the border rule, the version, how it was trained and what was removed
 // from it. Any lucivox opens any model.
 struct Model {
-  Network network;
+  Weights weights;
   IntensityMapping intensity;
   std::string name;                                 // "ddnet-chest"; shown in derived images
   Json training;                                    // how it came to be: data, options, metrics

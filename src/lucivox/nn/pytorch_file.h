@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 

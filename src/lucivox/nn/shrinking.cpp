@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/overload.h>
 #include <lucivox/nn/shrinking.h>
 
 namespace lucivox {
@@ -65,27 +66,82 @@ int64_t count(const Channels& channels) {
 }
 
 Operation with_channels(const Operation& operation, int64_t in, int64_t out) {
-  if (const auto* conv = std::get_if<Convolution>(&operation)) {
-    Convolution smaller = *conv;
-    smaller.in = in;
-    smaller.out = out;
-    return smaller;
-  }
-  if (const auto* norm = std::get_if<BatchNorm>(&operation)) {
-    BatchNorm smaller = *norm;
-    smaller.channels = out;
-    return smaller;
-  }
-  return operation;
+  return std::visit(Overload{
+                        [&](Convolution op) -> Operation {
+                          op.in = in;
+                          op.out = out;
+                          return op;
+                        },
+                        [&](BatchNorm op) -> Operation {
+                          op.channels = out;
+                          return op;
+                        },
+                        [](const Weightless auto& op) -> Operation { return op; },
+                        [](const Input& op) -> Operation { return op; },
+                        [](const Softmax& op) -> Operation { return op; },
+                        [](const Concat& op) -> Operation { return op; },
+                        [](const Add& op) -> Operation { return op; },
+                        [](const Dense& op) -> Operation { return op; },
+                    },
+                    operation);
 }
+
+// The channels of a node's output that are left, from those of the nodes that it reads.
+class KeptChannels {
+ public:
+  KeptChannels(const Graph& dense, const KeptFilters& filters) : dense_(dense), filters_(filters) {}
+
+  std::vector<Channels> of_all_nodes() {
+    for (const Node& node : dense_.nodes()) {
+      node_ = &node;
+      kept_.push_back(std::visit(*this, node.operation));
+    }
+    return std::move(kept_);
+  }
+
+  Channels operator()(const Input& op) const { return all_of(op.channels); }
+  Channels operator()(const Convolution& op) const {
+    if (op.groups > 1) require_whole_inputs();
+    return op.groups == 1 ? kept_of(*node_, op, filters_) : all_of(op.out);
+  }
+  Channels operator()(const EachChannel auto&) const { return input(0); }
+  Channels operator()(const Softmax&) const {
+    require_whole_inputs();
+    return input(0);
+  }
+  Channels operator()(const Concat&) const { return joined(dense_, *node_, kept_); }
+  Channels operator()(const Add&) const {
+    for (size_t i = 1; i < node_->inputs.size(); ++i) {
+      if (input(i) != input(0))
+        throw Error(fmt::format("what '{}' adds would lose different channels", node_->name), kDamaged);
+    }
+    return input(0);
+  }
+  Channels operator()(const Dense& op) const {
+    require_whole_inputs();
+    return all_of(op.out);
+  }
+
+ private:
+  const Channels& input(size_t i) const { return kept_[static_cast<size_t>(node_->inputs[i])]; }
+  void require_whole_inputs() const {
+    if (count(input(0)) != dense_.channels(node_->inputs[0]))
+      throw Error(fmt::format("'{}' would lose a channel that it cannot do without", node_->name), kDamaged);
+  }
+
+  const Graph& dense_;
+  const KeptFilters& filters_;
+  const Node* node_ = nullptr;
+  std::vector<Channels> kept_;
+};
 
 // What is left of a weight along each of its dimensions; nothing where it keeps its length (taps).
 std::vector<const Channels*> kept_along(const Shrinking& s, const WeightSpec& spec) {
   const auto& kept = s.kept[static_cast<size_t>(spec.node)];
   const Node& node = s.dense.node(spec.node);
   std::vector<const Channels*> along(spec.shape.size(), nullptr);
-  if (std::holds_alternative<Dense>(node.operation)) return along;
   const auto* conv = std::get_if<Convolution>(&node.operation);
+  if (std::holds_alternative<Dense>(node.operation) || (conv != nullptr && conv->groups > 1)) return along;
   if (conv == nullptr || spec.shape.size() == 1) return {&kept};
   along[static_cast<size_t>(conv->filter_dimension())] = &kept;
   along[static_cast<size_t>(conv->channel_dimension())] = &s.kept[static_cast<size_t>(node.inputs[0])];
@@ -137,26 +193,18 @@ NamedTensors for_each_weight(const Shrinking& shrinking, const Graph& graph, con
   return changed;
 }
 
-Network with_state(const Graph& graph, const NamedTensors& state) {
-  Network network(graph, 0);
-  if (!state.empty()) network.to(state.front().second.options());
-  network.load_state(state);
-  return network;
+Weights with_state(const Graph& graph, const NamedTensors& state) {
+  Weights weights(graph, 0);
+  if (!state.empty()) weights.to(state.front().second.options());
+  weights.load_state(state);
+  return weights;
 }
 
 }  // namespace
 
 Shrinking shrinking_of(const Graph& dense, const KeptFilters& filters) {
   require_convolutions(dense, filters);
-  std::vector<Channels> kept;
-  for (NodeId id = 0; id <= dense.output(); ++id) {
-    const Node& node = dense.node(id);
-    const auto* conv = std::get_if<Convolution>(&node.operation);
-    const bool keeps_all = node.inputs.empty() || std::holds_alternative<Dense>(node.operation);
-    kept.push_back(conv != nullptr ? kept_of(node, *conv, filters)
-                   : keeps_all     ? all_of(dense.channels(id))
-                                   : joined(dense, node, kept));
-  }
+  std::vector<Channels> kept = KeptChannels(dense, filters).of_all_nodes();
   if (count(kept.back()) != dense.channels(dense.output()))
     throw Error("the network's output would lose a channel", kDamaged);
   return {dense, std::move(kept)};
@@ -164,9 +212,10 @@ Shrinking shrinking_of(const Graph& dense, const KeptFilters& filters) {
 
 Graph shrunk_graph(const Shrinking& shrinking) {
   const auto channels = [&](NodeId id) { return count(shrinking.kept[static_cast<size_t>(id)]); };
-  Graph graph(shrinking.dense.architecture());
-  for (NodeId id = 0; id <= shrinking.dense.output(); ++id) {
-    Node node = shrinking.dense.node(id);
+  const Graph& dense = shrinking.dense;
+  Graph graph(dense.architecture(), dense.initialisation(), dense.dimensions());
+  for (NodeId id = 0; id <= dense.output(); ++id) {
+    Node node = dense.node(id);
     const int64_t in = node.inputs.empty() ? 0 : channels(node.inputs[0]);
     node.operation = with_channels(node.operation, in, channels(id));
     graph.add(std::move(node));
@@ -184,11 +233,11 @@ NamedTensors expand(const Shrinking& shrinking, const NamedTensors& shrunk) {
   return for_each_weight(shrinking, shrunk_graph(shrinking), shrunk, put_back);
 }
 
-Network shrink(const Shrinking& shrinking, const Network& dense) {
+Weights shrink(const Shrinking& shrinking, const Weights& dense) {
   return with_state(shrunk_graph(shrinking), shrink(shrinking, dense.state()));
 }
 
-Network expand(const Shrinking& shrinking, const Network& shrunk) {
+Weights expand(const Shrinking& shrinking, const Weights& shrunk) {
   return with_state(shrinking.dense, expand(shrinking, shrunk.state()));
 }
 

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 
@@ -30,9 +30,9 @@ Graph shrunk_graph(const Shrinking& shrinking);
 NamedTensors shrink(const Shrinking& shrinking, const NamedTensors& dense);
 NamedTensors expand(const Shrinking& shrinking, const NamedTensors& shrunk);
 
-// The same for a network with its weights.
-Network shrink(const Shrinking& shrinking, const Network& dense);
-Network expand(const Shrinking& shrinking, const Network& shrunk);
+// The same for all of a network.
+Weights shrink(const Shrinking& shrinking, const Weights& dense);
+Weights expand(const Shrinking& shrinking, const Weights& shrunk);
 
 Json to_json(const Shrinking& shrinking);
 // Throws Error when the description is not a sound one: the file may come from anywhere.

@@ -77,14 +77,9 @@ TrainingSummary demo(const DemoOptions& options, const Console& console, const S
   simulate_ct_files({data / "train"}, scan, 0, kTraining, console, stop);
   simulate_ct_files({data / "held-out"}, scan, kTraining, kHeldOut, console, stop);
 
-  const TrainingJob job{Architecture::Ddnet,
-                        "ddnet-demo",
-                        configuration(data, options.seed),
-                        options.run,
-                        Start::Fresh,
-                        options.device,
-                        {},
-                        true};
+  const TrainingJob job{"ddnet",     "ddnet-demo", configuration(data, options.seed),
+                        options.run, Start::Fresh, options.device,
+                        {},          true};
   TrainingSummary summary = run_training(job, console, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");

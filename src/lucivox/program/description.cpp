@@ -5,9 +5,9 @@
 #include <fmt/ranges.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/folder.h>
-#include <lucivox/image/formats/open.h>
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/folder.h>
+#include <lucivox/formats/open.h>
+#include <lucivox/formats/projections.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/description.h>
 #include <lucivox/program/model_file.h>
@@ -39,7 +39,7 @@ Json describe_removed(const Graph& dense, const Graph& shrunk) {
 
 Json describe_model(const std::filesystem::path& path) {
   const Model model = load_model(model_file(path, Console{true}));
-  const Graph& graph = model.network.graph();
+  const Graph& graph = model.weights.graph();
   Json json = {{"model", model.name},
                {"architecture", graph.architecture()},
                {"layers", graph.layer_count()},

@@ -9,8 +9,8 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/version.h>
-#include <lucivox/image/formats/folder.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/folder.h>
+#include <lucivox/formats/open.h>
 #include <lucivox/infer/enhance.h>
 #include <lucivox/program/enhancement.h>
 #include <lucivox/program/image_files.h>
@@ -48,7 +48,7 @@ class UnitsCheck {
 std::unique_ptr<ImageSink> create_enhanced(const Model& model, const Output& out, ImageInfo info,
                                            std::optional<formats::Kind> kind) {
   const Derivation derivation{fmt::format("Enhanced by lucivox {} with model {} ({})", version(), model.name,
-                                          model.network.graph().architecture())};
+                                          model.weights.graph().architecture())};
   if (info.units == Units::Unknown) info.units = model.intensity.units;  // as which they were read
   return kind ? create(out.path, *kind, info, derivation, out.existing)
               : create(out.path, info, derivation, out.existing);
@@ -113,8 +113,9 @@ class StackSink final : public ImageSink {
   std::unique_ptr<ImageSink> image_;
 };
 
-void enhance_file(Model& model, const fs::path& in, const Output& out, std::optional<formats::Kind> kind,
-                  UnitsCheck& check, const Console& console, const StopToken& stop) {
+void enhance_file(const Model& model, const fs::path& in, const Output& out,
+                  std::optional<formats::Kind> kind, UnitsCheck& check, const Console& console,
+                  const StopToken& stop) {
   note_strays(in, console);
   const auto source = open(in);
   check(source->info(), in.string());
@@ -123,7 +124,7 @@ void enhance_file(Model& model, const fs::path& in, const Output& out, std::opti
   sink->commit();
 }
 
-void enhance_stack(Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
+void enhance_stack(const Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
                    const Console& console, const StopToken& stop) {
   Stack stack(in.path, in.images);
   check(stack.info(), in.path.string());
@@ -132,10 +133,10 @@ void enhance_stack(Model& model, const ImageFolder& in, const fs::path& out, Uni
   sink.commit();
 }
 
-void enhance_each(Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
+void enhance_each(const Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
                   const Console& console, const StopToken& stop) {
   const bool adjacent =
-      model.network.graph().channels(0) > 1 && open(in.images.front())->info().shape[0] == 1;
+      model.weights.graph().channels(0) > 1 && open(in.images.front())->info().shape[0] == 1;
   if (adjacent) return enhance_stack(model, in, out, check, console, stop);
   for (const fs::path& image : in.images)
     enhance_file(model, image, {out / image.filename()}, in.kind, check, console, stop);
@@ -143,7 +144,7 @@ void enhance_each(Model& model, const ImageFolder& in, const fs::path& out, Unit
 
 }  // namespace
 
-void enhance_files(Model& model, const fs::path& in, const Output& out, const Console& console,
+void enhance_files(const Model& model, const fs::path& in, const Output& out, const Console& console,
                    const StopToken& stop) {
   require_apart(out.path, files_of_image(in));
   UnitsCheck check(model, console);

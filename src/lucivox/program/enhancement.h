@@ -14,7 +14,7 @@ namespace lucivox {
 // reads adjacent slices a folder of images of one slice is one stack, in natural order of their names. Throws
 // Error, also (misuse) when `out` is not apart from `in` or may not be replaced; no file is left half-written
 // under its final name.
-void enhance_files(Model& model, const std::filesystem::path& in, const Output& out, const Console& console,
-                   const StopToken& stop);
+void enhance_files(const Model& model, const std::filesystem::path& in, const Output& out,
+                   const Console& console, const StopToken& stop);
 
 }  // namespace lucivox

@@ -6,7 +6,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/text.h>
-#include <lucivox/image/formats/folder.h>
+#include <lucivox/formats/folder.h>
 #include <lucivox/program/image_files.h>
 
 namespace fs = std::filesystem;

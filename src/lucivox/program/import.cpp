@@ -1,4 +1,4 @@
-#include <lucivox/image/formats/keras.h>
+#include <lucivox/formats/keras.h>
 #include <lucivox/nn/import.h>
 #include <lucivox/program/import.h>
 

@@ -58,20 +58,19 @@ PruneResult prune_model(const fs::path& in, const fs::path& out, const PruneJob&
         "give --criterion, such as filters-l1, or --shrink for a model that is sparse already");
   }
   Model model = load_dense(in);
-  const Masks masks = pruning_masks(model.network, job.pruning, job.seed);
-  PruneResult result{layer_sparsity(model.network, masks), size_of(model.network.graph()), {}};
-  apply_masks(masks, model.network);
+  const Masks masks = pruning_masks(model.weights, job.pruning, job.seed);
+  PruneResult result{layer_sparsity(model.weights, masks), size_of(model.weights.graph()), {}};
+  apply_masks(masks, model.weights);
   if (!masks.empty()) note_pruning(model.training, job);
-  if (job.shrink) model = shrink(model);
-  result.after = size_of(model.network.graph());
+  if (job.shrink) model = shrink(std::move(model));
+  result.after = size_of(model.weights.graph());
   save_model(out, model);
   return result;
 }
 
 void expand_model(const fs::path& in, const fs::path& out) {
   require_apart(out, {in});
-  const Model model = load_model(in);
-  save_model(out, expand(model));
+  save_model(out, expand(load_model(in)));
 }
 
 }  // namespace lucivox

@@ -11,7 +11,7 @@
 #include <lucivox/base/pipeline.h>
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 #include <lucivox/program/reconstruction.h>
 #include <lucivox/program/slab_store.h>
 #include <lucivox/tomo/preprocess/shift.h>

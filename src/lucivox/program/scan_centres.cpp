@@ -8,7 +8,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/projections.h>
+#include <lucivox/formats/projections.h>
 #include <lucivox/program/font.h>
 #include <lucivox/program/image_files.h>
 #include <lucivox/program/picture.h>

@@ -8,7 +8,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
-#include <lucivox/image/formats/open.h>
+#include <lucivox/formats/open.h>
 #include <lucivox/program/image_files.h>
 #include <lucivox/program/simulation.h>
 

@@ -6,7 +6,6 @@
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
-#include <lucivox/nn/ddnet.h>
 #include <lucivox/program/sweep.h>
 #include <lucivox/program/sweep_report.h>
 #include <lucivox/train/checkpoint.h>
@@ -76,10 +75,10 @@ std::vector<Point> sparsity_points(const Json& configuration) {
 }
 
 // Tells by an untrained network, before anything is computed, whether a point can be.
-bool possible(const Point& point, const Network& network, const Console& console) {
+bool possible(const Point& point, const Weights& weights, const Console& console) {
   try {
     const TrainOptions options = train_options_from_json(point.configuration.at("train"));
-    pruning_masks(network, options.sparsity.pruning, options.seed);
+    pruning_masks(weights, options.sparsity.pruning, options.seed);
     return true;
   } catch (const Error& error) {
     console.note(fmt::format("{} is left out: {}", point.name, error.what()));
@@ -87,11 +86,12 @@ bool possible(const Point& point, const Network& network, const Console& console
   }
 }
 
-std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Console& console) {
-  const Network network(ddnet({.growth = configuration.at("network").at("growth").get<int64_t>()}), 1);
+std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Graph& graph,
+                             const Console& console) {
+  const Weights weights(graph, 1);
   std::vector<Point> points =
       sweep == Sweep::Hybrid ? hybrid_points(configuration) : sparsity_points(configuration);
-  std::erase_if(points, [&](const Point& point) { return !possible(point, network, console); });
+  std::erase_if(points, [&](const Point& point) { return !possible(point, weights, console); });
   if (points.empty())
     throw Error::misuse("no run of this sweep is possible", "see the notes; set train.sparsity accordingly");
   points.push_back(dense_point(configuration));
@@ -191,14 +191,14 @@ Json sweep_configuration_of(const fs::path& folder) {
 }
 
 SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
-  const TrainingConfiguration parsed = training_configuration(job.architecture, job.configuration);
+  const TrainingConfiguration parsed = training_configuration(training_of(job.network), job.configuration);
   require_run_outside(job.run, parsed.files());
   const Json configuration = parsed.resolved();
   require_comparable(sweep, configuration);
   if (!open_division(parsed, Console{true}).validation)
     throw Error::misuse("a sweep compares runs by validation slices, and there are too few to hold some out",
                         "give more slices, or set data.validation to a folder with HQ/ and LQ/");
-  const std::vector<Point> points = points_of(sweep, configuration, console);
+  const std::vector<Point> points = points_of(sweep, configuration, parsed.graph(), console);
   claim_folder(sweep, job, configuration);
 
   Json results = Json::array();
@@ -206,8 +206,8 @@ SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& conso
   for (const Point& point : points) {
     console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
     const fs::path run = job.run / point.name;
-    if (!run_point({job.architecture, job.name, point.configuration, run, Start::Fresh, job.device, {}},
-                   before, console, stop))
+    if (!run_point({job.network, job.name, point.configuration, run, Start::Fresh, job.device, {}}, before,
+                   console, stop))
       return {};
     results.push_back(result_of(point, run));
     before = run;

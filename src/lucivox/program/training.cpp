@@ -35,7 +35,7 @@ Json summary_json(const Model& model, const TrainingConfiguration& configuration
   Json json = {{"lucivox", version()},
                {"finished", utc_now()},
                {"model", model.name},
-               {"parameters", model.network.graph().parameter_count()},
+               {"parameters", model.weights.graph().parameter_count()},
                {"sparsity", result.sparsity},
                {"steps", result.steps},
                {"training_seconds", result.seconds},
@@ -110,8 +110,8 @@ void take_best_weights(Model& model, const RunFolder& run, const TrainResult& re
     return;
   }
   Model best = load_model(run.best());
-  best.network.to(model.network.device());
-  model.network = std::move(best.network);
+  best.weights.to(model.weights.device());
+  model.weights = std::move(best.weights);
   model.removed = std::move(best.removed);
 }
 
@@ -126,9 +126,9 @@ void require_same_everywhere(const Ranks& ranks, const TrainingConfiguration& co
 
 // Whether every layer can be pruned so, told before dense epochs are spent. Over all layers at once it is the
 // trained weights that decide.
-void require_prunable(const Network& network, const TrainOptions& options) {
+void require_prunable(const Weights& weights, const TrainOptions& options) {
   const PruningOptions& pruning = options.sparsity.pruning;
-  if (pruning.criterion != "magnitude-global") pruning_masks(network, pruning, options.seed);
+  if (pruning.criterion != "magnitude-global") pruning_masks(weights, pruning, options.seed);
 }
 
 void tell_of_slow_precision(const std::string& precision, c10::Device device, const Console& console) {
@@ -151,35 +151,36 @@ void require_run_outside(const fs::path& run, const std::vector<fs::path>& input
 }
 
 TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
-  TrainingConfiguration configuration = training_configuration(job.architecture, job.configuration);
+  TrainingConfiguration configuration = training_configuration(training_of(job.network), job.configuration);
   require_run_outside(job.run, configuration.files());
   const auto [training, validation] = open_division(configuration, console);
 
   complete(configuration, *training, console);
-  Model model{Network(configuration.graph(), configuration.train.seed),
+  Model model{Weights(configuration.graph(), configuration.train.seed),
               configuration.intensity,
               job.name,
               {},
               version(),
               std::nullopt,
               border_in_use(configuration.train.margin)};
-  require_prunable(model.network, configuration.train);
+  require_prunable(model.weights, configuration.train);
   const c10::Device device = device_options(job.device).device();
   const c10::DeviceGuard here(device);
-  model.network.to(device);
+  model.weights.to(device);
+  Network network(model.weights.share());
   tell_of_slow_precision(configuration.train.precision, device, console);
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
   if (job.ranks.size() > 1) console.note(fmt::format("training in {} ranks", job.ranks.size()));
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
-                               model.network, console, job.ranks);
+                               network, console, job.ranks);
   const int64_t steps_per_epoch = task->steps_per_epoch();
   resolve_freezing(configuration, steps_per_epoch, job);
   warn_of_short_training(configuration.train.epochs * steps_per_epoch, training->count(), job, console);
   const Start start = begins_anew(job) ? Start::Fresh : job.start;
   RunFolder run = open_run(job, configuration.resolved());
-  const auto write_model = [&](const fs::path& path, const Network& network,
+  const auto write_model = [&](const fs::path& path, const Weights& weights,
                                const std::optional<Shrinking>& removed) {
-    save_model(path, Model{network,
+    save_model(path, Model{weights.share(),
                            model.intensity,
                            job.name,
                            {{"configuration", configuration.resolved()}},
@@ -189,9 +190,10 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   };
   TrainingSummary summary;
   summary.result =
-      train(model.network, *task, configuration.train, run, start, console, stop, job.ranks, write_model);
+      train(network, *task, configuration.train, run, start, console, stop, job.ranks, write_model);
   if (!summary.result.finished || !job.ranks.leads()) return summary;
 
+  model.weights = std::move(network.weights());
   model.removed = summary.result.removed;
   model.training = how_trained(configuration, summary.result);
   take_best_weights(model, run, summary.result);

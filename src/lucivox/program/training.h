@@ -13,10 +13,10 @@
 
 namespace lucivox {
 
-// What `train ddnet` and `train tomogan` are told.
+// What `train NETWORK` is told.
 struct TrainingJob {
-  Architecture architecture = Architecture::Ddnet;
-  std::string name = "ddnet";  // of the model
+  std::string network = "ddnet";  // of trainings()
+  std::string name = "ddnet";     // of the model
   Json configuration;
   std::filesystem::path run;
   Start start = Start::Fresh;

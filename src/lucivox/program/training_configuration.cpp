@@ -13,27 +13,6 @@ namespace {
 
 constexpr int64_t kCropMultiple = 16;  // a discriminator halves three times, and as many the generator
 
-template <typename... F>
-struct Overload : F... {
-  using F::operator()...;
-};
-template <typename... F>
-Overload(F...) -> Overload<F...>;
-
-std::variant<DdnetOptions, TomoganOptions> network_from(Architecture architecture, ConfigTable& table) {
-  if (architecture == Architecture::Ddnet) {
-    DdnetOptions ddnet;
-    table.read("growth", ddnet.growth);
-    std::string statistics = to_string(ddnet.statistics);
-    table.read("statistics", statistics);
-    ddnet.statistics = norm_statistics(statistics);
-    return ddnet;
-  }
-  TomoganOptions tomogan;
-  table.read("depth", tomogan.depth);
-  return tomogan;
-}
-
 // The whole range of the full-dose slices.
 IntensityMapping window_of(PairedSlices& training, const Console& console) {
   IntensityMapping window{.kind = IntensityMapping::Kind::Window,
@@ -64,9 +43,7 @@ int64_t fitting_crop(const PairedSlices& training, int64_t wanted) {
 }  // namespace
 
 Graph TrainingConfiguration::graph() const {
-  return std::visit(Overload{[](const DdnetOptions& options) { return ddnet(options); },
-                             [](const TomoganOptions& options) { return tomogan(options); }},
-                    network);
+  return kind->build(network);
 }
 
 std::vector<std::filesystem::path> TrainingConfiguration::files() const {
@@ -81,36 +58,26 @@ std::vector<std::filesystem::path> TrainingConfiguration::files() const {
 Json TrainingConfiguration::resolved() const {
   Json data = {{"train", train_data}};
   if (!validation_data.is_null()) data["validation"] = validation_data;
-  const Json of_network = std::visit(
-      Overload{[](const DdnetOptions& options) {
-                 return Json{{"growth", options.growth}, {"statistics", to_string(options.statistics)}};
-               },
-               [](const TomoganOptions& options) {
-                 return Json{{"depth", options.depth}};
-               }},
-      network);
   Json resolved = {
-      {"data", data}, {"network", of_network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+      {"data", data}, {"network", network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
   if (crop_open) resolved["train"].erase("crop");
   if (intensity_open) resolved.erase("intensity");
   return resolved;
 }
 
-TrainingConfiguration training_configuration(Architecture architecture, const Json& json) {
+TrainingConfiguration training_configuration(const Training& training, const Json& json) {
   TrainingConfiguration c;
   ConfigTable table(json, "configuration");
   ConfigTable data(table.table("data"), "data");
   data.read("train", c.train_data);
   data.read("validation", c.validation_data);
   data.finish();
-  ConfigTable network(table.table("network"), "network");
-  c.network = network_from(architecture, network);
-  network.finish();
+  c.kind = &network_kind(training.network);
+  c.network = c.kind->resolve(table.table("network"));
   const Json intensity = table.table("intensity"), train = table.table("train");
-  const bool tomogan = architecture == Architecture::Tomogan;
   c.intensity = mapping_from_json(intensity);
-  c.train = train_options_from_json(train, tomogan ? tomogan_training() : TrainOptions());
-  c.intensity_open = tomogan && intensity.empty();
+  c.train = train_options_from_json(train, training.defaults());
+  c.intensity_open = training.window_of_data && intensity.empty();
   c.crop_open = !train.contains("crop");
   table.finish();
   if (c.train_data.is_null())

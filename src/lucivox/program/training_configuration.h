@@ -2,33 +2,30 @@
 
 #include <filesystem>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/progress.h>
 #include <lucivox/image/intensity.h>
-#include <lucivox/nn/ddnet.h>
-#include <lucivox/nn/tomogan.h>
+#include <lucivox/program/trainings.h>
 #include <lucivox/train/options.h>
 #include <lucivox/train/pairs.h>
 
 namespace lucivox {
 
-enum class Architecture { Ddnet, Tomogan };
-
 // What a training run is told, in the tables
 //   data       train, validation: as open_pairs() takes them; without validation some slices of train are
 //              held out (hold_out in pairs.h), unless it is false
-//   network    DDNet's growth and statistics (of its batch norms), or TomoGAN's depth
+//   network    the options of the network, with nn/networks
 //   intensity  kind, low, high, units: how physical values become the network's numbers
 //   train      TrainOptions
 struct TrainingConfiguration {
   Json train_data, validation_data;
-  std::variant<DdnetOptions, TomoganOptions> network;
+  const NetworkKind* kind;
+  Json network;  // its options
   IntensityMapping intensity;
   TrainOptions train;
-  // What is not given and follows from the data: TomoGAN's window, and crops.
+  // What is not given and follows from the data: the window, and crops.
   bool intensity_open = false, crop_open = false;
 
   Graph graph() const;
@@ -39,7 +36,7 @@ struct TrainingConfiguration {
 };
 
 // Throws Error (misuse) for unknown keys and for what makes no sense.
-TrainingConfiguration training_configuration(Architecture architecture, const Json& json);
+TrainingConfiguration training_configuration(const Training& training, const Json& json);
 
 // Closes what is open: the window from the smallest to the largest value of the full-dose slices, in their
 // units, and crops of as many pixels as fit, if the default is too large. Throws Error as the slices do, and

@@ -1,5 +1,4 @@
-#include <ATen/ops/full.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/files.h>
@@ -68,13 +67,13 @@ std::vector<Judged> rows_of(const BeforeAfter& quality) {
   return rows;
 }
 
-BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run, const Console& console,
+BeforeAfter compare(const Model& model, PairedSlices& validation, const fs::path& run, const Console& console,
                     std::vector<ReportPicture>& pictures) {
   std::vector<Quality> before, after;
   TissueBias bias;
   create_folder(run / "pictures");
   const QualityWindow window = quality_window(model.intensity);
-  const int64_t depth = model.network.graph().channels(0);
+  const int64_t depth = model.weights.graph().channels(0);
   Progress progress(console, "enhancing", validation.count(), "slices");
   for (int64_t i = 0; i < validation.count(); ++i) {
     const SlicePair pair = validation.read(i);
@@ -96,11 +95,11 @@ BeforeAfter compare(Model& model, PairedSlices& validation, const fs::path& run,
 
 Judged judge_dense(const fs::path& path, PairedSlices& validation, c10::Device device) {
   Model model = load_model(path);
-  model.network.to(device);
+  model.weights.to(device);
   std::vector<Quality> all;
   for (int64_t i = 0; i < validation.count(); ++i) {
     const at::Tensor enhanced =
-        enhance_slice(model, low_slices(validation, i, model.network.graph().channels(0)));
+        enhance_slice(model, low_slices(validation, i, model.weights.graph().channels(0)));
     all.push_back(quality(enhanced, validation.read(i).full, quality_window(model.intensity)));
   }
   return {"dense network", mean(all)};
@@ -120,9 +119,9 @@ Judged judge_total_variation(PairedSlices& validation, const QualityWindow& wind
   return {"total variation", mean(all)};
 }
 
-Json constant_regions(Model& model) {
+Json constant_regions(const Model& model) {
   constexpr int64_t side = 128;
-  const int64_t depth = model.network.graph().channels(0);
+  const int64_t depth = model.weights.graph().channels(0);
   Json regions = Json::array();
   for (const double hu : {-1000.0, -850.0, -500.0, -100.0, 0.0, 50.0, 300.0, 1000.0, 2000.0}) {
     const at::Tensor enhanced = enhance_slice(model, at::full({depth, side, side}, hu, at::kFloat));

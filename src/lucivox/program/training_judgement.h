@@ -35,7 +35,7 @@ std::vector<Judged> rows_of(const BeforeAfter& quality);
 
 // Enhances every validation slice whole, as a user would, and pictures a few, in the run's folder `pictures`
 // and for its report.
-BeforeAfter compare(Model& model, PairedSlices& validation, const std::filesystem::path& run,
+BeforeAfter compare(const Model& model, PairedSlices& validation, const std::filesystem::path& run,
                     const Console& console, std::vector<ReportPicture>& pictures);
 // The dense network that a sparse run has pruned, on the same slices.
 Judged judge_dense(const std::filesystem::path& path, PairedSlices& validation, c10::Device device);
@@ -44,6 +44,6 @@ Judged judge_total_variation(PairedSlices& validation, const QualityWindow& wind
 
 // What the model of HU makes of slices of one value: [{"hu": that value, "error_hu": by how much the centre
 // moved, "uneven_hu": how far any pixel, those at the border included, is from the centre}].
-Json constant_regions(Model& model);
+Json constant_regions(const Model& model);
 
 }  // namespace lucivox

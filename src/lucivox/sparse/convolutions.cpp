@@ -21,7 +21,7 @@ std::vector<bool> last_convolutions(const Graph& graph) {
 
 }  // namespace
 
-std::vector<ConvolutionWeight> convolutions_of(const Network& network) {
+std::vector<ConvolutionWeight> convolutions_of(const Weights& network) {
   const std::vector<bool> last = last_convolutions(network.graph());
   std::vector<ConvolutionWeight> found;
   for (NodeId id = 0; id <= network.graph().output(); ++id) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 
@@ -17,7 +17,7 @@ struct ConvolutionWeight {
 };
 
 // All of them, in the order they are computed.
-std::vector<ConvolutionWeight> convolutions_of(const Network& network);
+std::vector<ConvolutionWeight> convolutions_of(const Weights& network);
 
 // How many of `total` things an amount of 0 .. 1 is, rounded to the nearest.
 int64_t share_of(double amount, int64_t total);

@@ -30,14 +30,14 @@ constexpr std::array<Target, 3> kTargets{{
     {"both", true, true},
 }};
 
-std::vector<ConvolutionWeight> targeted(const Network& network, const Target& target) {
+std::vector<ConvolutionWeight> targeted(const Weights& network, const Target& target) {
   std::vector<ConvolutionWeight> chosen = convolutions_of(network);
   std::erase_if(chosen, [&](const ConvolutionWeight& layer) { return !target.includes(layer); });
   return chosen;
 }
 
 struct Request {
-  const Network& network;
+  const Weights& network;
   const Target& target;
   double amount;
   uint64_t seed;
@@ -137,7 +137,7 @@ void check(const PruningOptions& options) {
   }
 }
 
-Masks pruning_masks(const Network& network, const PruningOptions& options, uint64_t seed) {
+Masks pruning_masks(const Weights& network, const PruningOptions& options, uint64_t seed) {
   check(options);
   const at::NoGradGuard no_grad;
   const Masks masks = criterion_of(options).masks({network, target_of(options), options.amount, seed});

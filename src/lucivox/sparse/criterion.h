@@ -33,6 +33,6 @@ void check(const PruningOptions& options);
 
 // The same network, options and seed give the same masks; the seed matters to "random" alone. Throws Error as
 // check() does, and when a layer would lose all its weights.
-Masks pruning_masks(const Network& network, const PruningOptions& options, uint64_t seed);
+Masks pruning_masks(const Weights& network, const PruningOptions& options, uint64_t seed);
 
 }  // namespace lucivox

@@ -16,7 +16,7 @@ at::Tensor masked(const ConvolutionWeight& layer, const Masks& masks) {
 
 }  // namespace
 
-std::vector<LayerSparsity> layer_sparsity(const Network& dense, const Masks& masks) {
+std::vector<LayerSparsity> layer_sparsity(const Weights& dense, const Masks& masks) {
   require_masks_fit(masks, dense);
   std::vector<LayerSparsity> facts;
   for (const ConvolutionWeight& layer : convolutions_of(dense)) {

@@ -18,6 +18,6 @@ struct LayerSparsity {
 
 // Of every convolution in the order they are computed; `dense` holds the weights before masks are applied.
 // Throws Error when the masks are of another network.
-std::vector<LayerSparsity> layer_sparsity(const Network& dense, const Masks& masks);
+std::vector<LayerSparsity> layer_sparsity(const Weights& dense, const Masks& masks);
 
 }  // namespace lucivox

@@ -7,7 +7,7 @@
 
 namespace lucivox {
 
-void apply_masks(const Masks& masks, const Network& network) {
+void apply_masks(const Masks& masks, const Weights& network) {
   const at::NoGradGuard no_grad;
   // where() and not a product: 0 * infinity would not be zero, and -1 * 0 would be -0
   for (const auto& [name, mask] : masks) {
@@ -16,7 +16,7 @@ void apply_masks(const Masks& masks, const Network& network) {
   }
 }
 
-void mask_gradients(const Masks& masks, const Network& network) {
+void mask_gradients(const Masks& masks, const Weights& network) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, mask] : masks) {
     at::Tensor& gradient = network.weight(name).mutable_grad();
@@ -24,7 +24,7 @@ void mask_gradients(const Masks& masks, const Network& network) {
   }
 }
 
-double sparsity(const Masks& masks, const Network& network) {
+double sparsity(const Masks& masks, const Weights& network) {
   double pruned = 0, all = 0;
   for (const auto& [name, weight] : network.parameters()) {
     if (weight.dim() == 4) all += static_cast<double>(weight.numel());
@@ -35,7 +35,7 @@ double sparsity(const Masks& masks, const Network& network) {
   return all > 0 ? pruned / all : 0;
 }
 
-void require_masks_fit(const Masks& masks, const Network& network) {
+void require_masks_fit(const Masks& masks, const Weights& network) {
   for (const auto& [name, mask] : masks) {
     const bool fits =
         network.weight(name).sizes() == mask.sizes() && ((mask == 0) | (mask == 1)).all().item<bool>();

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 
 namespace lucivox {
 
@@ -11,16 +11,16 @@ namespace lucivox {
 using Masks = NamedTensors;
 
 // Sets pruned weights to exactly zero.
-void apply_masks(const Masks& masks, const Network& network);
+void apply_masks(const Masks& masks, const Weights& network);
 
 // Removes pruned weights from the gradients, so that an optimiser whose moments are zero there never moves
 // them.
-void mask_gradients(const Masks& masks, const Network& network);
+void mask_gradients(const Masks& masks, const Weights& network);
 
 // The share of convolution weights that masks set to zero, 0 .. 1.
-double sparsity(const Masks& masks, const Network& network);
+double sparsity(const Masks& masks, const Weights& network);
 
 // Throws Error when a mask is of another network: name, shape, or values other than 0 and 1.
-void require_masks_fit(const Masks& masks, const Network& network);
+void require_masks_fit(const Masks& masks, const Weights& network);
 
 }  // namespace lucivox

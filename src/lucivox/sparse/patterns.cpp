@@ -28,8 +28,8 @@ std::vector<Tap> taps_from_corner(int64_t kernel) {
 }  // namespace
 
 at::Tensor corners_mask(const ConvolutionWeight& layer, double amount) {
-  const int64_t kernel = layer.convolution.kernel;
-  if (kernel == 1) return {};
+  const int64_t kernel = layer.convolution.side();
+  if (kernel == 1 || layer.weight.dim() != 4 || layer.weight.size(2) != kernel) return {};
   std::vector<Tap> pruned = taps_from_corner(kernel);
   pruned.resize(static_cast<size_t>(share_of(amount / 2, kernel * kernel)));
   at::Tensor mask = at::ones_like(layer.weight);
@@ -41,7 +41,7 @@ at::Tensor corners_mask(const ConvolutionWeight& layer, double amount) {
 }
 
 at::Tensor two_of_four_mask(const ConvolutionWeight& layer, double) {
-  if (layer.convolution.in % 4 != 0) return {};
+  if (layer.weight.size(layer.convolution.channel_dimension()) % 4 != 0) return {};
   const int64_t channels = layer.convolution.channel_dimension();
   // [..., in / 4, 4]
   const at::Tensor groups = layer.weight.abs().transpose(channels, -1).unflatten(-1, {-1, 4});

@@ -10,11 +10,11 @@ namespace lucivox {
 // filter reads nothing but zeros and has no bias, or a batch norm behind it has weight and bias zero. Values
 // are followed through activations, pooling, up-sampling and concatenations. The network's own channels, at
 // the input and at the output, stay, and one filter of every convolution.
-Shrinking removable_channels(const Network& network);
+Shrinking removable_channels(const Weights& network);
 
 // The model without its removable channels, and back with zeros at their places. shrink() gives the model as
 // it is when nothing can go. Throw Error when it is shrunk already, and when it is not.
-Model shrink(const Model& model);
-Model expand(const Model& model);
+Model shrink(Model model);
+Model expand(Model model);
 
 }  // namespace lucivox

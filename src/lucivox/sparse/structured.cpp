@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
+#include <lucivox/base/overload.h>
 #include <lucivox/sparse/convolutions.h>
 #include <lucivox/sparse/structured.h>
 
@@ -21,15 +22,26 @@ struct Readers {
 bool follow(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id,
             Readers& readers) {
   if (id == graph.output()) return false;
+  const auto passes = [&](NodeId next) { return follow(graph, consumers, next, readers); };
   for (const NodeId next : consumers[static_cast<size_t>(id)]) {
-    const Operation& op = graph.node(next).operation;
-    if (std::holds_alternative<Concat>(op)) return false;
-    if (std::holds_alternative<Convolution>(op)) {
-      readers.convolutions.push_back(next);
-      continue;
-    }
-    if (std::holds_alternative<BatchNorm>(op)) readers.norms.push_back(next);
-    if (!follow(graph, consumers, next, readers)) return false;
+    const bool free = std::visit(Overload{
+                                     [&](const Convolution& op) {
+                                       readers.convolutions.push_back(next);
+                                       return op.groups == 1;
+                                     },
+                                     [&](const BatchNorm&) {
+                                       readers.norms.push_back(next);
+                                       return passes(next);
+                                     },
+                                     [&](const Weightless auto&) { return passes(next); },
+                                     [](const Input&) { return false; },
+                                     [](const Softmax&) { return false; },
+                                     [](const Concat&) { return false; },
+                                     [](const Add&) { return false; },
+                                     [](const Dense&) { return false; },
+                                 },
+                                 graph.node(next).operation);
+    if (!free) return false;
   }
   return true;
 }
@@ -45,7 +57,7 @@ Slices slices_along(const ConvolutionWeight& layer, int64_t dimension) {
 }
 
 // What the channels of `maker` are judged by.
-std::vector<Slices> judged(const Network& network, const ConvolutionWeight& maker, const Readers& readers,
+std::vector<Slices> judged(const Weights& network, const ConvolutionWeight& maker, const Readers& readers,
                            Structure structure) {
   if (structure == Structure::Filters) return {slices_along(maker, maker.convolution.filter_dimension())};
   std::vector<Slices> all;
@@ -78,7 +90,7 @@ at::Tensor kept_channels(const std::vector<Slices>& slices, int norm, double amo
 
 class MaskBuilder {
  public:
-  explicit MaskBuilder(const Network& network) : network_(network) {}
+  explicit MaskBuilder(const Weights& network) : network_(network) {}
 
   // A channel's filter and bias, its place in the norms behind it and in the convolutions that read it.
   void prune(const ConvolutionWeight& maker, const Readers& readers, const at::Tensor& kept) {
@@ -108,13 +120,13 @@ class MaskBuilder {
     entry->second.mul_(kept.view(shape));
   }
 
-  const Network& network_;
+  const Weights& network_;
   std::map<std::string, at::Tensor> masks_;
 };
 
 }  // namespace
 
-Masks structured_masks(const Network& network, double amount, const StructuredOptions& options) {
+Masks structured_masks(const Weights& network, double amount, const StructuredOptions& options) {
   const at::NoGradGuard no_grad;
   const Graph& graph = network.graph();
   const auto consumers = graph.consumers();

@@ -26,6 +26,6 @@ struct StructuredOptions {
 // convolutions that read it, so that the network can be made smaller without changing its output. Channels
 // that join a concatenation (dense and long skips) or are the network's output are left alone. Throws Error
 // when a layer would be left without filters.
-Masks structured_masks(const Network& network, double amount, const StructuredOptions& options = {});
+Masks structured_masks(const Weights& network, double amount, const StructuredOptions& options = {});
 
 }  // namespace lucivox

@@ -18,7 +18,7 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
 
 }  // namespace
 
-Adam::Adam(const Network& network, double beta2) : parameters_(network.parameters()), beta2_(beta2) {
+Adam::Adam(const Weights& weights, double beta2) : parameters_(weights.parameters()), beta2_(beta2) {
   const at::NoGradGuard no_grad;
   for (const auto& [name, weight] : parameters_) {
     first_.push_back(at::zeros_like(weight));

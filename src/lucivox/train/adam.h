@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/mask.h>
 
@@ -10,7 +10,7 @@ namespace lucivox {
 class Adam {
  public:
   // `beta2` of its algorithm: second moments are of about the last 1 / (1 - beta2) steps.
-  explicit Adam(const Network& network, double beta2 = 0.999);
+  explicit Adam(const Weights& weights, double beta2 = 0.999);
 
   // For the steps to come. On the device, so that a captured step follows it.
   void set_learning_rate(double rate);

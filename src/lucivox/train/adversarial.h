@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 
 namespace lucivox {
 

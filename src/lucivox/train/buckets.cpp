@@ -12,8 +12,8 @@ constexpr int64_t kBucket = 1 << 18;  // numbers, 1 MB
 
 }  // namespace
 
-GradientBuckets::GradientBuckets(const Network& network, const Ranks& ranks) : ranks_(ranks) {
-  for (const auto& [name, weight] : network.parameters()) parameters_.push_back(weight);
+GradientBuckets::GradientBuckets(const Weights& weights, const Ranks& ranks) : ranks_(ranks) {
+  for (const auto& [name, weight] : weights.parameters()) parameters_.push_back(weight);
   bucket_of_.resize(parameters_.size());
   places_.resize(parameters_.size());
   int64_t filled = kBucket;

@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 #include <lucivox/train/ranks.h>
 
 namespace lucivox {
@@ -13,7 +13,7 @@ namespace lucivox {
 // distributed", VLDB 2020).
 class GradientBuckets {
  public:
-  GradientBuckets(const Network& network, const Ranks& ranks);
+  GradientBuckets(const Weights& weights, const Ranks& ranks);
   ~GradientBuckets();
   GradientBuckets(const GradientBuckets&) = delete;
   GradientBuckets& operator=(const GradientBuckets&) = delete;

@@ -63,7 +63,7 @@ auto of_file(const std::string& path, const Body& body) {
 }
 
 void load(const NamedTensors& all, const std::string& prefix, Learner& learner) {
-  learner.network.load_state(take(all, prefix + kWeightPrefix));
+  learner.network.weights().load_state(take(all, prefix + kWeightPrefix));
   learner.adam.load_state(take(all, prefix + kAdamPrefix));
   if (auto& scale = learner.step.scale()) scale->load_state(take(all, prefix + kScalePrefix));
 }
@@ -166,13 +166,13 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                       {"data", data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
   const auto& removed = checkpoint.removed;
-  const NamedTensors weights = learner.network.state(), moments = learner.adam.state();
+  const NamedTensors weights = learner.network.weights().state(), moments = learner.adam.state();
   put(file.tensors, kWeightPrefix, removed ? expand(*removed, weights) : weights);
   put(file.tensors, kAdamPrefix, removed ? expand_optimiser(*removed, moments) : moments);
   put(file.tensors, kMaskPrefix, checkpoint.masks);
   put_scale(file.tensors, "", learner);
   if (opponent != nullptr) {
-    put(file.tensors, std::string(kOpponentPrefix) + kWeightPrefix, opponent->network.state());
+    put(file.tensors, std::string(kOpponentPrefix) + kWeightPrefix, opponent->network.weights().state());
     put(file.tensors, std::string(kOpponentPrefix) + kAdamPrefix, opponent->adam.state());
     put_scale(file.tensors, kOpponentPrefix, *opponent);
   }
@@ -197,8 +197,9 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, 
                             take(file.tensors, kMaskPrefix),
                             removed_from(about.at("removed"), learner.network.graph()),
                             best_from(about.value("best", Json()))};
-      require_masks_fit(checkpoint.masks, learner.network);
-      for (auto& [name, mask] : checkpoint.masks) mask = mask.to(learner.network.weight(name).device());
+      const Weights& weights = learner.network.weights();
+      require_masks_fit(checkpoint.masks, weights);
+      for (auto& [name, mask] : checkpoint.masks) mask = mask.to(weights.device());
       load(file.tensors, "", learner);
       if (opponent != nullptr) load(file.tensors, kOpponentPrefix, *opponent);
       return checkpoint;

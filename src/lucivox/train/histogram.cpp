@@ -11,9 +11,9 @@ namespace {
 constexpr int64_t kBins = 81;  // an odd number, so that zero lies in the middle of one
 
 // [weights], of the convolutions that `masks` keep; float64 on the CPU.
-at::Tensor kept_weights(const Network& network, const Masks& masks) {
+at::Tensor kept_weights(const Weights& weights, const Masks& masks) {
   std::vector<at::Tensor> kept;
-  for (const auto& [name, weight] : network.parameters()) {
+  for (const auto& [name, weight] : weights.parameters()) {
     if (weight.dim() != 4) continue;
     const auto mask =
         std::find_if(masks.begin(), masks.end(), [&n = name](const auto& entry) { return entry.first == n; });
@@ -24,16 +24,16 @@ at::Tensor kept_weights(const Network& network, const Masks& masks) {
 
 }  // namespace
 
-WeightHistogram weight_histogram(const Network& network, const Masks& masks, double limit) {
+WeightHistogram weight_histogram(const Weights& weights, const Masks& masks, double limit) {
   const at::NoGradGuard no_grad;
   const at::Tensor counts =
-      at::histc(kept_weights(network, masks).clamp(-limit, limit), kBins, -limit, limit).to(at::kLong);
+      at::histc(kept_weights(weights, masks).clamp(-limit, limit), kBins, -limit, limit).to(at::kLong);
   return {limit, {counts.data_ptr<int64_t>(), counts.data_ptr<int64_t>() + kBins}};
 }
 
-double histogram_limit(const Network& network) {
+double histogram_limit(const Weights& weights) {
   const at::NoGradGuard no_grad;
-  return 4 * kept_weights(network, {}).std().item<double>();
+  return 4 * kept_weights(weights, {}).std().item<double>();
 }
 
 }  // namespace lucivox

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/nn/weights.h>
 #include <lucivox/sparse/mask.h>
 
 namespace lucivox {
@@ -15,9 +15,9 @@ struct WeightHistogram {
 };
 
 // Of the weights that `masks` keep; pruned ones are not counted.
-WeightHistogram weight_histogram(const Network& network, const Masks& masks, double limit);
+WeightHistogram weight_histogram(const Weights& weights, const Masks& masks, double limit);
 
 // Four standard deviations of all convolution weights: where a normal distribution has ended.
-double histogram_limit(const Network& network);
+double histogram_limit(const Weights& weights);
 
 }  // namespace lucivox

@@ -9,7 +9,7 @@
 #include <lucivox/base/files.h>
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/vgg.h>
+#include <lucivox/nn/networks/vgg.h>
 #include <lucivox/train/perception.h>
 
 namespace lucivox {
@@ -60,7 +60,7 @@ Perception::Perception(const PerceptualOptions& options, c10::Device device) : o
   const auto last = std::find_if(options.blocks.rbegin(), options.blocks.rend(), wanted);
   graphs.resize(static_cast<size_t>(options.blocks.rend() - last), Graph());
   for (const Graph& graph : graphs) {
-    Network block(graph, 0);
+    Weights block(graph, 0);
     try {
       block.load_state(weights_of(graph, weights));
     } catch (const Error& error) {
@@ -68,7 +68,7 @@ Perception::Perception(const PerceptualOptions& options, c10::Device device) : o
                   fmt::format("give the weights of {} under torchvision's names", options.network));
     }
     block.to(device);
-    blocks_.push_back(block.as_constants());
+    blocks_.emplace_back(block.constants());
   }
   // ImageNet's colours: red, green, blue in unit range, or blue, green, red in grey levels
   const bool keras = options.input == "keras";
@@ -80,7 +80,7 @@ Perception::Perception(const PerceptualOptions& options, c10::Device device) : o
 }
 
 void Perception::to(at::ScalarType type) {
-  for (Network& block : blocks_) block.to(block.state().front().second.options().dtype(type));
+  for (Network& block : blocks_) block.weights().to(block.weights().options().dtype(type));
   scale_ = scale_.to(type);
   shift_ = shift_.to(type);
 }

@@ -5,7 +5,7 @@
 
 #include <c10/core/Device.h>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 
 namespace lucivox {
 

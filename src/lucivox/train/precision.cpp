@@ -23,7 +23,7 @@ void require_precision(const std::string& name) {
 
 void compute_in(const std::string& precision, Network& network) {
   require_precision(precision);
-  const c10::Device device = network.state().front().second.device();
+  const c10::Device device = network.weights().state().front().second.device();
   if (device.is_cpu() && precision == "tf32")
     throw Error::misuse(fmt::format("{} needs a GPU", precision), "use --device cuda, or leave it out");
   at::globalContext().setAllowTF32CuDNN(precision == "tf32");

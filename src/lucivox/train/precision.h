@@ -7,7 +7,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 
 namespace lucivox {
 

@@ -63,9 +63,9 @@ TrainingStep::TrainingStep(Network& network, LossFunction loss, Adam& adam, cons
       held_(held),
       ranks_(ranks),
       normalizes_gradients_(options.normalize_gradients),
-      captures_steps_(options.capture && Capture::possible(network.device())),
-      loss_(at::zeros({}, network.device())) {
-  if (options.precision == "fp16") scale_.emplace(network.device());
+      captures_steps_(options.capture && Capture::possible(network.weights().device())),
+      loss_(at::zeros({}, network.weights().device())) {
+  if (options.precision == "fp16") scale_.emplace(network.weights().device());
   renew();
 }
 
@@ -73,11 +73,11 @@ void TrainingStep::renew() {
   capture_.reset();
   warm_ = 0;
   buckets_.reset();
-  if (ranks_.size() > 1) buckets_ = std::make_unique<GradientBuckets>(network_, ranks_);
+  if (ranks_.size() > 1) buckets_ = std::make_unique<GradientBuckets>(network_.weights(), ranks_);
 }
 
 double TrainingStep::run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate) {
-  const c10::DeviceGuard here(network_.device());
+  const c10::DeviceGuard here(network_.weights().device());
   adam_.set_learning_rate(learning_rate);
   captures_steps_ ? repeat(batch, mode) : compute(batch, mode);
   return loss_.item<double>();
@@ -90,7 +90,7 @@ void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {
   if (buckets_) buckets_->finish();
   std::vector<at::Tensor> gradients = adam_.gradients();
   if (scale_) scale_->unscale(gradients);
-  mask_gradients(held_, network_);
+  mask_gradients(held_, network_.weights());
   adam_.step(scale_ ? scale_->overflowed() : at::Tensor(),
              normalizes_gradients_ ? length_of(gradients) : at::Tensor());
   if (scale_) scale_->update();

@@ -9,7 +9,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/random.h>
-#include <lucivox/nn/tomogan.h>
+#include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/levels.h>
 #include <lucivox/train/loader.h>
@@ -29,7 +29,7 @@ constexpr double kBlind = 1e-3;
 
 Network discriminator_for(const TrainOptions& options, c10::Device device) {
   Network network(tomogan_discriminator(options.crop), derive_seed(options.seed, kDiscriminatorSeed));
-  network.to(device);
+  network.weights().to(device);
   return network;
 }
 
@@ -52,7 +52,7 @@ class Discriminator final : public Opponent {
         updates_(options.loss.discriminator_updates),
         margin_(options.margin),
         network_(discriminator_for(options, device)),
-        judge_(network_.as_constants()) {
+        judge_(network_.weights().constants()) {
     compute_in(options.precision, judge_);
   }
 
@@ -113,15 +113,15 @@ class Supervised final : public TrainingTask {
         levels_(options, intensity),
         multiple_(network.graph().size_multiple()),
         depth_(network.graph().channels(0)),
-        device_(network.device()),
+        device_(network.weights().device()),
         ranks_(ranks) {
     require_sound_batch();
     for (int64_t i = 0; i < training_.count(); ++i) require_large_enough(i);
-    if (options.loss.perceptual.wanted()) perception_.emplace(options.loss.perceptual, network.device());
+    if (options.loss.perceptual.wanted()) perception_.emplace(options.loss.perceptual, network.weights().device());
     loader_ =
-        open_loader({training, intensity, options, multiple_, network.device(), ranks, depth_}, console);
+        open_loader({training, intensity, options, multiple_, network.weights().device(), ranks, depth_}, console);
     if (options.loss.adversarial > 0)
-      discriminator_.emplace(*loader_, levels_, options, ranks, network.device());
+      discriminator_.emplace(*loader_, levels_, options, ranks, network.weights().device());
   }
 
   int64_t steps_per_epoch() const override {

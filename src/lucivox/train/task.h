@@ -6,7 +6,7 @@
 
 #include <lucivox/image/image.h>
 #include <lucivox/metrics/quality.h>
-#include <lucivox/nn/network.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/train/transfers.h>
 
 namespace lucivox {

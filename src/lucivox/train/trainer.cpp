@@ -81,7 +81,7 @@ class Trainer {
 
   TrainResult run(Start start) {
     begin(start);
-    forget_peak_memory(network_.device());
+    forget_peak_memory(network_.weights().device());
     sitting_ = last_save_ = Clock::now();
     earlier_seconds_ = state_.position.seconds;
     const bool had_ended = state_.position.epoch >= options_.epochs;
@@ -110,7 +110,7 @@ class Trainer {
   // How any network is computed here, whole or shrunk.
   void prepare(Network& network) {
     compute_in(options_.precision, network);
-    network.share_statistics({ranks_.size(), [this](const at::Tensor& values) { ranks_.sum(values); }});
+    network.share_statistics({ranks_.size(), [ranks = ranks_](const at::Tensor& values) { ranks.sum(values); }});
   }
 
   void meet(Opponent& opponent) {
@@ -189,7 +189,7 @@ class Trainer {
   StepEnd all_heard(const StepEnd& mine) const {
     if (ranks_.size() == 1) return mine;
     const at::Tensor sums =
-        at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.device());
+        at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.weights().device());
     ranks_.sum(sums);
     const auto count = static_cast<double>(ranks_.size());
     return {sums[0].item<double>() / count, sums[1].item<double>() / count, sums[2].item<double>() > 0};
@@ -292,35 +292,35 @@ class Trainer {
     state_.best = {state_.position.epoch, *validation_};
     const bool prunes_later = !state_.switched && options_.sparsity.pruning.criterion != "none";
     if (ranks_.leads() && write_model_)
-      write_model_(prunes_later ? run_.dense_best() : run_.best(), network_, state_.removed);
+      write_model_(prunes_later ? run_.dense_best() : run_.best(), network_.weights(), state_.removed);
   }
 
   // The smallest weights out, and the optimiser forgets them.
   void prune(double amount) {
     PruningOptions pruning = options_.sparsity.pruning;
     pruning.amount = amount;
-    const double limit = histogram_limit(network_);
-    const WeightHistogram before = weight_histogram(network_, state_.masks, limit);
+    const double limit = histogram_limit(network_.weights());
+    const WeightHistogram before = weight_histogram(network_.weights(), state_.masks, limit);
     state_.masks =
-        both(state_.masks, pruning_masks(network_, pruning, derive_seed(options_.seed, kPruningSeed)));
-    apply_masks(state_.masks, network_);
+        both(state_.masks, pruning_masks(network_.weights(), pruning, derive_seed(options_.seed, kPruningSeed)));
+    apply_masks(state_.masks, network_.weights());
     learner_.adam.apply(state_.masks);
     hold_masks();
     watch_.begin_phase();
-    const WeightHistogram after = weight_histogram(network_, state_.masks, limit);
+    const WeightHistogram after = weight_histogram(network_.weights(), state_.masks, limit);
     record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
   }
 
   // While the network is whole.
   void hold_masks() {
     learner_.held = state_.masks;
-    sparsity_ = sparsity(state_.masks, network_);
+    sparsity_ = sparsity(state_.masks, network_.weights());
     learner_.step.renew();
   }
 
   // After the last pruning: channels that are zero for good go, so that sparse epochs cost less.
   void shrink_network() {
-    Shrinking removed = removable_channels(network_);
+    Shrinking removed = removable_channels(network_.weights());
     if (shrunk_graph(removed).weight_count() == network_.graph().weight_count()) return;
     go_on_without(removed);
     state_.removed = std::move(removed);
@@ -330,9 +330,9 @@ class Trainer {
 
   void go_on_without(const Shrinking& removed) {
     const NamedTensors moments = shrink_optimiser(removed, learner_.adam.state());
-    network_ = shrink(removed, network_);
+    network_ = Network(shrink(removed, network_.weights()));
     prepare(network_);
-    learner_.adam = Adam(network_, options_.beta2);
+    learner_.adam = Adam(network_.weights(), options_.beta2);
     learner_.adam.load_state(moments);
     learner_.held = shrink(removed, state_.masks);
     std::erase_if(learner_.held,
@@ -413,7 +413,7 @@ class Trainer {
     Transfers moved = task_.moved();
     moved += learner_.step.moved();
     if (opponent_) moved += opponent_->step.moved();
-    Json line = {{"peak_memory", peak_memory(network_.device())},
+    Json line = {{"peak_memory", peak_memory(network_.weights().device())},
                  {"host_to_device", moved.host_to_device},
                  {"device_to_device", moved.device_to_device},
                  {"captures", learner_.step.captures() + (opponent_ ? opponent_->step.captures() : 0)}};
@@ -452,7 +452,7 @@ class Trainer {
             .steps = done(),
             .skipped = skipped(),
             .seconds = seconds(),
-            .peak_memory = peak_memory(network_.device()),
+            .peak_memory = peak_memory(network_.weights().device()),
             .validation = validation_,
             .baseline = baseline_,
             .best = state_.best};

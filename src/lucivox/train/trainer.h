@@ -30,8 +30,8 @@ struct TrainResult {
   std::optional<Best> best;              // of the last phase, kept in the run folder
 };
 
-// Writes the network as it is now, and what it was trained without, as a model.
-using ModelWriter = std::function<void(const std::filesystem::path& path, const Network& network,
+// Writes the weights as they are now, and what it was trained without, as a model.
+using ModelWriter = std::function<void(const std::filesystem::path& path, const Weights& weights,
                                        const std::optional<Shrinking>& removed)>;
 
 enum class Start { Fresh, Resume };

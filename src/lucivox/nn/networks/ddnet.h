@@ -1,0 +1,22 @@
+#pragma once
+
+#include <lucivox/nn/graph.h>
+
+namespace lucivox {
+
+// DDNet, the densenet and deconvolution network: Zhang et al., IEEE TMI 37(6), 2018, Fig. 2; as in
+// Chaturvedi et al. (Fig. 1). 45 layers and, with the default growth of 16, 566,451 parameters.
+// [N, 1, H, W] in, the same out; H and W multiples of 16. Weights carry the public reference's names.
+struct DdnetOptions {
+  int64_t growth = 16;
+  NormStatistics statistics = NormStatistics::Running;  // of its batch norms, in evaluation
+};
+
+// Throws Error (misuse) unless growth is in 1 .. 256.
+Graph ddnet(const DdnetOptions& options = {});
+
+// As configuration files have them. Throws Error (misuse) for unknown keys.
+DdnetOptions ddnet_options(const Json& json);
+Json to_json(const DdnetOptions& options);
+
+}  // namespace lucivox

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include <lucivox/nn/networks/table.h>
+#include <lucivox/train/options.h>
+
+namespace lucivox {
+
+// What can be trained: a network with how it is trained unless told otherwise.
+struct Training {
+  const char* network;  // of network_kinds()
+  const char* what;     // for --help
+  TrainOptions (*defaults)();
+  bool
+      window_of_data;  // whether values are mapped by the range of the slices where nothing is said, or in HU
+  bool sweeps;         // whether `--sweep` compares ways to prune it
+};
+
+std::span<const Training> trainings();
+// Throws Error (misuse) when the network is none of them.
+const Training& training_of(const std::string& network);
+
+}  // namespace lucivox
