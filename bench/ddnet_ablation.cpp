@@ -38,7 +38,7 @@ namespace lucivox::bench {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-constexpr Console kQuiet{true};
+Reporter& kQuiet = silence();
 
 struct Setting {
   std::string name;                      // of the side; it writes NAME.json
@@ -48,7 +48,7 @@ struct Setting {
   int64_t slices = 0, size = 0;          // that "prepare" makes of them
   std::string network = "dense";         // "masked": half of the filters pruned, "shrunk": and gone
   int64_t checked_steps = 3, steps = 1;  // of "check", and of one "step"
-  TrainOptions train;
+  SupervisedOptions train;
 };
 
 Setting setting_from(const std::string& text) {
@@ -63,7 +63,7 @@ Setting setting_from(const std::string& text) {
   table.read("network", s.network);
   table.read("checked_steps", s.checked_steps);
   table.read("steps", s.steps);
-  s.train = train_options_from_json(table.table("train"));
+  s.train = supervised_options_from_json(table.table("train"));
   table.finish();
   if (s.device == "cuda" && !torch::cuda::is_available())
     throw Error::misuse("this build or this machine has no CUDA", "leave out --device cuda");

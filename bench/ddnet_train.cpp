@@ -9,8 +9,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn_like.h>
 
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/exec/network.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/safetensors.h>
 #include <lucivox/train/adam.h>
 #include <lucivox/train/loss.h>

@@ -20,7 +20,7 @@ namespace lucivox::bench {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-constexpr Console kQuiet{true};
+Reporter& kQuiet = silence();
 constexpr int64_t kBatch = 2, kSize = 176;  // MS-SSIM halves four times and needs 11 pixels then
 
 at::TensorOptions exact() {
@@ -84,7 +84,7 @@ std::vector<const char*> stagings(c10::Device device) {
 }
 
 Findings loaders(c10::Device device) {
-  TrainOptions options;
+  SupervisedOptions options;
   options.batch = kBatch;
   options.crop = 64;
   const auto pairs = noise_slices(4);
@@ -122,7 +122,7 @@ at::Tensor all_weights(const Network& network) {
 }
 
 Beginning beginning(c10::Device device, const std::string& precision, const char* staging, bool capture) {
-  TrainOptions options;
+  SupervisedOptions options;
   options.batch = kBatch;
   options.crop = 0;
   options.margin = 0;

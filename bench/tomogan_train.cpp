@@ -14,8 +14,8 @@
 #include <lucivox/train/adam.h>
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/loss.h>
-#include <lucivox/train/options.h>
 #include <lucivox/train/perception.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox::bench {
 namespace {
@@ -53,7 +53,7 @@ class Side {
       : options_(options),
         generator_(tomogan(), generator, noisy.options()),
         discriminator_(tomogan_discriminator(clean.size(2)), discriminator, noisy.options()),
-        judge_(discriminator_.Network(network.weights().constants())),
+        judge_(discriminator_.network.weights().constants()),
         perception_(options.perceptual, at::kCPU),
         noisy_(std::move(noisy)),
         clean_(std::move(clean)) {

@@ -8,8 +8,8 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 
 namespace fs = std::filesystem;
 
@@ -19,7 +19,7 @@ namespace {
 class BadInput : public ::testing::Test {
  protected:
   void SetUp() override {
-    save_model(model(), {Network(ddnet({.growth = 2}), 1), {}, "m", {}, "0"});
+    save_model(model(), {Weights(ddnet({.growth = 2}), 1), {}, "m", {}, "0"});
     write_pairs(folder_ / "data", 2, 32);
   }
 

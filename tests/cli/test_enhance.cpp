@@ -11,8 +11,8 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 
 namespace fs = std::filesystem;
 
@@ -204,8 +204,8 @@ TEST(InfoCommand, DescribesAFolderOfImages) {
   const Json json = Json::parse(outcome.out);
   EXPECT_EQ(json.at("format"), "TIFF");
   EXPECT_EQ(json.at("images"), 3);
-  EXPECT_EQ(json.at("left out"), Json::array({"notes.txt"}));
-  EXPECT_EQ(json.at("first image").at("shape z y x"), Json::array({1, 32, 32}));
+  EXPECT_EQ(json.at("left_out"), Json::array({"notes.txt"}));
+  EXPECT_EQ(json.at("first_image").at("shape_zyx"), Json::array({1, 32, 32}));
   const Outcome empty = run_command({"info", (folder / "data").string()});
   EXPECT_TRUE(is_clear_error(empty)) << empty.error;
 }
@@ -215,7 +215,7 @@ TEST(ImportCommand, MakesAModelOfThePublicWeights) {
   const Outcome outcome =
       run_command({"import", LUCIVOX_GOLDEN "/ddnet.pt", (folder / "m.safetensors").string()});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().parameter_count(), 566'451);
+  EXPECT_EQ(load_model(folder / "m.safetensors").weights.graph().parameter_count(), 566'451);
 }
 
 TEST(ImportCommand, MakesAModelOfKerasGeneratorWeights) {
@@ -223,7 +223,7 @@ TEST(ImportCommand, MakesAModelOfKerasGeneratorWeights) {
   const std::string model = (folder / "m.safetensors").string();
   const Outcome outcome = run_command({"import", LUCIVOX_GOLDEN "/tomogan_keras.h5", model});
   ASSERT_EQ(outcome.code, 0) << outcome.error;
-  EXPECT_EQ(load_model(folder / "m.safetensors").network.graph().architecture(), "tomogan");
+  EXPECT_EQ(load_model(folder / "m.safetensors").weights.graph().architecture(), "tomogan");
   write_image(folder / "noisy.tif", torch::rand({3, 24, 40}));
   const Outcome enhanced =
       run_command({"enhance", model, (folder / "noisy.tif").string(), (folder / "clean.tif").string()});

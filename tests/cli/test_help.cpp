@@ -57,8 +57,8 @@ TEST(Info, DescribesAScan) {
   EXPECT_EQ(json.at("columns"), 5);
   EXPECT_EQ(json.at("flats"), 2);
   EXPECT_EQ(json.at("darks"), 0);
-  EXPECT_EQ(json.at("angles first last, degrees"), Json({0.0, 90.0}));
-  EXPECT_EQ(json.at("pixel, mm"), 0.5);
+  EXPECT_EQ(json.at("first_and_last_angle_degrees"), Json({0.0, 90.0}));
+  EXPECT_EQ(json.at("pixel_mm"), 0.5);
 }
 
 }  // namespace

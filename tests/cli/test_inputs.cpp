@@ -10,8 +10,8 @@
 
 #include <lucivox/base/files.h>
 #include <lucivox/formats/projections.h>
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 
 namespace fs = std::filesystem;
 

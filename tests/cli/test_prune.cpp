@@ -10,8 +10,8 @@
 #include <torch/types.h>
 
 #include <lucivox/base/files.h>
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/model.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/networks/tomogan.h>
 
 namespace fs = std::filesystem;
@@ -75,7 +75,7 @@ class PruneCommand : public ::testing::Test {
 
 // Any network of the project: the generator of TomoGAN, too.
 TEST_F(PruneCommand, TakesTomogan) {
-  save_model(path("tomogan"), {Network(tomogan(), 1), {}, "t", {}, "0"});
+  save_model(path("tomogan"), {Weights(tomogan(), 1), {}, "t", {}, "0"});
   const Outcome sparse = prune("tomogan", "sparse", {"--criterion", "magnitude", "--json"});
   ASSERT_EQ(sparse.code, 0) << sparse.error;
   const Json json = Json::parse(sparse.out);
@@ -141,7 +141,7 @@ TEST_F(PruneCommand, ShrinksWhatIsSparseAlready) {
   EXPECT_LT(load_model(path("small")).weights.graph().parameter_count(),
             load_model(path("sparse")).weights.graph().parameter_count());
   const Json info = Json::parse(run_command({"info", "--json", path("small").string()}).out);
-  EXPECT_EQ(info.at("removed").at("dense parameters"), ddnet({.growth = 4}).parameter_count());
+  EXPECT_EQ(info.at("removed").at("dense_parameters"), ddnet({.growth = 4}).parameter_count());
   EXPECT_GT(info.at("removed").at("filters"), 0);
   EXPECT_EQ(info.at("training").at("pruned"), true) << "as its removed filters say";
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ crop = 32
 
   std::vector<double> losses(const std::string& run) const {
     std::vector<double> all;
-    for (const Json& line : RunFolder::metrics_of(folder_ / run))
+    for (const Json& line : run_lines(folder_ / run))
       if (line.at("kind") == "step") all.push_back(line.at("loss").get<double>());
     return all;
   }

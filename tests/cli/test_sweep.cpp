@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -82,7 +83,7 @@ dense_epochs = 3
 
   // All that a run recorded, but for how long it took.
   std::vector<Json> record(const std::string& run) const {
-    std::vector<Json> lines = RunFolder::metrics_of(folder_ / run);
+    std::vector<Json> lines = run_lines(folder_ / run);
     for (Json& line : lines) {
       for (const char* key : {"seconds", "machine"}) line.erase(key);
     }

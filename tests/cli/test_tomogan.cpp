@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -80,7 +81,7 @@ TEST_F(TomoganCommand, TrainsResumesAndEnhances) {
       run_command({"enhance", model, (folder_ / "slices").string(), (folder_ / "no").string()})));
   const Json info = Json::parse(run_command({"info", model, "--json"}).out);
   EXPECT_EQ(info.at("architecture"), "tomogan");
-  EXPECT_EQ(info.at("slices read for one"), 3);
+  EXPECT_EQ(info.at("input_slices"), 3);
 }
 
 // Two HDF5 files with the data set "images" each, as the public code has them.
@@ -130,7 +131,7 @@ TEST_F(TomoganHdf5, RefusesWhatIsNoPair) {
 // By the features of VGG-19's first block, whose weights a user brings.
 TEST_F(TomoganCommand, LearnsByFeatures) {
   const auto first_loss = [&](const std::string& run) {
-    const std::vector<Json> metrics = RunFolder::metrics_of(folder_ / run);
+    const std::vector<Json> metrics = run_lines(folder_ / run);
     const auto step = std::find_if(metrics.begin(), metrics.end(),
                                    [](const Json& line) { return line.at("kind") == "step"; });
     return step->at("loss").get<double>();

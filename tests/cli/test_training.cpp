@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <tests/cli/command.h>
 #include <tests/cli/images.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -150,7 +151,7 @@ TEST_F(TrainCommand, ResumesAtTheBeginningWhenKilledBeforeTheFirstCheckpoint) {
   const Outcome resumed = run_command(train("killed", {"--resume"}));
   ASSERT_EQ(resumed.code, 0) << resumed.error;
   expect_same_model("killed", straight());
-  EXPECT_EQ(RunFolder::metrics_of(folder_ / "killed").size(), RunFolder::metrics_of(straight()).size());
+  EXPECT_EQ(run_lines(folder_ / "killed").size(), run_lines(straight()).size());
 }
 
 // Of programs that this one starts.
@@ -238,7 +239,7 @@ TEST_F(TrainCommand, TellsHowItGoesAndKeepsTheBestWeights) {
   EXPECT_NE(outcome.error.find("warning: this training has 60 steps on 6 slices"), std::string::npos);
   int64_t best = 0;
   double smallest = INFINITY, last = 0;
-  for (const Json& line : RunFolder::metrics_of(folder_ / "run")) {
+  for (const Json& line : run_lines(folder_ / "run")) {
     if (line.at("kind") != "epoch" || line.at("phase") != "sparse") continue;
     last = line.at("validation").at("rmse").get<double>();
     if (last < smallest) best = line.at("epoch").get<int64_t>() + 1;

@@ -54,7 +54,7 @@ Pass pass(const Graph& graph, at::ScalarType type, Mode mode, const at::Tensor& 
 }
 
 void expect_same(const Graph& graph, Mode mode, const at::Tensor& x) {
-  ASSERT_TRUE(as_layers(graph));
+  ASSERT_EQ(as_layers(graph).obstacle, "");
   const at::Tensor dy =
       torch::randn_like(Network(graph, 3).forward(x.to(at::kFloat), Mode::Evaluation), at::kDouble).detach();
   const Pass mine = pass(graph, at::kFloat, mode, x, dy), truth = pass(graph, at::kDouble, mode, x, dy);
@@ -85,7 +85,7 @@ TEST(Layers, OfTomoganAreTheNetworkInFloat64) {
   expect_same(tomogan({.depth = 3}), Mode::Training, torch::rand({2, 3, 24, 40}, at::kDouble));
   const Graph discriminator = tomogan_discriminator(24);
   expect_same(discriminator, Mode::Training, torch::rand({3, 1, 24, 24}, at::kDouble));
-  EXPECT_LT(as_layers(discriminator)->body.output(), discriminator.output());
+  EXPECT_LT(as_layers(discriminator).layers->body.output(), discriminator.output());
 }
 
 // As constants, weights get no gradient and what is read gets the same.
@@ -106,7 +106,7 @@ TEST(Layers, OfConstantsPassGradientsOn) {
 
 TEST(Layers, OfDdnetLieInOneBufferADenseBlock) {
   const Graph graph = ddnet();
-  const auto layers = as_layers(graph);
+  const auto layers = as_layers(graph).layers;
   ASSERT_TRUE(layers);
   EXPECT_EQ(std::count(layers->buffer_channels.begin(), layers->buffer_channels.end(), 80), 4);
   // the skips lie beside what comes up from below
@@ -127,15 +127,15 @@ TEST(Layers, DoNotDependOnTheNumberOfThreads) {
     EXPECT_TRUE(at::equal(one.gradients[i].second, two.gradients[i].second)) << one.gradients[i].first;
 }
 
-// What the layers cannot say is left to libtorch, and still computed.
+// What the layers cannot say is left to libtorch, still computed, and named.
 TEST(Layers, LeaveOtherGraphsAlone) {
   Graph alone;
   alone.batch_norm(alone.convolution(alone.input(1), "c", 2, 3), "n");
-  EXPECT_FALSE(as_layers(alone));
+  EXPECT_EQ(as_layers(alone).obstacle, "node 'n' is a batch norm without a convolution behind it");
   Graph twice;
   const NodeId c = twice.convolution(twice.input(1), "c", 2, 3);
   twice.concat({c, c});
-  EXPECT_FALSE(as_layers(twice));
+  EXPECT_EQ(as_layers(twice).obstacle, "node 'c' is joined more than once, or normalised");
   Network network(twice, 1);
   EXPECT_EQ(network.forward(torch::rand({1, 1, 8, 8}), Mode::Training).size(1), 4);
 }

@@ -3,10 +3,10 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <tests/error_of.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
-#include <lucivox/base/error.h>
 #include <lucivox/formats/open.h>
 #include <lucivox/image/image.h>
 
@@ -66,19 +66,6 @@ inline void expect_regions_agree(ImageSource& source) {
   const Region box{{info.shape[0] - 1, 1, 2}, {1, info.shape[1] - 2, info.shape[2] - 3}};
   EXPECT_TRUE(at::equal(source.read(box),
                         all.narrow(0, box.begin[0], 1).narrow(1, 1, box.size[1]).narrow(2, 2, box.size[2])));
-}
-
-// The message of the Error that `body` throws; a failure when it throws none.
-template <typename Body>
-std::string error_of(const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    EXPECT_FALSE(error.hint().empty()) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return {};
 }
 
 }  // namespace lucivox::testing

@@ -191,6 +191,8 @@ TEST_F(ScannerSeries, WithAScaleForEachSliceIsReadAndWrittenWithEachItsOwn) {
   const auto source = open(series);
   EXPECT_TRUE(at::equal(source->read(whole(info)), expected));
   EXPECT_EQ(source->info().scalar, Scalar::Float32);  // no single slope describes all
+  EXPECT_THAT(error_of([&] { source->read_stored(whole(source->info())); }),
+              HasSubstr("slices with rescale slopes of their own"));
   save(folder / "out", source->info(), expected, {"Enhanced"});
   EXPECT_TRUE(at::equal(load(folder / "out"), expected));
   EXPECT_EQ(text_of(folder / "out/slice_0002.dcm", tag::slope()), "2");

@@ -96,7 +96,7 @@ TEST(Hdf5, KeepsTheSizeOfAVoxelAndUnits) {
   const auto source = open(folder / "a.h5");
   EXPECT_EQ(source->info().spacing_mm, info.spacing_mm);
   EXPECT_EQ(source->info().units, Units::HU);
-  EXPECT_EQ(source->info().header.at("data set"), "/images");
+  EXPECT_EQ(source->info().header.at("data_set"), "/images");
 }
 
 TEST(Hdf5, ThatPromisesMoreThanWasWrittenIsRefused) {

@@ -29,13 +29,36 @@ TEST(Volumes, KeepEveryScalarType) {
   info.shape = {2, 3, 4};
   const at::Tensor values = counting(info, 0, 5);  // 0 .. 115: in the range of all types
   for (const char* name : {"a.nii", "a.nrrd", "a.mha", "a.tif", "a.h5"}) {
-    for (const Scalar scalar : {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32,
-                                Scalar::Int32, Scalar::Float32, Scalar::Float64}) {
+    for (const Scalar scalar :
+         {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32, Scalar::Int32,
+          Scalar::UInt64, Scalar::Int64, Scalar::Float32, Scalar::Float64}) {
       info.scalar = scalar;
       save(folder / name, info, values);
       EXPECT_EQ(open(folder / name)->info().scalar, scalar) << name;
       EXPECT_TRUE(at::equal(load(folder / name), values)) << name << " " << to_string(scalar);
     }
+  }
+}
+
+// Labels of 64 bits as they are: float64 would round the larger ones.
+TEST(Volumes, KeepLabelsExactly) {
+  const TemporaryFolder folder;
+  ImageInfo info;
+  info.shape = {2, 3, 4};
+  info.scalar = Scalar::Int64;
+  const at::Tensor labels = (int64_t{1} << 60) + torch::arange(24).reshape({2, 3, 4});
+  const Region box{{1, 1, 1}, {1, 2, 3}};
+  for (const char* name : {"a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.tif", "a.h5"}) {
+    const auto sink = create(folder / name, info);
+    sink->write_stored(slice(info, 1), labels.narrow(0, 1, 1));
+    sink->write_stored(slice(info, 0), labels.narrow(0, 0, 1));
+    EXPECT_THAT(error_of([&] { sink->write_stored(slice(info, 0), labels.narrow(0, 0, 1).to(at::kInt)); }),
+                HasSubstr("stores int64, not Int"));
+    sink->commit();
+    const auto source = open(folder / name);
+    EXPECT_TRUE(at::equal(source->read_stored(whole(info)), labels)) << name;
+    EXPECT_TRUE(at::equal(source->read_stored(box), labels.narrow(0, 1, 1).narrow(1, 1, 2).narrow(2, 1, 3)))
+        << name;
   }
 }
 

@@ -7,7 +7,7 @@
 namespace lucivox {
 
 // A sink that keeps what is written; NaN where nothing was.
-class MemorySink : public ImageSink {
+class MemorySink : public VoxelSink {
  public:
   explicit MemorySink(const std::array<int64_t, 3>& shape)
       : values(torch::full(at::IntArrayRef(shape), NAN)) {}
@@ -18,7 +18,7 @@ class MemorySink : public ImageSink {
       to = to.narrow(static_cast<int64_t>(axis), region.begin[axis], region.size[axis]);
     to.copy_(part);
   }
-  void commit() override {}
+  void write_stored(const Region& region, const at::Tensor& part) override { write(region, part); }
 
   at::Tensor values;
 };

@@ -11,7 +11,7 @@
 namespace lucivox {
 namespace {
 
-const Console kQuiet{true};
+Reporter& kQuiet = silence();
 
 // A network that gives its input back: one convolution of weight 1.
 Model identity_model() {

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <set>
+
 #include <gtest/gtest.h>
 #include <tests/infer/memory_sink.h>
 #include <torch/types.h>
@@ -8,15 +11,11 @@
 namespace lucivox {
 namespace {
 
-const Console kSilent{true};
+Reporter& kSilent = silence();
 
-at::Tensor inner(const at::Tensor& input, const Tile& tile) {
-  at::Tensor part = input;
-  for (size_t axis = 0; axis < 3; ++axis) {
-    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis],
-                       tile.output.size[axis]);
-  }
-  return part;
+// As it is given, and without its halo.
+at::Tensor same(const at::Tensor& input) {
+  return input;
 }
 
 // Whatever the tiling, doing nothing must give the volume back.
@@ -27,7 +26,8 @@ TEST(Tiles, IdentityGivesTheVolumeBack) {
          {Tiling{{1, 4, 4}, {0, 2, 3}}, Tiling{{2, 16, 5}, {1, 0, 9}}, Tiling{{9, 99, 99}, {1, 1, 1}}}) {
       const auto source = memory_source(volume);
       MemorySink sink(shape);
-      run_tiles(*source, sink, tiling, inner, kSilent, {});
+      AllTiles every;
+      run_tiles(*source, sink, tiling, every, same, kSilent, {});
       EXPECT_TRUE(at::equal(sink.values, volume));
     }
   }
@@ -42,18 +42,79 @@ TEST(Tiles, HaloIsMadeOfRealNeighbours) {
   };
   const auto source = memory_source(volume);
   MemorySink sink({1, 20, 23});
-  run_tiles(*source, sink, {{1, 8, 8}, {0, 1, 1}},
-            [&](const at::Tensor& in, const Tile& tile) { return inner(filter(in), tile); }, kSilent, {});
+  AllTiles every;
+  run_tiles(*source, sink, {{1, 8, 8}, {0, 1, 1}}, every, filter, kSilent, {});
   EXPECT_LT((sink.values - filter(volume)).abs().max().item<double>(), 1e-6);
+}
+
+// Along an axis that repeats its outermost voxels every tile gets a whole halo, and what leaves it out itself
+// is written as it is.
+TEST(Tiles, RepeatTheOutermostVoxelsWhereAsked) {
+  const at::Tensor volume = torch::randn({4, 5, 6});
+  const auto source = memory_source(volume);
+  MemorySink sink({4, 5, 6});
+  AllTiles every;
+  const Tiling tiling{{1, 5, 6}, {2, 0, 0}, {Beyond::Repeated, Beyond::Nothing, Beyond::Nothing}};
+  const auto mean = [](const at::Tensor& input) {
+    EXPECT_EQ(input.size(0), 5);
+    return input.mean(0, true);
+  };
+  run_tiles(*source, sink, tiling, every, mean, kSilent, {});
+  const auto at = [&](int64_t z) { return volume[std::clamp<int64_t>(z, 0, 3)]; };
+  for (int64_t z = 0; z < 4; ++z) {
+    const at::Tensor truth = (at(z - 2) + at(z - 1) + at(z) + at(z + 1) + at(z + 2)) / 5;
+    EXPECT_LT((sink.values[z] - truth).abs().max().item<double>(), 1e-6) << z;
+  }
+}
+
+// Keeps what is written, as a file would.
+class Kept final : public TileLedger {
+ public:
+  std::vector<int64_t> open(int64_t count) override {
+    std::vector<int64_t> left;
+    for (int64_t tile = 0; tile < count; ++tile) {
+      if (done.count(tile) == 0) left.push_back(tile);
+    }
+    return left;
+  }
+  void written(int64_t tile) override { done.insert(tile); }
+
+  std::set<int64_t> done;
+};
+
+TEST(Tiles, OfAnInterruptedRunAreComputedOnce) {
+  const at::Tensor volume = torch::randn({1, 12, 12});
+  const auto source = memory_source(volume);
+  MemorySink sink({1, 12, 12});
+  const Tiling tiling{{1, 4, 4}, {0, 1, 1}};
+  Kept ledger;
+  int computed = 0;
+  const auto until = [&](int last) {
+    return [&computed, last](const at::Tensor& input) {
+      if (computed == last) throw Error("killed");
+      ++computed;
+      return input;
+    };
+  };
+  EXPECT_THROW(run_tiles(*source, sink, tiling, ledger, until(4), kSilent, {}), Error);
+  const auto written = static_cast<int>(ledger.done.size());
+  EXPECT_GE(written, 3);  // the last one may not have been written
+  computed = 0;
+  run_tiles(*source, sink, tiling, ledger, until(9), kSilent, {});
+  EXPECT_EQ(computed, 9 - written);
+  EXPECT_EQ(ledger.done.size(), 9u);
+  EXPECT_TRUE(at::equal(sink.values, volume));
 }
 
 TEST(Tiles, ErrorsAndStopRequestsComeThrough) {
   const auto source = memory_source(torch::zeros({1, 8, 8}));
   MemorySink sink({1, 8, 8});
-  const auto fail = [](const at::Tensor&, const Tile&) -> at::Tensor { throw Error("from the engine"); };
-  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, fail, kSilent, {}), Error);
+  const auto fail = [](const at::Tensor&) -> at::Tensor { throw Error("from the engine"); };
+  AllTiles every;
+  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, every, fail, kSilent, {}), Error);
   const std::atomic<bool> stop{true};
-  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, inner, kSilent, StopToken(stop)), Error);
+  EXPECT_THROW(run_tiles(*source, sink, {{1, 4, 4}, {0, 0, 0}}, every, same, kSilent, StopToken(stop)),
+               Error);
   EXPECT_THROW(tiles({1, 8, 8}, {{1, 0, 4}, {0, 0, 0}}), Error);
 }
 

@@ -65,7 +65,7 @@ TEST(TrainedNetwork, TilesOfALargeSliceHaveNoSeam) {
       reflected(chest, {100, 428, 200, 3384}).contiguous();  // no mirror line where tiles meet
   const auto source = memory_source(large, {}, "large");
   MemorySink sink(source->info().shape);
-  enhance(model, *source, sink, Console{true}, {});
+  enhance(model, *source, sink, silence(), {});
   const at::Tensor tiled = sink.values[0], whole = enhance_slice(model, large);
   EXPECT_LT(rmse(tiled, whole), 5);
   double at_seams = 0, beside = 0;

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/graph.h>
+#include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/networks/vgg.h>
 

@@ -1,5 +1,7 @@
 #include <ATen/core/grad_mode.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <tests/error_of.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -46,6 +48,26 @@ TEST(Model, RefusesWeightsOfAnotherArchitecture) {
   file.tensors = Weights(ddnet({.growth = 4}), 1).state();
   write_safetensors(folder / "m.safetensors", file);
   EXPECT_THROW(load_model(folder / "m.safetensors"), Error);
+}
+
+// Files of the first lucivox have no number; those of a later one may hold what this one does not know.
+TEST(Model, OpensFormatsUpToItsOwn) {
+  const TemporaryFolder folder;
+  save_model(folder / "m.safetensors", small_model());
+  TensorFile file = read_safetensors(folder / "m.safetensors");
+  Json about = Json::parse(file.metadata.at("lucivox"));
+  EXPECT_EQ(about.at("format"), 2);
+  const auto rewrite = [&](const Json& changed) {
+    file.metadata.at("lucivox") = changed.dump();
+    write_safetensors(folder / "m.safetensors", file);
+  };
+  about.erase("format");
+  rewrite(about);
+  EXPECT_EQ(load_model(folder / "m.safetensors").name, "small");
+  about["format"] = 3;
+  rewrite(about);
+  EXPECT_THAT(error_of([&] { load_model(folder / "m.safetensors"); }),
+              ::testing::HasSubstr("its format has number 3, this lucivox reads 1 to 2"));
 }
 
 TEST(Model, RefusesMissingAndTruncatedFiles) {

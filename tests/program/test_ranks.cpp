@@ -82,8 +82,8 @@ std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices) {
                          [full] { return memory_source(full, {}, "full"); }}});
 }
 
-TrainOptions short_training() {
-  TrainOptions options;
+SupervisedOptions short_training() {
+  SupervisedOptions options;
   options.epochs = 4;
   options.batch = 6;
   options.crop = 0;
@@ -107,6 +107,7 @@ class InDouble final : public TrainingTask {
     return task_->loss(network, batch, mode);
   }
   std::optional<Validation> validate(Network&) override { return std::nullopt; }
+  Json options() const override { return task_->options(); }
   std::string data() const override { return task_->data(); }
   const Transfers& moved() const override { return task_->moved(); }
 
@@ -114,12 +115,13 @@ class InDouble final : public TrainingTask {
   std::unique_ptr<TrainingTask> task_;
 };
 
-NamedTensors trained(const TrainOptions& options, const Ranks& ranks, const std::filesystem::path& folder) {
+NamedTensors trained(const SupervisedOptions& options, const Ranks& ranks,
+                     const std::filesystem::path& folder) {
   Network network(ddnet({.growth = 4}), 9);
   const auto pairs = noisy_pairs(12);
   InDouble task(supervised(*pairs, nullptr, {}, options, network, {true}, ranks));
   network.weights().to(at::kDouble);
-  RunFolder run = ranks.leads() ? RunFolder::create(folder, to_json(options)) : RunFolder::watch(folder);
+  RunFolder run = ranks.leads() ? RunFolder::create(folder, fields_json(options)) : RunFolder::watch(folder);
   train(network, task, options, run, Start::Fresh, {true}, {}, ranks);
   return network.weights().state();
 }
@@ -150,7 +152,7 @@ TEST(Ranks, TrainAsOneProcessWithTheWholeBatchDoes) {
 // a direction.
 TEST(Ranks, TrainAGeneratorAndItsDiscriminator) {
   TemporaryFolder folder;
-  TrainOptions options = tomogan_training();
+  SupervisedOptions options = tomogan_training();
   options.loss.perceptual.network = "none";
   options.epochs = 1;
   options.batch = 2;
@@ -159,8 +161,8 @@ TEST(Ranks, TrainAGeneratorAndItsDiscriminator) {
     Network network(tomogan(), 9);
     const auto pairs = noisy_pairs(12);
     const auto task = supervised(*pairs, nullptr, {}, options, network, {true}, ranks);
-    RunFolder run =
-        ranks.leads() ? RunFolder::create(folder / name, to_json(options)) : RunFolder::watch(folder / name);
+    RunFolder run = ranks.leads() ? RunFolder::create(folder / name, fields_json(options))
+                                  : RunFolder::watch(folder / name);
     train(network, *task, options, run, Start::Fresh, {true}, {}, ranks);
   };
   weights({}, "alone");
@@ -238,12 +240,12 @@ TEST(Ranks, ValidateTheSameWhateverTheirNumber) {
 
 TEST(Ranks, StageEachAShareAndAllGetTheSameSlices) {
   const auto pairs = noisy_pairs(7);
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   const auto whole =
-      open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, Console{true})->batch(2, 0);
+      open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, silence())->batch(2, 0);
   expect_no_failures(as_ranks(3, [&](const Ranks& ranks) {
     const Batch mine =
-        open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), ranks}, Console{true})->batch(2, 0);
+        open_loader({*pairs, {}, options, 16, c10::Device(c10::kCPU), ranks}, silence())->batch(2, 0);
     EXPECT_TRUE(at::equal(mine.low, whole.low.narrow(0, 2 * ranks.rank(), 2)));
     EXPECT_TRUE(at::equal(mine.full, whole.full.narrow(0, 2 * ranks.rank(), 2)));
   }));
@@ -292,7 +294,7 @@ TEST(Ranks, LossOfOneIsAnErrorForTheOthers) {
 TEST(Ranks, BatchMustBeSharable) {
   const auto pairs = noisy_pairs(12);
   const Network network(ddnet({.growth = 2}), 1);
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.batch = 5;
   for (const std::string& failure : as_ranks(
            2, [&](const Ranks& ranks) { supervised(*pairs, nullptr, {}, options, network, {true}, ranks); }))

@@ -93,14 +93,13 @@ TEST(LineChart, KeepsALongLegendInsideThePage) {
 }
 
 TEST(TrainingCharts, MarkWhereTheNetworkWasPruned) {
-  const std::vector<Json> metrics{{{"kind", "step"}, {"step", 1}, {"loss", 0.5}},
-                                  {{"kind", "epoch"},
-                                   {"step", 1},
-                                   {"loss", 0.5},
-                                   {"validation", {{"psnr", 30.0}, {"loss", 0.4}}},
-                                   {"learning_rate", 1e-3}},
-                                  {{"kind", "pruning"}, {"step", 1}}};
-  const auto charts = training_charts(metrics, Units::Unknown);
+  StepRecord step;
+  EpochRecord epoch;
+  PruningRecord pruning;
+  step.step = epoch.step = pruning.step = 1;
+  step.loss = epoch.loss = 0.5;
+  epoch.validation = ValidationRecord{{.psnr = 30}, 0.4};
+  const auto charts = training_charts({step, epoch, pruning}, Units::Unknown);
   ASSERT_FALSE(charts.empty());
   EXPECT_NE(charts[0].find(">pruned<"), std::string::npos);
   EXPECT_TRUE(training_charts({}, Units::Unknown).empty());
@@ -125,16 +124,17 @@ double first_y(const std::string& svg) {
 // Of RMSE the first wild epochs are cut off at the top; of the learning rate nothing is, though it falls,
 // too.
 TEST(TrainingCharts, CutOffWildEpochsButNoLearningRate) {
-  std::vector<Json> metrics;
-  for (int epoch = 0; epoch < 12; ++epoch) {
-    const double falling = std::pow(10, -epoch);
-    metrics.push_back({{"kind", "epoch"},
-                       {"step", epoch + 1},
-                       {"loss", 1.0},
-                       {"validation", {{"rmse", falling}}},
-                       {"learning_rate", falling}});
+  RunRecords records;
+  for (int number = 0; number < 12; ++number) {
+    const double falling = std::pow(10, -number);
+    EpochRecord epoch;
+    epoch.step = number + 1;
+    epoch.loss = 1;
+    epoch.validation = ValidationRecord{{.rmse = falling}, 0};
+    epoch.learning_rate = falling;
+    records.push_back(epoch);
   }
-  const auto charts = training_charts(metrics, Units::HU);
+  const auto charts = training_charts(records, Units::HU);
   EXPECT_LT(first_y(chart_titled(charts, "Validation RMSE, HU")), 0);
   EXPECT_GT(first_y(chart_titled(charts, "Learning rate")), 0);
 }

@@ -28,7 +28,7 @@ Model trained(const Graph& graph, double learning_rate, int64_t epochs) {
   const at::Tensor low = chests().low_dose, full = chests().full_dose;
   const auto slices = paired_slices(
       {{[&] { return memory_source(low, {}, "low"); }, [&] { return memory_source(full, {}, "full"); }}});
-  TrainOptions options;
+  SupervisedOptions options;
   options.epochs = epochs;
   options.crop = 64;
   options.learning_rate = learning_rate;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 
 #include <lucivox/base/files.h>
@@ -99,7 +100,7 @@ TEST_P(SameBits, AsInEarlierBuilds) {
   const TemporaryFolder folder;
   CtSimulation simulation;
   simulation.size = 64;
-  const Console quiet{true};
+  Reporter& quiet = silence();
   simulate_ct_files({folder / "data"}, simulation, 0, 4, quiet, {});
   Json train = Json::parse(kind.train);
   train["checkpoint_minutes"] = 60;
@@ -119,7 +120,7 @@ TEST_P(SameBits, AsInEarlierBuilds) {
               {"simulated", hash_of(slice)},
               {"model", hash_of(read_safetensors(weights).tensors)},
               {"enhanced", hash_of(folder / "enhanced.tif")}};
-  for (const Json& line : RunFolder::metrics_of(folder / "run"))
+  for (const Json& line : run_lines(folder / "run"))
     if (line.at("kind") == "step") now["losses"].push_back(line.at("loss"));
   EXPECT_EQ(now["losses"].size(), 20);
 

@@ -24,7 +24,7 @@ class TrainingData : public ::testing::Test {
                     torch::full({1, 16, 16}, static_cast<double>(i)));
     }
   }
-  std::unique_ptr<PairedSlices> opened() const { return open_pairs(folder_.path().string(), Console{true}); }
+  std::unique_ptr<PairedSlices> opened() const { return open_pairs(folder_.path().string(), silence()); }
   std::string error() const {
     try {
       opened();

@@ -75,6 +75,48 @@ TEST(Sirt, GoesOnFromAStart) {
                         sirt(sino, coarse_scan(), {.iterations = 12}).image_SYX));
 }
 
+// A window over a scan that turns on and on: after any number of turns, in pieces of any size, it iterates as
+// one made anew of the same views.
+TEST(Sirt, FollowsAMovingWindow) {
+  torch::manual_seed(3);
+  const int64_t views = coarse_scan().views();
+  const at::Tensor mask =
+      (ellipse_image(coarse_scan(), {{0, 0, 18, 23, 0, 1}}).squeeze(0) > 0).to(at::kFloat);
+  ScanGeometry scan = coarse_scan();
+  at::Tensor sino = forward_project(head(), scan);
+  Sirt window(sino, scan, {.mask_YX = mask});
+  window.iterate();
+  for (int64_t turn = 1; turn <= 3; ++turn) {
+    for (int64_t first = 0, count = 0; first < views; first += count) {
+      count = std::min<int64_t>(5 + first % 7, views - first);
+      std::vector<double> angles;
+      for (int64_t v = first; v < first + count; ++v)
+        angles.push_back(coarse_scan().angles_rad[static_cast<size_t>(v)] + 0.37 * static_cast<double>(turn));
+      const at::Tensor part =
+          forward_project(head(), with_angles(scan, angles)) + 0.1 * torch::rand({1, 1, 70});
+      window.replace_views(first, angles, part);
+      std::copy(angles.begin(), angles.end(), scan.angles_rad.begin() + first);
+      sino = sino.clone();
+      sino.narrow(1, first, count).copy_(part);
+    }
+    const at::Tensor start = window.image().clone();
+    Sirt anew(sino, scan, {.mask_YX = mask, .start_SYX = start});
+    EXPECT_NEAR(window.iterate(), anew.iterate(), 1e-6) << turn;
+    EXPECT_LT(relative_difference(window.image() - start, anew.image() - start), 1e-5) << turn;
+  }
+}
+
+TEST(Sirt, RefusesViewsThatAWindowDoesNotHave) {
+  Sirt window(torch::ones({2, 61, 70}), coarse_scan(), {});
+  EXPECT_THROW(window.replace_views(60, {0, 1}, torch::ones({2, 2, 70})), Error);
+  EXPECT_THROW(window.replace_views(-1, {0}, torch::ones({2, 1, 70})), Error);
+  EXPECT_THROW(window.replace_views(0, {}, torch::ones({2, 0, 70})), Error);
+  EXPECT_THROW(window.replace_views(0, {0}, torch::ones({1, 1, 70})), Error);
+  EXPECT_THROW(window.replace_views(0, {0}, torch::ones({2, 2, 70})), Error);
+  EXPECT_THROW(window.replace_views(0, {NAN}, torch::ones({2, 1, 70})), Error);
+  EXPECT_THROW(window.replace_views(0, {0}, torch::ones({2, 1, 70}) * NAN), Error);
+}
+
 TEST(Sirt, StopsWhenItGainsLittle) {
   const at::Tensor sino = forward_project(head(), coarse_scan());
   const SirtResult early = sirt(sino, coarse_scan(), {.iterations = 1000, .tolerance = 0.05});

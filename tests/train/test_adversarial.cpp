@@ -3,12 +3,13 @@
 #include <numbers>
 
 #include <gtest/gtest.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/networks/tomogan.h>
+#include <lucivox/nn/safetensors.h>
 #include <lucivox/train/supervised.h>
 #include <lucivox/train/trainer.h>
 
@@ -30,8 +31,8 @@ std::unique_ptr<PairedSlices> noisy_discs(int64_t slices, int64_t side) {
                          [clean] { return memory_source(clean, {}, "clean"); }}});
 }
 
-TrainOptions short_duel() {
-  TrainOptions options = tomogan_training();
+SupervisedOptions short_duel() {
+  SupervisedOptions options = tomogan_training();
   options.loss.perceptual.network = "none";
   options.epochs = 3;
   options.batch = 1;
@@ -55,6 +56,7 @@ class StoppedTask : public TrainingTask {
   }
   std::optional<Validation> validate(Network& network) override { return task_->validate(network); }
   Opponent* opponent() override { return task_->opponent(); }
+  Json options() const override { return task_->options(); }
   std::string data() const override { return task_->data(); }
   const Transfers& moved() const override { return task_->moved(); }
 
@@ -68,20 +70,20 @@ struct Duel {
   TemporaryFolder folder;
   std::unique_ptr<PairedSlices> training = noisy_discs(9, 32), validation = noisy_discs(3, 32);
 
-  TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start,
+  TrainResult run(Network& network, const SupervisedOptions& options, const std::string& name, Start start,
                   const StopToken& stop = {}) {
     const auto task = supervised(*training, validation.get(), kUnitRange, options, network, {true});
-    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
-                                                 : RunFolder::resume(folder / name, to_json(options));
+    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, fields_json(options))
+                                                 : RunFolder::resume(folder / name, fields_json(options));
     return train(network, *task, options, run_folder, start, {true}, stop);
   }
   // Stops after step `step`, counted from 0 over epochs.
-  TrainResult run_until(int64_t step, Network& network, const TrainOptions& options,
+  TrainResult run_until(int64_t step, Network& network, const SupervisedOptions& options,
                         const std::string& name) {
     std::atomic<bool> flag{false};
     StoppedTask task(supervised(*training, validation.get(), kUnitRange, options, network, {true}), step,
                      flag);
-    RunFolder run_folder = RunFolder::create(folder / name, to_json(options));
+    RunFolder run_folder = RunFolder::create(folder / name, fields_json(options));
     return train(network, task, options, run_folder, Start::Fresh, {true}, StopToken(flag));
   }
   // Weights and moments of both players.
@@ -97,7 +99,7 @@ Network generator() {
 
 TEST(Adversarial, ResumedTrainingIsTheSameBitForBit) {
   Duel setting;
-  TrainOptions options = short_duel();
+  SupervisedOptions options = short_duel();
   Network straight = generator();
   setting.run(straight, options, "straight", Start::Fresh);
 
@@ -118,7 +120,7 @@ TEST(Adversarial, ResumedTrainingIsTheSameBitForBit) {
 TEST(Adversarial, GoesOnInTheMiddleOfAnEpochInAnyPrecision) {
   for (const std::string precision : {"fp32", "bf16", "fp16"}) {
     Duel setting;
-    TrainOptions options = short_duel();
+    SupervisedOptions options = short_duel();
     options.precision = precision;
     Network straight = generator(), stopped = generator(), anew = generator();
     setting.run(straight, options, "straight", Start::Fresh);
@@ -135,7 +137,7 @@ TEST(Adversarial, GoesOnInTheMiddleOfAnEpochInAnyPrecision) {
 // Half precision: both sides have a scale of their own, and what either skips is counted.
 TEST(Adversarial, OverflowsOfBothSidesAreCounted) {
   Duel setting;
-  TrainOptions options = short_duel();
+  SupervisedOptions options = short_duel();
   options.precision = "fp16";
   Network network = generator();
   const TrainResult result = setting.run(network, options, "run", Start::Fresh);
@@ -145,7 +147,7 @@ TEST(Adversarial, OverflowsOfBothSidesAreCounted) {
   EXPECT_GT(opponents, 0);
   EXPECT_EQ(static_cast<double>(result.skipped), mine + opponents);
   Json machine;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run"))
+  for (const Json& line : run_lines(setting.folder / "run"))
     if (line.at("kind") == "epoch") machine = line.at("machine");
   EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
 }
@@ -153,7 +155,7 @@ TEST(Adversarial, OverflowsOfBothSidesAreCounted) {
 TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {
   Duel setting;
   Network network = generator();
-  const TrainOptions options = short_duel();
+  const SupervisedOptions options = short_duel();
   const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, {true});
   EXPECT_EQ(task->steps_per_epoch(), 3);
   ASSERT_NE(task->opponent(), nullptr);
@@ -172,7 +174,7 @@ TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {
 // begins), and discs come out of the noise.
 TEST(Adversarial, BothSidesLearn) {
   Duel setting;
-  TrainOptions options = short_duel();
+  SupervisedOptions options = short_duel();
   options.epochs = 12;
   options.batch = 2;
   options.learning_rate = tomogan_training().learning_rate;
@@ -180,7 +182,7 @@ TEST(Adversarial, BothSidesLearn) {
   Network network = generator();
   const TrainResult result = setting.run(network, options, "run", Start::Fresh);
   std::vector<double> opponent, validation;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
+  for (const Json& line : run_lines(setting.folder / "run")) {
     if (line.at("kind") != "epoch") continue;
     opponent.push_back(line.at("opponent_loss").get<double>());
     validation.push_back(line.at("validation").at("psnr").get<double>());
@@ -193,7 +195,7 @@ TEST(Adversarial, BothSidesLearn) {
 
 TEST(Adversarial, PrunedWeightsStayZero) {
   Duel setting;
-  TrainOptions options = short_duel();
+  SupervisedOptions options = short_duel();
   options.sparsity.pruning = {"magnitude", 0.5, "both"};
   options.sparsity.dense_epochs = 1;
   Network network = generator();
@@ -217,11 +219,11 @@ TEST(Adversarial, ACollapsedDiscriminatorIsTold) {
 
 TEST(Adversarial, RefusesWhatCannotBe) {
   Duel setting;
-  const auto refuses = [&](const TrainOptions& options, int64_t depth) {
+  const auto refuses = [&](const SupervisedOptions& options, int64_t depth) {
     Network network(tomogan({.depth = depth}), 1);
     EXPECT_THROW(supervised(*setting.training, nullptr, kUnitRange, options, network, {true}), Error);
   };
-  TrainOptions options = short_duel();
+  SupervisedOptions options = short_duel();
   refuses(options, 11);  // deeper than the stack
   options.batch = 4;
   refuses(options, 3);  // three batches are more than there is
@@ -229,7 +231,7 @@ TEST(Adversarial, RefusesWhatCannotBe) {
   options.crop = 48;
   refuses(options, 3);  // larger than the slices
   const auto refused = [](const char* json) {
-    EXPECT_THROW(train_options_from_json(Json::parse(json), tomogan_training()), Error) << json;
+    EXPECT_THROW(supervised_options_from_json(Json::parse(json), tomogan_training()), Error) << json;
   };
   refused(R"({"crop": 0})");
   refused(R"({"crop": 20})");
@@ -239,8 +241,8 @@ TEST(Adversarial, RefusesWhatCannotBe) {
 }
 
 TEST(Adversarial, OptionsSurviveJson) {
-  const TrainOptions options = tomogan_training();
-  EXPECT_EQ(to_json(train_options_from_json(to_json(options))), to_json(options));
+  const SupervisedOptions options = tomogan_training();
+  EXPECT_EQ(to_json(supervised_options_from_json(to_json(options))), to_json(options));
   EXPECT_EQ(options.loss.adversarial, 20);
   EXPECT_EQ(options.loss.mse, 0.5);
   EXPECT_EQ(options.loss.perceptual.blocks, (std::vector<double>{0, 0, 0, 0, 2}));

@@ -15,8 +15,8 @@ Batch samples(int64_t count, int64_t side) {
   return {full + 0.02 * torch::randn_like(full), full};
 }
 
-TrainOptions varying(double share) {
-  TrainOptions options;
+SupervisedOptions varying(double share) {
+  SupervisedOptions options;
   options.vary_levels = share;
   return options;
 }

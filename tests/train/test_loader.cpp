@@ -22,8 +22,8 @@ std::unique_ptr<PairedSlices> unlike_pairs() {
   return paired_slices(std::move(volumes));
 }
 
-TrainOptions options_with(const std::string& staging, bool augment) {
-  TrainOptions options;
+SupervisedOptions options_with(const std::string& staging, bool augment) {
+  SupervisedOptions options;
   options.batch = 2;
   options.crop = 16;
   options.augment = augment;
@@ -31,8 +31,8 @@ TrainOptions options_with(const std::string& staging, bool augment) {
   return options;
 }
 
-std::unique_ptr<Loader> loader_with(PairedSlices& pairs, const TrainOptions& options) {
-  return open_loader({pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, Console{true});
+std::unique_ptr<Loader> loader_with(PairedSlices& pairs, const SupervisedOptions& options) {
+  return open_loader({pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, silence());
 }
 
 // The reference: cut out, flipped and turned by libtorch.
@@ -40,7 +40,7 @@ TEST(Loader, StagedAndStreamedBatchesAreTheSamplesThatWereDrawn) {
   const auto pairs = unlike_pairs();
   for (const bool augment : {false, true}) {
     for (const std::string staging : {"device", "memory", "streaming"}) {
-      const TrainOptions options = options_with(staging, augment);
+      const SupervisedOptions options = options_with(staging, augment);
       const auto loader = loader_with(*pairs, options);
       std::vector<std::array<int64_t, 2>> shapes;
       for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
@@ -71,11 +71,11 @@ TEST(Loader, GivesAdjacentSlices) {
   EXPECT_EQ(neighbours(*pairs, 2, 5), (std::vector<int64_t>{0, 1, 2, 2, 2}));
   EXPECT_EQ(neighbours(*pairs, 4, 3), (std::vector<int64_t>{3, 4, 5}));
   for (const std::string staging : {"device", "streaming"}) {
-    const TrainOptions options = options_with(staging, true);
+    const SupervisedOptions options = options_with(staging, true);
     LoaderSetting setting{*pairs, {}, options, 16, c10::Device(c10::kCPU), {}};
-    const auto single = open_loader(setting, Console{true});
+    const auto single = open_loader(setting, silence());
     setting.depth = 3;
-    const auto deep = open_loader(setting, Console{true});
+    const auto deep = open_loader(setting, silence());
     std::vector<std::array<int64_t, 2>> shapes;
     for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
     Sampling sampling(shapes, options, 16);

@@ -1,14 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/train/options.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 namespace {
 
 // What examples/ddnet.toml says of the defaults.
 TEST(TrainOptions, DefaultToTheRecipe) {
-  const TrainOptions o = train_options_from_json({});
+  const SupervisedOptions o = supervised_options_from_json({});
   EXPECT_EQ(o.epochs, 50);
   EXPECT_EQ(o.batch, 1);
   EXPECT_EQ(o.crop, 64);
@@ -18,7 +18,7 @@ TEST(TrainOptions, DefaultToTheRecipe) {
   EXPECT_EQ(o.beta2, 0.99);
   EXPECT_TRUE(o.normalize_gradients);
   EXPECT_EQ(o.schedule, "cosine");
-  EXPECT_EQ(to_json(o).at("freeze_norms_after"), "auto");
+  EXPECT_EQ(fields_json(o).at("freeze_norms_after"), "auto");
   EXPECT_TRUE(o.augment);
   EXPECT_EQ(o.loss.mse, 10);
   EXPECT_EQ(o.loss.ms_ssim, 0.1);
@@ -30,17 +30,17 @@ TEST(TrainOptions, SurviveJson) {
       {"loss", {{"ms_ssim", 0.2}}},
       {"sparsity",
        {{"criterion", "magnitude"}, {"switch", "automatic"}, {"dense_epochs", 1}, {"gradual_epochs", 2}}}};
-  const TrainOptions o = train_options_from_json(json);
+  const SupervisedOptions o = supervised_options_from_json(json);
   EXPECT_EQ(o.loss.ms_ssim, 0.2);
   EXPECT_EQ(o.sparsity.switching, "automatic");
-  EXPECT_EQ(to_json(train_options_from_json(to_json(o))), to_json(o));
+  EXPECT_EQ(fields_json(supervised_options_from_json(fields_json(o))), fields_json(o));
 }
 
 // The public DDNet code weighs the blocks of VGG-16 and of VGG-19 differently; TomoGAN's has the last one.
 TEST(TrainOptions, BlocksOfAPerceptualLossAreThoseOfItsNetwork) {
-  const auto blocks = [](const Json& perceptual, const TrainOptions& defaults) {
+  const auto blocks = [](const Json& perceptual, const SupervisedOptions& defaults) {
     const Json json{{"loss", {{"perceptual", perceptual}}}};
-    return train_options_from_json(json, defaults).loss.perceptual.blocks;
+    return supervised_options_from_json(json, defaults).loss.perceptual.blocks;
   };
   const Json vgg16{{"network", "vgg16"}}, vgg19{{"network", "vgg19"}};
   EXPECT_EQ(blocks(vgg16, {}), (std::vector<double>{0.03, 0, 0.05, 0, 0}));
@@ -52,7 +52,7 @@ TEST(TrainOptions, BlocksOfAPerceptualLossAreThoseOfItsNetwork) {
 
 TEST(TrainOptions, UnknownKeysAreNamedWithTheNearest) {
   try {
-    train_options_from_json({{"epoch", 3}});
+    supervised_options_from_json({{"epoch", 3}});
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("epoch"), std::string::npos);
@@ -78,7 +78,7 @@ TEST(TrainOptions, RefuseNonsense) {
                                             {{"seed", -1}},
                                             {{"loss", {{"mse", -1}}}},
                                             {{"loss", {{"mse", 0}, {"ms_ssim", 0}}}}}) {
-    EXPECT_THROW(train_options_from_json(json), Error) << json;
+    EXPECT_THROW(supervised_options_from_json(json), Error) << json;
   }
 }
 
@@ -98,7 +98,7 @@ TEST(SparsityOptions, RefuseNonsense) {
            {{"epochs", 25}},
        }) {
     try {
-      train_options_from_json({{"sparsity", sparsity}});
+      supervised_options_from_json({{"sparsity", sparsity}});
       FAIL() << sparsity;
     } catch (const Error& error) {
       EXPECT_EQ(error.exit_code(), 2) << sparsity;
@@ -109,8 +109,8 @@ TEST(SparsityOptions, RefuseNonsense) {
 
 // A dense run has epochs of its own; so has one that is pruned gradually up to its last epoch.
 TEST(SparsityOptions, TakeWhatFits) {
-  EXPECT_NO_THROW(train_options_from_json({{"epochs", 5}}));
-  EXPECT_NO_THROW(train_options_from_json(
+  EXPECT_NO_THROW(supervised_options_from_json({{"epochs", 5}}));
+  EXPECT_NO_THROW(supervised_options_from_json(
       {{"sparsity", {{"criterion", "magnitude"}, {"dense_epochs", 40}, {"gradual_epochs", 10}}}}));
 }
 

@@ -8,8 +8,8 @@
 namespace lucivox {
 namespace {
 
-TrainOptions options_with(int64_t batch, int64_t crop, bool augment) {
-  TrainOptions options;
+SupervisedOptions options_with(int64_t batch, int64_t crop, bool augment) {
+  SupervisedOptions options;
   options.batch = batch;
   options.crop = crop;
   options.augment = augment;

@@ -28,7 +28,7 @@ std::vector<Weighed> batches() {
 
 // With norms frozen: live ones take the mean off again that biases before them add, whose gradients are
 // nothing but rounding then, which Adam makes whole steps of.
-NamedTensors trained(const TrainOptions& options) {
+NamedTensors trained(const SupervisedOptions& options) {
   Network network(ddnet({.growth = 2}), 1);
   Adam adam(network.weights(), options.beta2);
   const Masks none;
@@ -67,7 +67,7 @@ double farthest_weights(const NamedTensors& a, const NamedTensors& b) {
 }
 
 TEST(TrainingStep, CountsEverySampleAsMuchByGradientsOfLengthOne) {
-  TrainOptions options;
+  SupervisedOptions options;
   const NamedTensors ours = trained(options);
   EXPECT_LT(farthest_weights(ours, trained_by_libtorch(options.beta2)), 1e-5);
   options.normalize_gradients = false;
@@ -82,7 +82,7 @@ TEST(TrainingStep, BearsGradientsOfNothing) {
                     [&](const std::vector<at::Tensor>& batch, Mode mode) {
                       return 0 * network.forward(batch[0], mode).mean();
                     },
-                    adam, none, TrainOptions(), {});
+                    adam, none, SupervisedOptions(), {});
   step.run({torch::rand({1, 1, 32, 32})}, Mode::Training, 1e-3);
   for (const auto& [name, weight] : network.weights().parameters())
     EXPECT_TRUE(at::equal(weight, untouched.weights().weight(name))) << name;

@@ -7,12 +7,12 @@
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
-#include <lucivox/nn/safetensors.h>
 #include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/networks/vgg.h>
+#include <lucivox/nn/safetensors.h>
 #include <lucivox/train/adversarial.h>
 #include <lucivox/train/loss.h>
-#include <lucivox/train/options.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 namespace {

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -32,8 +33,8 @@ std::unique_ptr<PairedSlices> noisy_pairs(int64_t slices, int64_t side) {
 }
 
 // Without what depends on how long a training is.
-TrainOptions short_training() {
-  TrainOptions options;
+SupervisedOptions short_training() {
+  SupervisedOptions options;
   options.epochs = 4;
   options.batch = 1;
   options.learning_rate = 2e-3;
@@ -48,13 +49,13 @@ TrainOptions short_training() {
 struct Setting {
   TemporaryFolder folder;
   std::unique_ptr<PairedSlices> training = noisy_pairs(6, 48), validation = noisy_pairs(2, 48);
-  Console quiet{true};
+  Reporter& quiet = silence();
 
-  TrainResult run(Network& network, const TrainOptions& options, const std::string& name, Start start,
+  TrainResult run(Network& network, const SupervisedOptions& options, const std::string& name, Start start,
                   const StopToken& stop = {}) {
     const auto task = supervised(*training, validation.get(), {}, options, network, quiet);
-    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, to_json(options))
-                                                 : RunFolder::resume(folder / name, to_json(options));
+    RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, fields_json(options))
+                                                 : RunFolder::resume(folder / name, fields_json(options));
     return train(network, *task, options, run_folder, start, quiet, stop);
   }
 };
@@ -100,6 +101,7 @@ class StagedTask : public TrainingTask {
     return loss - loss.detach() + told_;
   }
   std::optional<Validation> validate(Network& network) override { return task_->validate(network); }
+  Json options() const override { return task_->options(); }
   std::string data() const override { return task_->data(); }
   const Transfers& moved() const override { return task_->moved(); }
 
@@ -118,7 +120,7 @@ TEST(Trainer, LossFallsAndValidationIsReported) {
   EXPECT_EQ(result.steps, 24);
   ASSERT_TRUE(result.validation.has_value());
   std::vector<double> losses;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
+  for (const Json& line : run_lines(setting.folder / "run")) {
     if (line.at("kind") == "epoch") losses.push_back(line.at("loss").get<double>());
   }
   ASSERT_EQ(losses.size(), 4U);
@@ -134,13 +136,13 @@ TEST(Trainer, SameSeedSameWeights) {
 }
 
 // One schedule of each kind: at once, gradual with a learning rate of its own, and automatic.
-std::vector<TrainOptions> schedules() {
-  const TrainOptions at_once = short_training();
-  TrainOptions gradual = at_once;
+std::vector<SupervisedOptions> schedules() {
+  const SupervisedOptions at_once = short_training();
+  SupervisedOptions gradual = at_once;
   gradual.sparsity.pruning.criterion = "magnitude";
   gradual.sparsity.gradual_epochs = 2;
   gradual.sparsity.learning_rate = 1e-3;
-  TrainOptions automatic = at_once;
+  SupervisedOptions automatic = at_once;
   automatic.epochs = 24;
   automatic.batch = 6;
   automatic.sparsity.switching = "automatic";
@@ -151,20 +153,21 @@ std::vector<TrainOptions> schedules() {
 // Stopped in the middle of a dense epoch, right before the switch, and in sparse epochs: the same bits in the
 // end.
 TEST(Trainer, ResumedRunEqualsTheStraightOne) {
-  for (const TrainOptions& options : schedules()) {
+  for (const SupervisedOptions& options : schedules()) {
     Setting setting;
     const auto run = [&](Network& network, const std::string& name, Start start, int64_t stop_after) {
       std::atomic<bool> flag{false};
       StagedTask task(
           supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet),
           stop_after, flag);
-      RunFolder folder = start == Start::Fresh ? RunFolder::create(setting.folder / name, to_json(options))
-                                               : RunFolder::resume(setting.folder / name, to_json(options));
+      RunFolder folder = start == Start::Fresh
+                             ? RunFolder::create(setting.folder / name, fields_json(options))
+                             : RunFolder::resume(setting.folder / name, fields_json(options));
       return train(network, task, options, folder, start, setting.quiet, StopToken(flag));
     };
     Network straight = small_network();
     const TrainResult whole = run(straight, "straight", Start::Fresh, 0);
-    const auto metrics = RunFolder::metrics_of(setting.folder / "straight");
+    const auto metrics = run_lines(setting.folder / "straight");
     const int64_t before = first_pruning(metrics).at("step").get<int64_t>() - 1;
     for (const int64_t stop_after : {int64_t{4}, before, before + 1, whole.steps - 1}) {
       const std::string name = fmt::format("stopped-{}", stop_after);
@@ -175,7 +178,7 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
       Network resumed(ddnet({.growth = 4}), 1234);  // all that matters comes from the checkpoint
       EXPECT_TRUE(run(resumed, name, Start::Resume, 0).finished);
       expect_same_state(resumed, straight);
-      EXPECT_EQ(timeless(RunFolder::metrics_of(setting.folder / name)), timeless(metrics));
+      EXPECT_EQ(timeless(run_lines(setting.folder / name)), timeless(metrics));
     }
   }
 }
@@ -183,13 +186,13 @@ TEST(Trainer, ResumedRunEqualsTheStraightOne) {
 // The staged losses fall by half an order an epoch until 1e-4 an epoch is left, after 8 epochs.
 TEST(Trainer, AutomaticSwitchComesWithTheFlattening) {
   Setting setting;
-  const TrainOptions options = schedules().back();
+  const SupervisedOptions options = schedules().back();
   Network network = small_network();
   std::atomic<bool> flag{false};
   StagedTask task(supervised(*setting.training, nullptr, {}, options, network, setting.quiet), 0, flag);
-  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  RunFolder run = RunFolder::create(setting.folder / "run", fields_json(options));
   train(network, task, options, run, Start::Fresh, setting.quiet, {});
-  const Json pruning = first_pruning(run.metrics());
+  const Json pruning = first_pruning(run_lines(run.path()));
   EXPECT_GT(pruning.at("epoch"), 14);
   EXPECT_LT(pruning.at("epoch"), 22);
   EXPECT_NE(pruning.at("reason").get<std::string>().find("1.0e-04"), std::string::npos) << pruning;
@@ -202,7 +205,7 @@ TEST(Trainer, PrunedWeightsOfEveryCriterionStayExactlyZero) {
     for (const int64_t gradual : {1, 2}) {
       if (criterion == "2:4" && gradual > 1) continue;
       Setting setting;
-      TrainOptions options = short_training();
+      SupervisedOptions options = short_training();
       options.sparsity.pruning.criterion = criterion;
       options.sparsity.dense_epochs = 1;
       options.sparsity.gradual_epochs = gradual;
@@ -226,7 +229,7 @@ TEST(Trainer, PrunedWeightsOfEveryCriterionStayExactlyZero) {
 
 TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.sparsity.pruning.criterion = "magnitude";
   options.sparsity.dense_epochs = 1;
   options.sparsity.gradual_epochs = 3;
@@ -247,7 +250,7 @@ TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
     EXPECT_GT(more, 0);
   }
   double amount = 0;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
+  for (const Json& line : run_lines(setting.folder / "run")) {
     if (line.at("kind") != "pruning") continue;
     EXPECT_NEAR(line.at("sparsity").get<double>(), line.at("amount").get<double>(), 0.01);
     amount = line.at("amount").get<double>();
@@ -259,7 +262,7 @@ TEST(Trainer, GradualPruningOnlyEverPrunesMore) {
 // epoch learns nothing here, so that it ends with the network that pruning left.
 TEST(Trainer, RecordsWhatPruningAloneCosts) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.sparsity.pruning = {"random", 0.5, "both"};
   options.sparsity.dense_epochs = 3;
   options.sparsity.learning_rate = 1e-30;
@@ -267,10 +270,10 @@ TEST(Trainer, RecordsWhatPruningAloneCosts) {
   Network network = small_network();
   setting.run(network, options, "run", Start::Fresh);
   Json dense, sparse;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run")) {
+  for (const Json& line : run_lines(setting.folder / "run")) {
     if (line.at("kind") == "epoch") (line.at("phase") == "dense" ? dense : sparse) = line;
   }
-  const Json pruning = first_pruning(RunFolder::metrics_of(setting.folder / "run"));
+  const Json pruning = first_pruning(run_lines(setting.folder / "run"));
   EXPECT_EQ(pruning.at("step"), 19) << "the first sparse one of 6 an epoch";
   EXPECT_EQ(pruning.at("reason"), "3 dense epochs as planned");
   const auto rmse = [](const Json& line) { return line.at("validation").at("rmse").get<double>(); };
@@ -286,8 +289,8 @@ TEST(Trainer, RecordsWhatPruningAloneCosts) {
 // A run that branches off the dense part of another is that run: the same bits and the same record.
 TEST(Trainer, BranchesOffTheDensePartOfAnotherRun) {
   Setting setting;
-  const TrainOptions first = short_training();
-  TrainOptions other = first;
+  const SupervisedOptions first = short_training();
+  SupervisedOptions other = first;
   other.sparsity.pruning = {"random", 0.3, "both"};
   other.sparsity.dense_epochs = 3;
   Network trained = small_network(), straight = small_network(), branched = small_network();
@@ -296,36 +299,44 @@ TEST(Trainer, BranchesOffTheDensePartOfAnotherRun) {
 
   const RunFolder from = RunFolder::resume(setting.folder / "first", to_json(first));
   const RunFolder to = RunFolder::create(setting.folder / "branched", to_json(other));
-  branch_checkpoint(from.dense_checkpoint(), to.checkpoint(), other);
+  branch_checkpoint(from.dense_checkpoint(), to.checkpoint(), other.sparsity,
+                    fields_json(other, Fields::Decisive));
   setting.run(branched, other, "branched", Start::Resume);
   expect_same_state(branched, straight);
 }
 
 TEST(Trainer, BranchesOffOnlyWhereTheOtherRunWouldHavePassed) {
   Setting setting;
-  const TrainOptions options = short_training();
+  const SupervisedOptions options = short_training();
   Network network = small_network();
   setting.run(network, options, "run", Start::Fresh);
-  const RunFolder run = RunFolder::resume(setting.folder / "run", to_json(options));
+  const RunFolder run = RunFolder::resume(setting.folder / "run", fields_json(options));
   const auto to = setting.folder / "branch.safetensors";
-  TrainOptions earlier = options, faster = options;
+  SupervisedOptions earlier = options, faster = options;
   earlier.sparsity.dense_epochs = 1;
   faster.learning_rate = 1e-2;
-  EXPECT_THROW(branch_checkpoint(run.dense_checkpoint(), to, earlier), Error);
-  EXPECT_THROW(branch_checkpoint(run.dense_checkpoint(), to, faster), Error);
-  EXPECT_THROW(branch_checkpoint(run.checkpoint(), to, options), Error) << "sparse";
+  EXPECT_THROW(
+      branch_checkpoint(run.dense_checkpoint(), to, earlier.sparsity, fields_json(earlier, Fields::Decisive)),
+      Error);
+  EXPECT_THROW(
+      branch_checkpoint(run.dense_checkpoint(), to, faster.sparsity, fields_json(faster, Fields::Decisive)),
+      Error);
+  EXPECT_THROW(
+      branch_checkpoint(run.checkpoint(), to, options.sparsity, fields_json(options, Fields::Decisive)),
+      Error)
+      << "sparse";
   EXPECT_FALSE(std::filesystem::exists(to));
 }
 
 TEST(Trainer, RefusesToResumeWithOtherOptionsOrData) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   Network network = small_network();
   setting.run(network, options, "run", Start::Fresh);
-  TrainOptions faster = options;
+  SupervisedOptions faster = options;
   faster.learning_rate = 1e-2;
   EXPECT_THROW(setting.run(network, faster, "run", Start::Resume), Error);
-  TrainOptions other_criterion = options;
+  SupervisedOptions other_criterion = options;
   other_criterion.sparsity.pruning.criterion = "magnitude";
   EXPECT_THROW(setting.run(network, other_criterion, "run", Start::Resume), Error);
   setting.training = noisy_pairs(7, 48);
@@ -334,7 +345,7 @@ TEST(Trainer, RefusesToResumeWithOtherOptionsOrData) {
 
 TEST(Trainer, MoreEpochsMayFollow) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   Network straight = small_network(), shorter = small_network(), longer = small_network();
   setting.run(shorter, options, "run", Start::Fresh);
   options.epochs = 5;
@@ -368,7 +379,7 @@ std::string refusal(const std::function<void()>& body) {
 TEST(Trainer, TellsWhatACheckpointWasTrainedWith) {
   Setting setting;
   Network network = small_network();
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   setting.run(network, options, "run", Start::Fresh);
   options.sparsity.pruning.criterion = "random";
   const std::string told = refusal([&] { setting.run(network, options, "run", Start::Resume); });
@@ -378,7 +389,7 @@ TEST(Trainer, TellsWhatACheckpointWasTrainedWith) {
 TEST(Trainer, RefusesMasksOfAnotherNetwork) {
   Setting setting;
   Network network = small_network();
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.sparsity.pruning.criterion = "magnitude";
   setting.run(network, options, "run", Start::Fresh);
   const auto path = setting.folder / "run/checkpoints/last.safetensors";
@@ -398,7 +409,7 @@ TEST(Trainer, RefusesMasksOfAnotherNetwork) {
 TEST(Trainer, StopsWhenTheLossIsNoNumber) {
   Setting setting;
   Network network = small_network();
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   const torch::NoGradGuard no_grad;
   network.weights().weight("conv1.weight").fill_(NAN);
   const torch::AutoGradMode grad(true);
@@ -409,13 +420,13 @@ TEST(Trainer, StopsWhenTheLossIsNoNumber) {
 TEST(Trainer, SkipsAndCountsStepsThatOverflow) {
   Setting setting;
   Network network = small_network();
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.precision = "fp16";
   options.loss.mse = 10;  // 65536 times its gradient is beyond half precision
   const TrainResult result = setting.run(network, options, "run", Start::Fresh);
   EXPECT_GT(result.skipped, 0);
   Json machine;
-  for (const Json& line : RunFolder::metrics_of(setting.folder / "run"))
+  for (const Json& line : run_lines(setting.folder / "run"))
     if (line.at("kind") == "epoch") machine = line.at("machine");
   EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
   EXPECT_EQ(machine.at("loss_scale").get<double>(), std::exp2(16 - static_cast<double>(result.skipped)));
@@ -426,7 +437,7 @@ TEST(Trainer, SkipsAndCountsStepsThatOverflow) {
 TEST(Trainer, ResumedMixedPrecisionEqualsTheStraightOne) {
   for (const std::string precision : {"bf16", "fp16"}) {
     Setting setting;
-    TrainOptions options = short_training();
+    SupervisedOptions options = short_training();
     options.precision = precision;
     options.epochs = 3;
     Network straight = small_network(), stopped = small_network();
@@ -439,8 +450,8 @@ TEST(Trainer, ResumedMixedPrecisionEqualsTheStraightOne) {
 }
 
 // The default recipe: live norms at first, then frozen by statistics of their own; levels, margins, a cosine.
-TrainOptions by_the_recipe() {
-  TrainOptions options;
+SupervisedOptions by_the_recipe() {
+  SupervisedOptions options;
   options.epochs = 6;
   options.batch = 1;
   options.crop = 32;
@@ -451,7 +462,7 @@ TrainOptions by_the_recipe() {
 
 TEST(Trainer, StopsAndResumesByTheRecipeBitForBit) {
   Setting setting;
-  const TrainOptions options = by_the_recipe();
+  const SupervisedOptions options = by_the_recipe();
   Network straight = small_network();
   const TrainResult whole = setting.run(straight, options, "straight", Start::Fresh);
   for (const int64_t stop_after :
@@ -461,7 +472,7 @@ TEST(Trainer, StopsAndResumesByTheRecipeBitForBit) {
     std::atomic<bool> flag{false};
     StagedTask task(supervised(*setting.training, nullptr, {}, options, stopped, setting.quiet), stop_after,
                     flag);
-    RunFolder folder = RunFolder::create(setting.folder / name, to_json(options));
+    RunFolder folder = RunFolder::create(setting.folder / name, fields_json(options));
     train(stopped, task, options, folder, Start::Fresh, setting.quiet, StopToken(flag));
     EXPECT_TRUE(setting.run(resumed, options, name, Start::Resume).finished);
     expect_same_state(resumed, straight);
@@ -471,7 +482,7 @@ TEST(Trainer, StopsAndResumesByTheRecipeBitForBit) {
 // Frozen norms compute what live ones would of as many samples: at that moment the network changes by little.
 TEST(Trainer, FreezesNormsByTheStatisticsOfManySamples) {
   Setting setting;
-  TrainOptions options = by_the_recipe();
+  SupervisedOptions options = by_the_recipe();
   options.epochs = 3;
   options.freeze_norms_after = 3 - 1.0 / 6;  // before the last step
   options.learning_rate = 1e-9;              // which shall not hide it
@@ -491,14 +502,14 @@ TEST(Trainer, FreezesNormsByTheStatisticsOfManySamples) {
 // The smallest RMSE that the record has, of all dense epochs or of those after the last pruning.
 TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.epochs = 8;
   options.sparsity.dense_epochs = 4;
   options.sparsity.gradual_epochs = 2;
   Network network = small_network();
   const auto task =
       supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet);
-  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  RunFolder run = RunFolder::create(setting.folder / "run", fields_json(options));
   std::vector<std::filesystem::path> written;
   const ModelWriter write_model = [&](const auto& path, const Weights& best, const auto&) {
     written.push_back(path);
@@ -507,7 +518,7 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
   const TrainResult result =
       train(network, *task, options, run, Start::Fresh, setting.quiet, {}, {}, write_model);
   double smallest_dense = INFINITY, smallest = INFINITY;
-  for (const Json& line : run.metrics()) {
+  for (const Json& line : run_lines(run.path())) {
     if (line.at("kind") != "epoch") continue;
     const double rmse = line.at("validation").at("rmse").get<double>();
     const int64_t epoch = line.at("epoch").get<int64_t>();
@@ -528,7 +539,7 @@ TEST(Trainer, KeepsTheBestWeightsOfTheLastPhase) {
   std::filesystem::copy_file(run.dense_checkpoint(), run.checkpoint(),
                              std::filesystem::copy_options::overwrite_existing);
   Network again = small_network();
-  RunFolder resumed = RunFolder::resume(setting.folder / "run", to_json(options));
+  RunFolder resumed = RunFolder::resume(setting.folder / "run", fields_json(options));
   const auto same =
       supervised(*setting.training, setting.validation.get(), {}, options, again, setting.quiet);
   EXPECT_EQ(train(again, *same, options, resumed, Start::Resume, setting.quiet, {}, {}, write_model)
@@ -554,20 +565,20 @@ class OverflowsAtFirst : public StagedTask {
 
 TEST(Trainer, DoesNotTakeNanForTheBest) {
   Setting setting;
-  TrainOptions options = short_training();
+  SupervisedOptions options = short_training();
   options.sparsity.pruning.criterion = "none";
   Network network = small_network();
   std::atomic<bool> unused{false};
   OverflowsAtFirst task(
       supervised(*setting.training, setting.validation.get(), {}, options, network, setting.quiet), unused);
-  RunFolder run = RunFolder::create(setting.folder / "run", to_json(options));
+  RunFolder run = RunFolder::create(setting.folder / "run", fields_json(options));
   const TrainResult result = train(network, task, options, run, Start::Fresh, setting.quiet, {});
   ASSERT_TRUE(result.best.has_value());
   EXPECT_GT(result.best->epoch, 0);
   EXPECT_TRUE(std::isfinite(result.best->validation.quality.rmse));
   // and goes on from a record in which NaN is null
   options.epochs = 5;
-  RunFolder longer = RunFolder::resume(setting.folder / "run", to_json(options));
+  RunFolder longer = RunFolder::resume(setting.folder / "run", fields_json(options));
   EXPECT_TRUE(train(network, task, options, longer, Start::Resume, setting.quiet, {}).finished);
 }
 
@@ -575,7 +586,7 @@ TEST(Trainer, RecordsTheLowDoseAsBaseline) {
   Setting setting;
   Network network = small_network();
   const TrainResult result = setting.run(network, short_training(), "run", Start::Fresh);
-  const Json line = RunFolder::metrics_of(setting.folder / "run").front();
+  const Json line = run_lines(setting.folder / "run").front();
   EXPECT_EQ(line.at("kind"), "baseline");
   // noise of 80 HU was added
   EXPECT_NEAR(line.at("validation").at("rmse").get<double>(), 80, 4);
@@ -585,7 +596,7 @@ TEST(Trainer, RecordsTheLowDoseAsBaseline) {
 TEST(Supervised, RefusesWhatDoesNotFit) {
   const auto pairs = noisy_pairs(2, 48);
   const Network network = small_network();
-  TrainOptions options;
+  SupervisedOptions options;
   options.crop = 64;
   EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
   options.crop = 40;

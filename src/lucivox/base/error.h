@@ -27,4 +27,9 @@ class Error : public std::runtime_error {
   Kind kind_;
 };
 
+// Throws Error (misuse) unless `sound`.
+inline void require(bool sound, const std::string& what, const std::string& hint) {
+  if (!sound) throw Error::misuse(what, hint);
+}
+
 }  // namespace lucivox

@@ -8,7 +8,7 @@ namespace lucivox {
 CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& what,
                       const Flags& flags, const std::function<int()>& body) {
   CLI::App* command = app.add_subcommand(name, what);
-  command->add_flag("--quiet", context.console.quiet, "no progress bars and notes");
+  command->add_flag("--quiet", context.terminal.quiet, "no progress bars and notes");
   command->add_option("--threads", context.threads, "threads to compute with; all cores unless told")
       ->check(CLI::Range(1, 1024))
       ->take_last();  // ranks are started with their share behind it

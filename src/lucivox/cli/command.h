@@ -8,14 +8,14 @@
 
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
-#include <lucivox/base/progress.h>
 #include <lucivox/base/stop.h>
+#include <lucivox/base/terminal.h>
 
 namespace lucivox {
 
 // What every command is given besides its own options.
 struct Context {
-  Console console;
+  Terminal terminal;
   StopToken stop;
   bool json = false;
   std::string device = "cpu";

@@ -12,7 +12,7 @@ void add_demo(CLI::App& app, Context& context) {
       app, context, "demo", "simulate chest CT, train DDNet, prune it, enhance unseen slices: minutes",
       Flags{.json = true, .device = true}, [&context, options] {
         options->device = context.device;
-        return print_training(context, options->run, demo(*options, context.console, context.stop));
+        return print_training(context, options->run, demo(*options, context.terminal, context.stop));
       });
   command->add_option("--run", options->run, "folder for data, model, pictures and report")
       ->capture_default_str();

@@ -17,14 +17,14 @@ void add_enhance(CLI::App& app, Context& context) {
   CLI::App* command = add_command(
       app, context, "enhance", "an image or series through a trained model", Flags{.device = true},
       [&context, options] {
-        const std::filesystem::path file = model_file(options->model, context.console);
+        const std::filesystem::path file = model_file(options->model, context.terminal);
         require_apart(options->out.path, {file});
         Model model = load_model(file);
         const Border other =
             options->border.empty() ? model.border : border_from_json({{"rule", options->border}});
         if (other.rule != model.border.rule) model.border = other;  // else its own margin
         model.weights.to(device_options(context.device));
-        enhance_files(model, options->in, options->out, context.console, context.stop);
+        enhance_files(model, options->in, options->out, context.terminal, context.stop);
         print(context, {}, "enhanced " + options->out.path.string());
         return 0;
       });

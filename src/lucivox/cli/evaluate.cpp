@@ -41,7 +41,8 @@ void add_evaluate(CLI::App& app, Context& context) {
         std::optional<QualityWindow> window;
         if (options->window_given->count() > 0)
           window = QualityWindow{options->window[0], options->window[1]};
-        const Evaluation evaluation = evaluate(options->a, options->b, window, context.console, context.stop);
+        const Evaluation evaluation =
+            evaluate(options->a, options->b, window, context.terminal, context.stop);
         print(context, to_json(evaluation), text_of(evaluation));
         return 0;
       });

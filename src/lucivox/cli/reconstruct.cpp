@@ -4,6 +4,7 @@
 #include <lucivox/base/text.h>
 #include <lucivox/cli/command.h>
 #include <lucivox/formats/projections.h>
+#include <lucivox/program/device.h>
 #include <lucivox/program/reconstruction.h>
 
 namespace lucivox {
@@ -44,7 +45,7 @@ ReconstructionMethod method_of(const Options& options) {
   return SirtOptions{.iterations = options.iterations, .minimum = options.minimum};
 }
 
-ReconstructionOptions reconstruction_of(const Options& options) {
+ReconstructionOptions reconstruction_of(const Options& options, const Context& context) {
   ReconstructionOptions all{
       .preprocessing = {.zinger_threshold = options.zingers, .rings = rings_of(options.rings)},
       .centre = centre_choice(options.centre),
@@ -52,6 +53,7 @@ ReconstructionOptions reconstruction_of(const Options& options) {
       .rows = rows_of(options.rows),
       .pixel_mm = options.pixel_mm,
       .memory_bytes = static_cast<double>(options.memory),
+      .device = device_options(context.device).device(),
       .resume = options.resume};
   if (options.propagation.distance_mm > 0) {
     all.preprocessing.phase = options.propagation;
@@ -61,20 +63,20 @@ ReconstructionOptions reconstruction_of(const Options& options) {
   return all;
 }
 
-int sweep(const Options& options, const Context& context) {
-  const auto scan = open_scan(options.scan, options.out.path, context.console);
+int sweep(const Options& options, Context& context) {
+  const auto scan = open_scan(options.scan, options.out.path, context.terminal);
   const Rows rows = rows_of(options.rows).value_or(all_rows(scan->info()));
   write_centre_sweep(*scan, rows.begin + rows.count / 2, centre_sweep(options.sweep),
-                     reconstruction_of(options).preprocessing, options.out.path, context.console,
+                     reconstruction_of(options, context).preprocessing, options.out.path, context.terminal,
                      context.stop);
   print(context, {{"picture", options.out.path.string()}}, "candidates in " + options.out.path.string());
   return 0;
 }
 
-int reconstruct(const Options& options, const Context& context) {
+int reconstruct(const Options& options, Context& context) {
   if (!options.sweep.empty()) return sweep(options, context);
-  const ReconstructionResult result =
-      reconstruct_scan(options.scan, options.out, reconstruction_of(options), context.console, context.stop);
+  const ReconstructionResult result = reconstruct_scan(
+      options.scan, options.out, reconstruction_of(options, context), context.terminal, context.stop);
   const std::string text =
       fmt::format("{} slices in {}: {}", result.slices, human_seconds(result.seconds),
                   result.finished ? options.out.path.string() : "stopped; go on with --resume");
@@ -86,9 +88,9 @@ int reconstruct(const Options& options, const Context& context) {
 
 void add_reconstruct(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      add_command(app, context, "reconstruct", "slices from the projections of a parallel-beam scan",
-                  Flags{.json = true}, [&context, options] { return reconstruct(*options, context); });
+  CLI::App* command = add_command(
+      app, context, "reconstruct", "slices from the projections of a parallel-beam scan",
+      Flags{.json = true, .device = true}, [&context, options] { return reconstruct(*options, context); });
   command
       ->add_option("SCAN", options->scan, "DXchange HDF5, or a .toml that describes TIFF stacks or raw files")
       ->required();

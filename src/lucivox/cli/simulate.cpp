@@ -7,7 +7,7 @@
 namespace lucivox {
 namespace {
 
-int report(const Context& context, const std::filesystem::path& out, int64_t slices, const char* parts) {
+int report(Context& context, const std::filesystem::path& out, int64_t slices, const char* parts) {
   print(context, {{"folder", out.string()}, {"slices", slices}},
         fmt::format("{} slices in {}: {}", slices, out.string(), parts));
   return 0;
@@ -31,8 +31,8 @@ void add_ct(CLI::App& simulate, Context& context) {
         scan.dose_fraction = dose.front();
         scan.highest_dose_fraction = dose.size() > 1 ? dose.back() : 0;
         const int64_t slices =
-            from.empty() ? simulate_ct_files(out, scan, 0, scan.slices, context.console, context.stop)
-                         : simulate_ct_files_from(from, out, scan, context.console, context.stop);
+            from.empty() ? simulate_ct_files(out, scan, 0, scan.slices, context.terminal, context.stop)
+                         : simulate_ct_files_from(from, out, scan, context.terminal, context.stop);
         return report(context, out.path, slices, "HQ (full dose), LQ (low dose), truth");
       });
   CtSimulation& scan = options->scan;
@@ -85,7 +85,7 @@ void add_tomo(CLI::App& simulate, Context& context) {
         scan.sample = sample_kind(options->sample);
         scan.method = method_of(options->method);
         const TomoFiles files = options->hdf5 ? TomoFiles::FoldersAndHdf5 : TomoFiles::Folders;
-        const int64_t slices = simulate_tomo_files(options->out, scan, files, context.console, context.stop);
+        const int64_t slices = simulate_tomo_files(options->out, scan, files, context.terminal, context.stop);
         return report(context, options->out.path, slices,
                       "HQ (many projections, long exposures), LQ (few, short), truth");
       });

@@ -39,16 +39,16 @@ TrainingJob job_from(const TrainArguments& arguments, const std::string& device)
   return {arguments.network, arguments.name, configuration, arguments.run, start, device, {}};
 }
 
-int train_together(const Context& context, const RankPlace& place, TrainingJob job) {
+int train_together(Context& context, const RankPlace& place, TrainingJob job) {
   job.ranks = join_ranks(place, device_options(job.device).device());
-  const Console console{context.console.quiet || !job.ranks.leads()};
-  const TrainingSummary summary = run_training(job, console, context.stop);
+  context.terminal.quiet |= !job.ranks.leads();
+  const TrainingSummary summary = run_training(job, context.terminal, context.stop);
   job.ranks.gather({});  // Slurm ends all tasks when one exits, and the first still writes the report
   if (job.ranks.leads()) return print_training(context, job.run, summary);
   return summary.result.finished ? 0 : kStopped;
 }
 
-int train(const Context& context, const TrainArguments& arguments) {
+int train(Context& context, const TrainArguments& arguments) {
   const std::optional<RankPlace> place = rank_place();
   if (arguments.sweep && (place || arguments.ranks > 1))
     throw Error::misuse("a sweep runs in one process", "leave out --ranks, or train its runs one by one");
@@ -57,8 +57,8 @@ int train(const Context& context, const TrainArguments& arguments) {
       job_from(arguments, place ? device_of_rank(context.device, place->local) : context.device);
   if (place) return train_together(context, *place, job);
   if (arguments.sweep)
-    return print_sweep(context, job.run, run_sweep(*arguments.sweep, job, context.console, context.stop));
-  return print_training(context, job.run, run_training(job, context.console, context.stop));
+    return print_sweep(context, job.run, run_sweep(*arguments.sweep, job, context.terminal, context.stop));
+  return print_training(context, job.run, run_training(job, context.terminal, context.stop));
 }
 
 void add_network(CLI::App& train_app, Context& context, const Training& training) {

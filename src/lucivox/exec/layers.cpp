@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include <lucivox/base/overload.h>
 #include <lucivox/exec/layers.h>
 
@@ -46,14 +48,18 @@ Graph body_of(const Graph& graph) {
   return body;
 }
 
-// Whether nodes behind the body read nothing of it but its output.
-bool ends_in_its_output(const Graph& body, const Graph& graph) {
+std::string obstacle_at(const Node& node, const char* why) {
+  return fmt::format("node '{}' {}", node.name, why);
+}
+
+// Nodes behind the body may read nothing of it but its output. Empty when they do not.
+std::string obstacle_behind(const Graph& body, const Graph& graph) {
   for (NodeId id = body.output() + 1; id <= graph.output(); ++id) {
     for (const NodeId from : graph.node(id).inputs) {
-      if (from < body.output()) return false;
+      if (from < body.output()) return obstacle_at(graph.node(from), "is read by dense layers");
     }
   }
-  return true;
+  return {};
 }
 
 class Builder {
@@ -62,8 +68,9 @@ class Builder {
     layers_.places.resize(graph_.nodes().size());
   }
 
-  std::optional<Layers> build() {
-    if (!sound() || !join()) return std::nullopt;
+  AsLayers build() {
+    if (std::string found = obstacle(); !found.empty()) return {std::nullopt, std::move(found)};
+    if (std::string found = join(); !found.empty()) return {std::nullopt, std::move(found)};
     for (NodeId id = 0; id <= graph_.output(); ++id) {
       const Operation& op = graph_.node(id).operation;
       const bool inside = std::holds_alternative<BatchNorm>(op) || activated(id);
@@ -71,7 +78,7 @@ class Builder {
       if (!std::holds_alternative<Concat>(op) && !inside && id > 0) layers_.steps.push_back(step(id));
     }
     layers_.weights = graph_.weights();
-    return std::move(layers_);
+    return {std::move(layers_), {}};
   }
 
  private:
@@ -90,29 +97,36 @@ class Builder {
   // A convolution whose output exists only behind its activation.
   bool activated(NodeId id) const { return is<Convolution>(id) && read_only_by<LeakyRelu>(id); }
 
-  bool sound() const {
+  // Empty when there is none.
+  std::string obstacle() const {
     for (NodeId id = 0; id <= graph_.output(); ++id) {
-      if (id != graph_.output() && readers(id).empty()) return false;
-      if (is<BatchNorm>(id) && !read_only_by<Convolution>(id)) return false;
-      if (!in_layers(graph_.node(id).operation)) return false;
-      if (is<LeakyRelu>(id) && !activated(input_of(id))) return false;
+      const Node& node = graph_.node(id);
+      if (!in_layers(node.operation))
+        return obstacle_at(node, "is an operation that our kernels do not have");
+      if (id != graph_.output() && readers(id).empty()) return obstacle_at(node, "is read by nothing");
+      if (is<BatchNorm>(id) && !read_only_by<Convolution>(id))
+        return obstacle_at(node, "is a batch norm without a convolution behind it");
+      if (is<LeakyRelu>(id) && !activated(input_of(id)))
+        return obstacle_at(node, "is an activation without a convolution before it");
     }
-    return true;
+    return {};
   }
 
-  // Gives concatenations their buffers, the outermost first, so that those inside lie in theirs.
-  bool join() {
+  // Gives concatenations their buffers, the outermost first, so that those inside lie in theirs. Returns what
+  // prevents it, or nothing.
+  std::string join() {
     for (NodeId id = graph_.output(); id > 0; --id) {
       if (!is<Concat>(id)) continue;
       if (!place(id).given()) give(id);
       int64_t first = place(id).first;
       for (const NodeId part : graph_.node(id).inputs) {
-        if (place(part).given() || is<BatchNorm>(part)) return false;
+        if (place(part).given() || is<BatchNorm>(part))
+          return obstacle_at(graph_.node(part), "is joined more than once, or normalised");
         place(part) = {place(id).buffer, first, graph_.channels(part)};
         first += graph_.channels(part);
       }
     }
-    return true;
+    return {};
   }
 
   void give(NodeId id) {
@@ -140,10 +154,12 @@ class Builder {
 
 }  // namespace
 
-std::optional<Layers> as_layers(const Graph& graph) {
-  if (graph.dimensions() != 2) return std::nullopt;
+AsLayers as_layers(const Graph& graph) {
+  if (graph.dimensions() != 2) return {std::nullopt, "it has three dimensions"};
   Graph body = body_of(graph);
-  if (body.nodes().size() < 2 || !ends_in_its_output(body, graph)) return std::nullopt;
+  if (body.nodes().size() < 2) return {std::nullopt, "it has no layers before its dense ones"};
+  if (std::string found = obstacle_behind(body, graph); !found.empty())
+    return {std::nullopt, std::move(found)};
   return Builder(std::move(body)).build();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -43,9 +44,16 @@ struct Layers {
   std::vector<int64_t> buffer_channels;
 };
 
-// Nothing when a graph's body is not of that kind: a batch norm or an activation that stands alone, an output
-// that is joined twice or read by nothing, an activation whose sign does not tell that of its input; or when
-// not only its last image is read by dense layers.
-std::optional<Layers> as_layers(const Graph& graph);
+struct AsLayers {
+  std::optional<Layers> layers;
+  std::string
+      obstacle;  // why there are none, by the first node that prevents them: "'up': an upsampling ..."
+};
+
+// A graph's body is not of that kind when it has three dimensions, operations that our kernels do not have, a
+// batch norm or an activation that stands alone, an output that is joined twice or read by nothing, an
+// activation whose sign does not tell that of its input; or when dense layers read more of it than its last
+// image.
+AsLayers as_layers(const Graph& graph);
 
 }  // namespace lucivox

@@ -27,8 +27,8 @@ std::vector<std::vector<NodeId>> last_uses(const Graph& graph,
 
 Network::Network(Weights weights)
     : weights_(std::move(weights)), readers_(graph().consumers()), last_used_(last_uses(graph(), readers_)) {
-  if (std::optional<Layers> layers = as_layers(graph()))
-    layers_ = std::make_shared<const Layers>(std::move(*layers));
+  if (AsLayers as = as_layers(graph()); as.layers)
+    layers_ = std::make_shared<const Layers>(std::move(*as.layers));
 }
 
 void Network::require_input(const at::Tensor& x) const {

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include <lucivox/base/error.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/image/image.h>
+#include <lucivox/image/pixels.h>
 
 // What every reader asks of a file before it believes its header.
 namespace lucivox::formats {

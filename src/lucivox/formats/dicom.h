@@ -11,8 +11,8 @@
 #include <gdcmSmartPointer.h>
 
 #include <lucivox/formats/dicom_structure.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/image/image.h>
+#include <lucivox/image/pixels.h>
 
 // One slice of a DICOM series, and what the reader of a series hands to the writer.
 namespace lucivox::formats {
@@ -46,7 +46,8 @@ std::array<double, 3> normal_of(const std::array<double, 6>& orientation);
 // Reads the header of a slice; nothing when the file is DICOM but no image. Throws Error when it is damaged,
 // in colour or of several frames.
 std::optional<DicomSlice> read_slice(const std::filesystem::path& path);
-// Reads its pixels into `values` [rows, columns], rescaled. Throws Error.
+// Its pixels [rows, columns] as cell.scalar(), and into `values`, rescaled. Throws Error.
+std::vector<char> read_stored(const DicomSlice& slice);
 void read_values(const DicomSlice& slice, float* values);
 
 // The slices of a series in the order of the image's Z axis.

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -246,6 +247,22 @@ class DicomSource : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return name_; }
 
+  at::Tensor read_stored(const Region& region) override {
+    require_inside(region, info_, name_);
+    at::Tensor part = at::empty(region.size, tensor_type(info_.scalar));
+    for (int64_t z = 0; z < region.size[0]; ++z) {
+      const DicomSlice& slice = header_->slices[static_cast<size_t>(region.begin[0] + z)];
+      if (slice.cell.scalar() != info_.scalar || slice.calibration != calibration_of(info_))
+        throw Error(name_ + " has slices with rescale slopes of their own", "read it in physical units");
+      std::vector<char> stored = formats::read_stored(slice);
+      const at::Tensor whole_slice =
+          at::from_blob(stored.data(), {slice.rows, slice.columns}, part.options());
+      part[z].copy_(
+          whole_slice.narrow(0, region.begin[1], region.size[1]).narrow(1, region.begin[2], region.size[2]));
+    }
+    return part;
+  }
+  // Of series whose slices have calibrations of their own, too.
   at::Tensor read(const Region& region) override {
     require_inside(region, info_, name_);
     at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);

@@ -218,15 +218,19 @@ std::optional<DicomSlice> read_slice(const fs::path& path) {
   return slice;
 }
 
-void read_values(const DicomSlice& slice, float* values) {
+std::vector<char> read_stored(const DicomSlice& slice) {
   try {
-    const std::vector<char> stored = read_pixels(slice);
-    to_values(stored.data(), slice.cell.scalar(), slice.calibration, slice.rows * slice.columns, values);
+    return read_pixels(slice);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& e) {
     throw damaged(slice.path, e.what());
   }
+}
+
+void read_values(const DicomSlice& slice, float* values) {
+  const std::vector<char> stored = read_stored(slice);
+  to_values(stored.data(), slice.cell.scalar(), slice.calibration, slice.rows * slice.columns, values);
 }
 
 }  // namespace lucivox::formats

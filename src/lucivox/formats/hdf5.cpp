@@ -130,10 +130,10 @@ class Hdf5Source : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return fmt::format("{}:/{}", file_.string(), name_); }
 
-  at::Tensor read(const Region& region) override {
+  at::Tensor read_stored(const Region& region) override {
     require_inside(region, info_, name());
     const std::lock_guard lock(hdf5_lock());
-    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
+    at::Tensor stored = at::empty(region.size, tensor_type(info_.scalar));
     std::array<hsize_t, 3> begin{}, size{};
     std::copy(region.begin.begin(), region.begin.end(), begin.begin());
     std::copy(region.size.begin(), region.size.end(), size.begin());
@@ -142,10 +142,10 @@ class Hdf5Source : public ImageSource {
     const Id in_memory(H5Screate_simple(static_cast<int>(3 - skipped), size.data() + skipped, nullptr));
     const bool read = H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, begin.data() + skipped, nullptr,
                                           size.data() + skipped, nullptr) >= 0 &&
-                      H5Dread(open_.data_set.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(),
-                              H5P_DEFAULT, values.mutable_data_ptr<float>()) >= 0;
+                      H5Dread(open_.data_set.get(), hdf5_type(info_.scalar), in_memory.get(), in_file.get(),
+                              H5P_DEFAULT, stored.mutable_data_ptr()) >= 0;
     if (!read) throw damaged(file_, fmt::format("the voxels of {} are truncated or damaged", name_));
-    return values;
+    return stored;
   }
 
  private:
@@ -163,7 +163,7 @@ class Hdf5Source : public ImageSource {
     for (size_t axis = 0; axis < 3; ++axis) info_.shape[axis] = static_cast<int64_t>(sizes[axis]);
     info_.scalar = *scalar;
     info_.format = "HDF5";
-    info_.header["data set"] = "/" + name_;
+    info_.header["data_set"] = "/" + name_;
     for (const char* key : {"units", "description", "axes"}) {
       if (const std::string value = text_attribute(open_.data_set.get(), key); !value.empty())
         info_.header[key] = value;

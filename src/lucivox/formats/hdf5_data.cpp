@@ -64,7 +64,7 @@ std::optional<Scalar> scalar_of_hdf5(hid_t type) {
   if (bytes == 1) return is_signed ? Scalar::Int8 : Scalar::UInt8;
   if (bytes == 2) return is_signed ? Scalar::Int16 : Scalar::UInt16;
   if (bytes == 4) return is_signed ? Scalar::Int32 : Scalar::UInt32;
-  if (bytes == 8) return Scalar::Float64;
+  if (bytes == 8) return is_signed ? Scalar::Int64 : Scalar::UInt64;
   return std::nullopt;
 }
 
@@ -82,6 +82,10 @@ hid_t hdf5_type(Scalar scalar) {
       return H5T_NATIVE_UINT32;
     case Scalar::Int32:
       return H5T_NATIVE_INT32;
+    case Scalar::UInt64:
+      return H5T_NATIVE_UINT64;
+    case Scalar::Int64:
+      return H5T_NATIVE_INT64;
     case Scalar::Float64:
       return H5T_NATIVE_DOUBLE;
     case Scalar::Float32:

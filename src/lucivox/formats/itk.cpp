@@ -12,9 +12,9 @@
 
 #include <lucivox/formats/checks.h>
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/staging.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 // NRRD and MetaImage through ITK, whose space is LPS as ours.
 namespace fs = std::filesystem;
@@ -30,10 +30,11 @@ struct ItkType {
 };
 
 constexpr ItkType kItkTypes[] = {
-    {itk::IOComponentEnum::UCHAR, Scalar::UInt8},   {itk::IOComponentEnum::CHAR, Scalar::Int8},
-    {itk::IOComponentEnum::USHORT, Scalar::UInt16}, {itk::IOComponentEnum::SHORT, Scalar::Int16},
-    {itk::IOComponentEnum::UINT, Scalar::UInt32},   {itk::IOComponentEnum::INT, Scalar::Int32},
-    {itk::IOComponentEnum::FLOAT, Scalar::Float32}, {itk::IOComponentEnum::DOUBLE, Scalar::Float64}};
+    {itk::IOComponentEnum::UCHAR, Scalar::UInt8},      {itk::IOComponentEnum::CHAR, Scalar::Int8},
+    {itk::IOComponentEnum::USHORT, Scalar::UInt16},    {itk::IOComponentEnum::SHORT, Scalar::Int16},
+    {itk::IOComponentEnum::UINT, Scalar::UInt32},      {itk::IOComponentEnum::INT, Scalar::Int32},
+    {itk::IOComponentEnum::ULONGLONG, Scalar::UInt64}, {itk::IOComponentEnum::LONGLONG, Scalar::Int64},
+    {itk::IOComponentEnum::FLOAT, Scalar::Float32},    {itk::IOComponentEnum::DOUBLE, Scalar::Float64}};
 
 std::string name_of(ItkKind kind) {
   return kind == ItkKind::Nrrd ? "NRRD" : "MetaImage";

@@ -10,9 +10,9 @@
 
 #include <lucivox/formats/checks.h>
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/staging.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 // NIfTI-1 (https://nifti.nimh.nih.gov/nifti-1). Its world is RAS: X and Y have the other sign than in LPS.
 namespace fs = std::filesystem;
@@ -33,6 +33,7 @@ struct Type {
 constexpr Type kTypes[] = {{NIFTI_TYPE_UINT8, Scalar::UInt8},     {NIFTI_TYPE_INT8, Scalar::Int8},
                            {NIFTI_TYPE_UINT16, Scalar::UInt16},   {NIFTI_TYPE_INT16, Scalar::Int16},
                            {NIFTI_TYPE_UINT32, Scalar::UInt32},   {NIFTI_TYPE_INT32, Scalar::Int32},
+                           {NIFTI_TYPE_UINT64, Scalar::UInt64},   {NIFTI_TYPE_INT64, Scalar::Int64},
                            {NIFTI_TYPE_FLOAT32, Scalar::Float32}, {NIFTI_TYPE_FLOAT64, Scalar::Float64}};
 
 // ---- reading ----

@@ -8,9 +8,9 @@
 
 #include <lucivox/formats/checks.h>
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/staging.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 // PNG through libpng, whose errors arrive by longjmp: what lies between a setjmp and the calls it guards owns
 // nothing.

@@ -9,8 +9,8 @@
 #include <lucivox/base/files.h>
 #include <lucivox/formats/checks.h>
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/random_access.h>
+#include <lucivox/image/pixels.h>
 
 namespace fs = std::filesystem;
 
@@ -51,19 +51,19 @@ class RawSource : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return name_; }
 
-  at::Tensor read(const Region& region) override {
+  at::Tensor read_stored(const Region& region) override {
     require_inside(region, info_, name_);
-    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
-    float* slice = values.mutable_data_ptr<float>();
-    for (int64_t z = 0; z < region.size[0]; ++z, slice += region.size[1] * region.size[2]) {
+    at::Tensor part = at::empty(region.size, tensor_type(info_.scalar));
+    auto* slice = static_cast<char*>(part.mutable_data_ptr());
+    const auto slice_bytes = static_cast<int64_t>(part.nbytes()) / region.size[0];
+    for (int64_t z = 0; z < region.size[0]; ++z, slice += slice_bytes)
       read_slice(region.begin[0] + z, region, slice);
-    }
-    return values;
+    return part;
   }
 
  private:
   // Whole rows are read at once, though only some columns may be wanted: they lie side by side in the file.
-  void read_slice(int64_t z, const Region& region, float* slice) const {
+  void read_slice(int64_t z, const Region& region, char* slice) const {
     const int64_t width = bytes_per_voxel(info_.scalar), row_bytes = info_.shape[2] * width;
     std::vector<char> stored(static_cast<size_t>(region.size[1] * row_bytes));
     const int64_t first_row = z * info_.shape[1] + region.begin[1];
@@ -71,9 +71,9 @@ class RawSource : public ImageSource {
       throw damaged(name_, "it has become shorter, or the disk fails");
     if (layout_.big_endian) swap_bytes(stored, static_cast<size_t>(width));
     const char* from = stored.data() + region.begin[2] * width;
-    for (int64_t y = 0; y < region.size[1]; ++y, from += row_bytes, slice += region.size[2]) {
-      to_values(from, info_.scalar, {}, region.size[2], slice);
-    }
+    const int64_t wanted = region.size[2] * width;
+    for (int64_t y = 0; y < region.size[1]; ++y, from += row_bytes, slice += wanted)
+      std::copy_n(from, wanted, slice);
   }
 
   std::string name_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -13,9 +14,9 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
 #include <lucivox/base/text.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/staging.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 namespace lucivox::formats {
 namespace {
@@ -63,20 +64,29 @@ class StagedSink : public ImageSink {
         staging_(pending_, static_cast<size_t>(voxel_count(info) * bytes_per_voxel(info.scalar))) {}
 
   void write(const Region& region, const at::Tensor& values) override {
-    const std::string name = pending_.final_path().string();
-    require_inside(region, info_, name);
-    if (values.sizes() != at::IntArrayRef(region.size)) {
-      throw Error(fmt::format("the values written to {} do not have the size of their region", name));
-    }
-    require_finite(values, "what is to be written to " + name);
-    const at::Tensor floats = values.to(at::kCPU, at::kFloat).contiguous();
-    const float* row = floats.const_data_ptr<float>();
+    require_finite(values, "what is to be written to " + name());
+    write_stored(region, to_stored(values, info_));
+  }
+
+  void write_stored(const Region& region, const at::Tensor& stored) override {
+    require_inside(region, info_, name());
+    if (stored.sizes() != at::IntArrayRef(region.size))
+      throw Error(fmt::format("the values written to {} do not have the size of their region", name()));
+    if (stored.scalar_type() != tensor_type(info_.scalar))
+      throw Error(fmt::format("{} stores {}, not {}", name(), to_string(info_.scalar),
+                              at::toString(stored.scalar_type())),
+                  "give the voxels in the type that is stored");
+    const at::Tensor dense = stored.contiguous();
+    const auto width = static_cast<int64_t>(dense.element_size()), row_bytes = region.size[2] * width;
+    const auto* row = static_cast<const std::byte*>(dense.const_data_ptr());
     for (int64_t z = 0; z < region.size[0]; ++z) {
-      for (int64_t y = 0; y < region.size[1]; ++y, row += region.size[2]) {
-        store_row(region.begin[0] + z, region.begin[1] + y, region.begin[2], row, region.size[2]);
+      for (int64_t y = 0; y < region.size[1]; ++y, row += row_bytes) {
+        const int64_t first =
+            ((region.begin[0] + z) * info_.shape[1] + region.begin[1] + y) * info_.shape[2] + region.begin[2];
+        std::copy_n(row, row_bytes, staging_.data() + first * width);
       }
     }
-    written_ += floats.numel();
+    written_ += dense.numel();
   }
 
   void commit() override {
@@ -92,11 +102,7 @@ class StagedSink : public ImageSink {
   }
 
  private:
-  void store_row(int64_t z, int64_t y, int64_t x, const float* row, int64_t count) {
-    const int64_t first = (z * info_.shape[1] + y) * info_.shape[2] + x;
-    to_stored(row, count, calibration_of(info_), info_.scalar, range_of(info_.scalar),
-              staging_.data() + first * bytes_per_voxel(info_.scalar));
-  }
+  std::string name() const { return pending_.final_path().string(); }
 
   PendingPath pending_;
   ImageInfo info_;

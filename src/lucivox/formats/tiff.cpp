@@ -78,6 +78,7 @@ std::optional<Scalar> scalar_of(const Page& page) {
   if (page.bits == 8) return is_signed ? Scalar::Int8 : Scalar::UInt8;
   if (page.bits == 16) return is_signed ? Scalar::Int16 : Scalar::UInt16;
   if (page.bits == 32) return is_signed ? Scalar::Int32 : Scalar::UInt32;
+  if (page.bits == 64) return is_signed ? Scalar::Int64 : Scalar::UInt64;
   return std::nullopt;
 }
 
@@ -106,7 +107,7 @@ void require_readable(TIFF* tiff, const Page& page, const fs::path& file) {
   if (!scalar) {
     throw Error(
         fmt::format("{} has pixels of {} bits in a type that is not supported", file.string(), page.bits),
-        "save it with 8, 16 or 32 bit integers, or 32 or 64 bit floating point");
+        "save it with 8, 16, 32 or 64 bit integers, or 32 or 64 bit floating point");
   }
   const auto compression = field<uint16_t>(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
   if (TIFFIsCODECConfigured(compression) == 0) {
@@ -199,15 +200,15 @@ class TiffSource : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return file_.string(); }
 
-  at::Tensor read(const Region& region) override {
+  at::Tensor read_stored(const Region& region) override {
     require_inside(region, info_, name());
     const std::lock_guard lock(mutex_);
-    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
-    float* slice = values.mutable_data_ptr<float>();
-    for (int64_t z = 0; z < region.size[0]; ++z, slice += region.size[1] * region.size[2]) {
+    at::Tensor part = at::empty(region.size, tensor_type(info_.scalar));
+    auto* slice = static_cast<char*>(part.mutable_data_ptr());
+    const auto slice_bytes = static_cast<int64_t>(part.nbytes()) / region.size[0];
+    for (int64_t z = 0; z < region.size[0]; ++z, slice += slice_bytes)
       read_page_region(region.begin[0] + z, region, slice);
-    }
-    return values;
+    return part;
   }
 
  private:
@@ -229,7 +230,7 @@ class TiffSource : public ImageSource {
     for (int64_t z = 0; z < images; ++z) pages_[static_cast<size_t>(z)].behind = z * page_bytes;
   }
 
-  void read_page_region(int64_t z, const Region& region, float* slice) {
+  void read_page_region(int64_t z, const Region& region, char* slice) {
     const Page& page = pages_[static_cast<size_t>(z)];
     if (TIFFSetSubDirectory(tiff_.get(), page.offset) == 0)
       throw damaged(file_, fmt::format("page {} is damaged", z + 1));
@@ -279,7 +280,8 @@ class TiffSource : public ImageSource {
   }
 
   // Copies what of a block lies in the region.
-  void copy_overlap(const Page& page, const Region& region, const Block& block, float* slice) const {
+  void copy_overlap(const Page& page, const Region& region, const Block& block, char* slice) const {
+    const int64_t width = bytes_per_voxel(info_.scalar);
     const int64_t x0 = std::max(block.left, region.begin[2]);
     const int64_t x1 =
         std::min({block.left + page.block_width, page.width, region.begin[2] + region.size[2]});
@@ -287,9 +289,8 @@ class TiffSource : public ImageSource {
     const int64_t y1 = std::min(block.end, region.begin[1] + region.size[1]);
     for (int64_t y = y0; y < y1; ++y) {
       const int64_t from = (y - block.top) * page.block_width + x0 - block.left;
-      float* row = slice + (y - region.begin[1]) * region.size[2] + x0 - region.begin[2];
-      to_values(block.pixels.data() + from * bytes_per_voxel(info_.scalar), info_.scalar,
-                calibration_of(info_), x1 - x0, row);
+      const int64_t to = (y - region.begin[1]) * region.size[2] + x0 - region.begin[2];
+      std::copy_n(block.pixels.data() + from * width, (x1 - x0) * width, slice + to * width);
     }
   }
 

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include <lucivox/formats/pixels.h>
 #include <lucivox/image/image.h>
+#include <lucivox/image/pixels.h>
 
 // The ImageDescription of a TIFF as ImageJ writes it: lines "key=value" after a first line "ImageJ=...".
 // Calibration is "cf=0" (a straight line), "c0=", "c1=" (value = c0 + c1 * stored) and "vunit=", without

@@ -6,7 +6,7 @@
 
 #include <lucivox/formats/checks.h>
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
+#include <lucivox/image/pixels.h>
 
 namespace fs = std::filesystem;
 
@@ -49,17 +49,17 @@ class TiffFolderSource : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return folder_.string(); }
 
-  at::Tensor read(const Region& region) override {
+  at::Tensor read_stored(const Region& region) override {
     require_inside(region, info_, name());
-    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
+    at::Tensor stored = at::empty(region.size, tensor_type(info_.scalar));
     Region part = region;
     part.begin[0] = 0;
     part.size[0] = 1;
     for (int64_t z = 0; z < region.size[0]; ++z) {
       const auto frame = open_tiff(files_[static_cast<size_t>(region.begin[0] + z)]);
-      values.narrow(0, z, 1).copy_(frame->read(part));
+      stored.narrow(0, z, 1).copy_(frame->read_stored(part));
     }
-    return values;
+    return stored;
   }
 
  private:

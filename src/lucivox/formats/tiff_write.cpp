@@ -8,12 +8,12 @@
 #include <tiff.h>
 
 #include <lucivox/formats/formats.h>
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/staging.h>
 #include <lucivox/formats/tiff_description.h>
 #include <lucivox/formats/tiff_header.h>
 #include <lucivox/formats/tiff_write.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 // libtiff cannot write the pixels of several pages without a gap, so the directories are made here.
 namespace lucivox::formats {

@@ -1,10 +1,11 @@
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
 #include <ATen/ops/empty.h>
 
-#include <lucivox/formats/pixels.h>
 #include <lucivox/formats/volume.h>
+#include <lucivox/image/pixels.h>
 
 namespace lucivox::formats {
 namespace {
@@ -17,20 +18,20 @@ class LoadedSource : public ImageSource {
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return name_; }
 
-  at::Tensor read(const Region& region) override {
+  at::Tensor read_stored(const Region& region) override {
     require_inside(region, info_, name_);
     const char* stored = load_once();
-    at::Tensor values = at::empty({region.size[0], region.size[1], region.size[2]}, at::kFloat);
-    float* row = values.mutable_data_ptr<float>();
+    at::Tensor part = at::empty(region.size, tensor_type(info_.scalar));
+    const auto width = static_cast<int64_t>(part.element_size()), row_bytes = region.size[2] * width;
+    auto* row = static_cast<char*>(part.mutable_data_ptr());
     for (int64_t z = 0; z < region.size[0]; ++z) {
-      for (int64_t y = 0; y < region.size[1]; ++y, row += region.size[2]) {
+      for (int64_t y = 0; y < region.size[1]; ++y, row += row_bytes) {
         const int64_t first =
             ((region.begin[0] + z) * info_.shape[1] + region.begin[1] + y) * info_.shape[2] + region.begin[2];
-        to_values(stored + first * bytes_per_voxel(info_.scalar), info_.scalar, calibration_of(info_),
-                  region.size[2], row);
+        std::copy_n(stored + first * width, row_bytes, row);
       }
     }
-    return values;
+    return part;
   }
 
  private:

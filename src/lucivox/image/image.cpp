@@ -6,6 +6,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/image/image.h>
+#include <lucivox/image/pixels.h>
 
 namespace lucivox {
 namespace {
@@ -18,6 +19,7 @@ class MemorySource : public ImageSource {
   }
   const ImageInfo& info() const override { return info_; }
   std::string name() const override { return name_; }
+  at::Tensor read_stored(const Region& region) override { return to_stored(read(region), info_); }
   at::Tensor read(const Region& region) override {
     require_inside(region, info_, name_);
     at::Tensor part = voxels_;
@@ -50,6 +52,10 @@ std::string to_string(Scalar scalar) {
       return "uint32";
     case Scalar::Int32:
       return "int32";
+    case Scalar::UInt64:
+      return "uint64";
+    case Scalar::Int64:
+      return "int64";
     case Scalar::Float32:
       return "float32";
     case Scalar::Float64:
@@ -68,6 +74,10 @@ std::string to_string(Units units) {
       break;
   }
   return "unknown";
+}
+
+at::Tensor ImageSource::read(const Region& region) {
+  return to_values(read_stored(region), info());
 }
 
 std::unique_ptr<ImageSource> memory_source(at::Tensor voxels, ImageInfo info, std::string name) {

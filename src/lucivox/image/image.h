@@ -12,8 +12,9 @@
 
 namespace lucivox {
 
-// How a file stores its voxels; in memory they are always float32 in physical units.
-enum class Scalar { UInt8, Int8, UInt16, Int16, UInt32, Int32, Float32, Float64 };
+// How a file stores its voxels: value = slope * stored + intercept. What computes takes float32 values in
+// physical units; labels and what is only passed on may be read and written as they are stored.
+enum class Scalar { UInt8, Int8, UInt16, Int16, UInt32, Int32, UInt64, Int64, Float32, Float64 };
 
 enum class Units {
   Unknown,
@@ -64,17 +65,29 @@ class ImageSource {
   virtual const ImageInfo& info() const = 0;
   // A name for messages: its path.
   virtual std::string name() const = 0;
+  // [z, y, x] as stored, of the type info().scalar. Throws Error when the file is damaged, the region lies
+  // outside, or slices have calibrations of their own.
+  virtual at::Tensor read_stored(const Region& region) = 0;
   // float32 [z, y, x] in info().units. Throws Error when the file is damaged or the region lies outside.
-  virtual at::Tensor read(const Region& region) = 0;
+  virtual at::Tensor read(const Region& region);
 };
 
-// An image being written. It appears under its final name at commit(), whole or not at all.
-class ImageSink {
+// Where voxels go, region by region: a file that will be whole (ImageSink), or a store whose parts several
+// processes write, each its own.
+class VoxelSink {
  public:
-  virtual ~ImageSink() = default;
+  virtual ~VoxelSink() = default;
   // `values`: float32 [z, y, x] of the region's size, in the units of the info it was created with;
   // stored integers are rounded and saturated. Throws Error (disk full, region outside).
   virtual void write(const Region& region, const at::Tensor& values) = 0;
+  // `stored`: as they are to be stored, in the type of the info it was created with. Throws Error as write()
+  // does, and when the format stores another type.
+  virtual void write_stored(const Region& region, const at::Tensor& stored) = 0;
+};
+
+// An image being written. It appears under its final name at commit(), whole or not at all.
+class ImageSink : public VoxelSink {
+ public:
   virtual void commit() = 0;
 };
 

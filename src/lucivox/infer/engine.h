@@ -4,8 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/image/border.h>
 #include <lucivox/exec/network.h>
+#include <lucivox/image/border.h>
 
 namespace lucivox {
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include <lucivox/infer/engine.h>
@@ -7,43 +9,36 @@
 namespace lucivox {
 namespace {
 
-// DDNet keeps about 1 kB a pixel while it runs: 4 GB for such a slice.
+// DDNet keeps about 1 kB per pixel while it runs: 4 GB for such a slice.
 constexpr int64_t kWholeSlicePixels = int64_t{2048} * 2048;
 constexpr int64_t kTile = 1024;
 constexpr double kAirHu = -1000;  // what lies where a scanner did not look
-// A pixel hardly depends on others farther away, although the receptive field reaches further; a multiple of
-// 16, so that tiles are pooled on the slice's own grid.
-constexpr int64_t kHalo = 128;
+// A pixel hardly depends on others farther away, although the receptive field of a network may reach further.
+constexpr int64_t kFarthest = 128;
 
 int64_t depth_of(const Model& model) {
   return model.weights.graph().channels(0);
 }
 
+// So many that tiles are pooled on the slice's own grid.
+int64_t halo_for(const Graph& graph) {
+  const int64_t multiple = graph.size_multiple();
+  const int64_t wanted = std::min<int64_t>(kFarthest, graph.receptive_radius());
+  return (wanted + multiple - 1) / multiple * multiple;
+}
+
+// Slices one by one, with the adjacent ones that the network reads, the outermost again where there is no
+// other.
 Tiling tiling_for(const Model& model, const ImageInfo& info) {
   const auto [slices, rows, columns] = info.shape;
-  const int64_t above = depth_of(model) / 2;
+  const Graph& graph = model.weights.graph();
   const bool whole = rows * columns <= kWholeSlicePixels ||
                      model.intensity.kind == IntensityMapping::Kind::SliceMinMax ||
-                     model.weights.graph().uses_batch_statistics();
-  return whole ? Tiling{{1, rows, columns}, {above, 0, 0}} : Tiling{{1, kTile, kTile}, {above, kHalo, kHalo}};
-}
-
-// The slices of a tile of one slice with those that the stack lacks above and below.
-at::Tensor with_neighbours(const at::Tensor& values, const Tile& tile, int64_t depth) {
-  const int64_t above = depth / 2 - (tile.output.begin[0] - tile.input.begin[0]),
-                below = depth - above - values.size(0);
-  return at::cat({values.narrow(0, 0, 1).expand({above, -1, -1}), values,
-                  values.narrow(0, values.size(0) - 1, 1).expand({below, -1, -1})});
-}
-
-// The rows and columns of tile.output from slices that have those of tile.input.
-at::Tensor in_plane(const at::Tensor& values, const Tile& tile) {
-  at::Tensor part = values;
-  for (size_t axis = 1; axis < 3; ++axis) {
-    part = part.narrow(static_cast<int64_t>(axis), tile.output.begin[axis] - tile.input.begin[axis],
-                       tile.output.size[axis]);
-  }
-  return part;
+                     graph.uses_batch_statistics();
+  const int64_t above = depth_of(model) / 2, around = whole ? 0 : halo_for(graph);
+  return {{1, whole ? rows : kTile, whole ? columns : kTile},
+          {above, around, around},
+          {Beyond::Repeated, Beyond::Nothing, Beyond::Nothing}};
 }
 
 at::Tensor enhanced_by(Engine& engine, const IntensityMapping& intensity, const at::Tensor& slices_CYX) {
@@ -59,20 +54,19 @@ at::Tensor enhance_slice(const Model& model, const at::Tensor& slices_CYX) {
   return enhanced_by(engine, model.intensity, slices_CYX);
 }
 
-void enhance(const Model& model, ImageSource& source, ImageSink& sink, const Console& console,
+void enhance(const Model& model, ImageSource& source, VoxelSink& sink, Reporter& reporter,
              const StopToken& stop) {
   Engine engine(model.weights, model.border);
   const std::optional<double> padding = source.info().padding;
-  const auto compute = [&](const at::Tensor& input, const Tile& tile) {
+  const int64_t middle = depth_of(model) / 2;
+  const auto compute = [&](const at::Tensor& input) {
     require_finite(input, source.name());
-    at::Tensor values = input;
-    if (padding) values = values.masked_fill(input == *padding, kAirHu);
-    const at::Tensor stack = with_neighbours(values, tile, depth_of(model)),
-                     enhanced = in_plane(enhanced_by(engine, model.intensity, stack).unsqueeze(0), tile),
-                     own = in_plane(input.narrow(0, tile.output.begin[0] - tile.input.begin[0], 1), tile);
-    return padding ? enhanced.masked_fill(own == *padding, *padding) : enhanced;
+    const at::Tensor values = padding ? input.masked_fill(input == *padding, kAirHu) : input;
+    const at::Tensor enhanced = enhanced_by(engine, model.intensity, values).unsqueeze(0);
+    return padding ? enhanced.masked_fill(input.narrow(0, middle, 1) == *padding, *padding) : enhanced;
   };
-  run_tiles(source, sink, tiling_for(model, source.info()), compute, console, stop);
+  AllTiles every;
+  run_tiles(source, sink, tiling_for(model, source.info()), every, compute, reporter, stop);
 }
 
 }  // namespace lucivox

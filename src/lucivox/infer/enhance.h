@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/image.h>
 #include <lucivox/nn/model.h>
@@ -16,7 +16,7 @@ at::Tensor enhance_slice(const Model& model, const at::Tensor& slices_CYX);
 // as air and are written as they were. Slices of more than about 2048 x 2048 pixels are computed in tiles
 // with a halo of real neighbours when the model's mapping is the same everywhere. Throws Error for NaN in the
 // source and as source and sink do.
-void enhance(const Model& model, ImageSource& source, ImageSink& sink, const Console& console,
+void enhance(const Model& model, ImageSource& source, VoxelSink& sink, Reporter& reporter,
              const StopToken& stop);
 
 }  // namespace lucivox

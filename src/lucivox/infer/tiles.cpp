@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -25,6 +26,29 @@ Tile tile_at(const std::array<int64_t, 3>& begin, const std::array<int64_t, 3>& 
   return tile;
 }
 
+// The voxels of tile.input with those that are repeated where the volume ends.
+at::Tensor with_beyond(at::Tensor values, const Tile& tile, const Tiling& tiling) {
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const int64_t whole = tile.output.size[axis] + 2 * tiling.halo[axis], read = tile.input.size[axis];
+    if (tiling.beyond[axis] == Beyond::Nothing || read == whole) continue;
+    const int64_t before = tiling.halo[axis] - (tile.output.begin[axis] - tile.input.begin[axis]);
+    values = values.index_select(static_cast<int64_t>(axis), (at::arange(whole) - before).clamp(0, read - 1));
+  }
+  return values;
+}
+
+at::Tensor without_halo(at::Tensor values, const Tile& tile, const Tiling& tiling) {
+  for (size_t axis = 0; axis < 3; ++axis) {
+    const auto dimension = static_cast<int64_t>(axis);
+    if (values.size(dimension) == tile.output.size[axis]) continue;
+    const int64_t before = tiling.beyond[axis] == Beyond::Repeated
+                               ? tiling.halo[axis]
+                               : tile.output.begin[axis] - tile.input.begin[axis];
+    values = values.narrow(dimension, before, tile.output.size[axis]);
+  }
+  return values;
+}
+
 }  // namespace
 
 std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tiling) {
@@ -44,20 +68,34 @@ std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tilin
   return all;
 }
 
-void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
-               const Console& console, const StopToken& stop) {
+std::vector<int64_t> AllTiles::open(int64_t count) {
+  std::vector<int64_t> all(static_cast<size_t>(count));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+void run_tiles(ImageSource& source, VoxelSink& sink, const Tiling& tiling, TileLedger& ledger,
+               const TileFunction& compute, Reporter& reporter, const StopToken& stop) {
   const std::vector<Tile> all = tiles(source.info().shape, tiling);
-  const auto tile = [&all](int64_t i) -> const Tile& { return all[static_cast<size_t>(i)]; };
-  Progress progress(console, source.name(), std::ssize(all), "tiles");
+  const std::vector<int64_t> open = ledger.open(std::ssize(all));
+  const auto tile = [&](int64_t i) -> const Tile& {
+    return all[static_cast<size_t>(open[static_cast<size_t>(i)])];
+  };
+  Progress progress(reporter, source.name(), std::ssize(open), "tiles");
   const int64_t written = run_pipeline(
-      std::ssize(all), [&](int64_t i) { return source.read(tile(i).input); },
+      std::ssize(open), [&](int64_t i) { return source.read(tile(i).input); },
       [&](int64_t i, const at::Tensor& input) {
-        at::Tensor values = compute(input, tile(i));
+        at::Tensor values = without_halo(compute(with_beyond(input, tile(i), tiling)), tile(i), tiling);
         progress.advance();
         return values;
       },
-      [&](int64_t i, const at::Tensor& values) { sink.write(tile(i).output, values); }, stop);
-  if (written < std::ssize(all)) throw Error("stopped before the end", "nothing was written; start it again");
+      [&](int64_t i, const at::Tensor& values) {
+        sink.write(tile(i).output, values);
+        ledger.written(open[static_cast<size_t>(i)]);
+      },
+      stop);
+  if (written < std::ssize(open))
+    throw Error("stopped before the end", "nothing was written; start it again");
 }
 
 }  // namespace lucivox

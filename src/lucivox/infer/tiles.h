@@ -7,19 +7,27 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/image.h>
 
 namespace lucivox {
 
-// How a volume is cut: tiles of `size` voxels, each computed from `halo` more on every side. Z, Y, X.
+// What a tile reads where the volume ends.
+enum class Beyond {
+  Nothing,   // its halo is smaller there
+  Repeated,  // the outermost voxels again, so that all halos are whole
+};
+
+// How a volume is cut: tiles of `size` voxels, each computed from `halo` more on every side, real neighbours
+// as far as the volume has them. Z, Y, X.
 struct Tiling {
   std::array<int64_t, 3> size{1, 1, 1};
   std::array<int64_t, 3> halo{0, 0, 0};
+  std::array<Beyond, 3> beyond{Beyond::Nothing, Beyond::Nothing, Beyond::Nothing};
 };
 
-// `input` is `output` with its halo: real neighbours, as far as the volume has them.
+// `input`: `output` with its halo, as far as the volume reaches.
 struct Tile {
   Region input, output;
 };
@@ -28,13 +36,31 @@ struct Tile {
 // 1 or a negative halo.
 std::vector<Tile> tiles(const std::array<int64_t, 3>& shape, const Tiling& tiling);
 
-// Computes one tile: values of tile.input in, values of tile.output out, both float32 [z, y, x].
-using TileFunction = std::function<at::Tensor(const at::Tensor& input, const Tile& tile)>;
+// Computes one tile, float32 [z, y, x]: along each axis as much as it is given, of which the halo is cut
+// away, or what is left without the halo.
+using TileFunction = std::function<at::Tensor(const at::Tensor& input)>;
 
-// Runs `compute` on every tile of the source and writes the results to the sink, the next tile being read
-// and the last one written while one is computed (base/pipeline.h). The sink is not committed. Throws what
-// source, sink and `compute` throw, and Error when stopped.
-void run_tiles(ImageSource& source, ImageSink& sink, const Tiling& tiling, const TileFunction& compute,
-               const Console& console, const StopToken& stop);
+// Which tiles, by their number in tiles(), are still to be computed, and which are written. One that keeps
+// them lets a run be resumed, or be shared by several processes.
+class TileLedger {
+ public:
+  virtual ~TileLedger() = default;
+  virtual std::vector<int64_t> open(int64_t count) = 0;
+  // From the thread that writes, after the tile is in the sink.
+  virtual void written(int64_t tile) = 0;
+};
+
+// Of a run that computes every tile once.
+class AllTiles final : public TileLedger {
+ public:
+  std::vector<int64_t> open(int64_t count) override;
+  void written(int64_t) override {}
+};
+
+// Runs `compute` on the open tiles of the source and writes the results to the sink, the next tile being read
+// and the last one written while one is computed (base/pipeline.h). Throws what source, sink and `compute`
+// throw, and Error when stopped.
+void run_tiles(ImageSource& source, VoxelSink& sink, const Tiling& tiling, TileLedger& ledger,
+               const TileFunction& compute, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

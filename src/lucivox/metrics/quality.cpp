@@ -52,9 +52,4 @@ Quality mean(const std::vector<Quality>& slices) {
   return {sum.mse / n, sum.psnr / n, sum.ssim / n, sum.ms_ssim / n, sum.rmse / n, sum.bias / n};
 }
 
-Json to_json(const Quality& q) {
-  return {{"mse", q.mse},         {"psnr", q.psnr}, {"ssim", q.ssim},
-          {"ms_ssim", q.ms_ssim}, {"rmse", q.rmse}, {"bias", q.bias}};
-}
-
 }  // namespace lucivox

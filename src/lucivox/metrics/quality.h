@@ -22,6 +22,16 @@ struct Quality {
   double ms_ssim = 0;
   double rmse = 0;  // in the images' own units
   double bias = 0;  // mean of image - truth, in the images' own units
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("mse", self.mse);
+    visit("psnr", self.psnr);
+    visit("ssim", self.ssim);
+    visit("ms_ssim", self.ms_ssim);
+    visit("rmse", self.rmse);
+    visit("bias", self.bias);
+  }
 };
 
 // `image`, `truth`: [Y, X] in the same units; computed in double precision. Nothing is clipped to the window.
@@ -31,7 +41,5 @@ Quality quality(const at::Tensor& image, const at::Tensor& truth, const QualityW
 
 // Of every field; throws Error when empty.
 Quality mean(const std::vector<Quality>& slices);
-
-Json to_json(const Quality& quality);
 
 }  // namespace lucivox

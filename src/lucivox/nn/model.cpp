@@ -10,6 +10,14 @@ namespace lucivox {
 namespace {
 
 constexpr char kKey[] = "lucivox";  // of the metadata; its value is one JSON text
+constexpr int kFormat = 2;  // of that text. 1, which had no number, was the same with fewer operations
+
+void require_known_format(const Json& about) {
+  const int format = about.value("format", 1);
+  if (format < 1 || format > kFormat)
+    throw Error(fmt::format("its format has number {}, this lucivox reads 1 to {}", format, kFormat),
+                "the file comes from a newer lucivox: update");
+}
 
 // Before any memory is asked for: a damaged graph could ask for more than there is.
 void require_as_many_weights(const Graph& graph, const NamedTensors& tensors) {
@@ -35,7 +43,8 @@ std::optional<Shrinking> removed_from(const Json& about, const Graph& graph) {
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const Model& model) {
-  Json about = {{"version", version()},
+  Json about = {{"format", kFormat},
+                {"version", version()},
                 {"name", model.name},
                 {"intensity", to_json(model.intensity)},
                 {"border", to_json(model.border)},
@@ -55,6 +64,7 @@ Model load_model(const std::filesystem::path& path) {
   }
   try {
     const Json about = Json::parse(about_text->second);
+    require_known_format(about);
     const Graph graph = graph_from_json(about.at("graph"));
     require_as_many_weights(graph, file.tensors);
     Model model{

@@ -57,11 +57,11 @@ void require_better(const BeforeAfter& quality) {
 // training differ from machine to machine, so a larger error is a warning.
 constexpr double kToleranceHu = 15;
 
-void warn_of_moved_levels(const Json& constant_regions, const Console& console) {
+void warn_of_moved_levels(const Json& constant_regions, Reporter& reporter) {
   for (const Json& region : constant_regions) {
     const double error = region.at("error_hu").get<double>();
     if (std::abs(error) <= kToleranceHu) continue;
-    console.warn(
+    reporter.warn(
         fmt::format("regions of {:g} HU come out {:.1f} HU too {}: longer trainings keep levels better",
                     region.at("hu").get<double>(), std::abs(error), error > 0 ? "high" : "low"));
   }
@@ -69,23 +69,23 @@ void warn_of_moved_levels(const Json& constant_regions, const Console& console) 
 
 }  // namespace
 
-TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop) {
+TrainingSummary demo(const DemoOptions& options, Reporter& reporter, const StopToken& stop) {
   device_options(options.device);  // an unknown device is told before anything is computed
   make_room(options.run);
   const fs::path data = options.run / "data";
   const CtSimulation scan{.slices = kTraining + kHeldOut, .size = kSize, .seed = options.seed};
-  simulate_ct_files({data / "train"}, scan, 0, kTraining, console, stop);
-  simulate_ct_files({data / "held-out"}, scan, kTraining, kHeldOut, console, stop);
+  simulate_ct_files({data / "train"}, scan, 0, kTraining, reporter, stop);
+  simulate_ct_files({data / "held-out"}, scan, kTraining, kHeldOut, reporter, stop);
 
   const TrainingJob job{"ddnet",     "ddnet-demo", configuration(data, options.seed),
                         options.run, Start::Fresh, options.device,
                         {},          true};
-  TrainingSummary summary = run_training(job, console, stop);
+  TrainingSummary summary = run_training(job, reporter, stop);
   if (!summary.result.finished) return summary;
   Model model = load_model(options.run / "model.safetensors");
-  enhance_files(model, data / "held-out" / "LQ", {options.run / "enhanced"}, Console{true}, stop);
+  enhance_files(model, data / "held-out" / "LQ", {options.run / "enhanced"}, silence(), stop);
   require_better(*summary.quality);
-  warn_of_moved_levels(summary.json.at("constant_regions"), console);
+  warn_of_moved_levels(summary.json.at("constant_regions"), reporter);
   return summary;
 }
 

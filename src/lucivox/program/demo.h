@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/program/training.h>
 
@@ -20,6 +20,6 @@ struct DemoOptions {
 // Replaces an earlier demo in the same folder and nothing else. Warns where an image of one value moves by
 // more than 15 HU. Throws Error when the enhanced slices are not better than the low-dose ones by every
 // metric, and as the parts do.
-TrainingSummary demo(const DemoOptions& options, const Console& console, const StopToken& stop);
+TrainingSummary demo(const DemoOptions& options, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

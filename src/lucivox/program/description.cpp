@@ -10,6 +10,7 @@
 #include <lucivox/formats/projections.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/description.h>
+#include <lucivox/program/executor.h>
 #include <lucivox/program/model_file.h>
 #include <lucivox/train/run_folder.h>
 
@@ -33,24 +34,25 @@ int64_t filter_count(const Graph& graph) {
 Json describe_removed(const Graph& dense, const Graph& shrunk) {
   return {{"filters", filter_count(dense) - filter_count(shrunk)},
           {"of", filter_count(dense)},
-          {"dense parameters", dense.parameter_count()},
-          {"dense GFLOP for 512x512", gflop(dense)}};
+          {"dense_parameters", dense.parameter_count()},
+          {"dense_gflop_512x512", gflop(dense)}};
 }
 
 Json describe_model(const std::filesystem::path& path) {
-  const Model model = load_model(model_file(path, Console{true}));
+  const Model model = load_model(model_file(path, silence()));
   const Graph& graph = model.weights.graph();
   Json json = {{"model", model.name},
                {"architecture", graph.architecture()},
                {"layers", graph.layer_count()},
                {"parameters", graph.parameter_count()},
-               {"GFLOP for 512x512", gflop(graph)},
-               {"slices read for one", graph.channels(0)},
-               {"receptive field radius", graph.receptive_radius()},
-               {"slice sides padded to multiples of", graph.size_multiple()},
+               {"gflop_512x512", gflop(graph)},
+               {"input_slices", graph.channels(0)},
+               {"receptive_radius", graph.receptive_radius()},
+               {"size_multiple", graph.size_multiple()},
+               {"executor_on_cpu", executor_on_cpu(graph)},
                {"intensity", describe(model.intensity)},
                {"border", describe(model.border)},
-               {"written by lucivox", model.version},
+               {"lucivox_version", model.version},
                {"training", model.training}};
   if (model.removed) json["removed"] = describe_removed(model.removed->dense, graph);
   return json;
@@ -61,11 +63,11 @@ Json describe_image(const std::filesystem::path& path) {
   const ImageInfo& info = image->info();
   Json json = {{"image", image->name()},
                {"format", info.format},
-               {"shape z y x", info.shape},
-               {"spacing x y z, mm", info.spacing_known ? Json(info.spacing_mm) : Json("unknown")},
-               {"origin, mm", info.spacing_known ? Json(info.origin_mm) : Json("unknown")},
+               {"shape_zyx", info.shape},
+               {"spacing_xyz_mm", info.spacing_known ? Json(info.spacing_mm) : Json()},
+               {"origin_xyz_mm", info.spacing_known ? Json(info.origin_mm) : Json()},
                {"direction", info.direction},
-               {"stored as", to_string(info.scalar)},
+               {"stored_type", to_string(info.scalar)},
                {"slope", info.slope},
                {"intercept", info.intercept},
                {"units", to_string(info.units)}};
@@ -79,10 +81,10 @@ Json describe_folder(const ImageFolder& folder) {
   Json json = {{"folder", folder.path.string()},
                {"format", to_string(folder.kind)},
                {"images", folder.images.size()},
-               {"left out", Json::array()},
-               {"first image", describe_image(folder.images.front())}};
+               {"left_out", Json::array()},
+               {"first_image", describe_image(folder.images.front())}};
   for (const std::filesystem::path& stray : folder.strays)
-    json["left out"].push_back(stray.filename().string());
+    json["left_out"].push_back(stray.filename().string());
   return json;
 }
 
@@ -101,10 +103,10 @@ Json describe_scan(const std::filesystem::path& path) {
                {"columns", info.columns},
                {"flats", info.flats},
                {"darks", info.darks},
-               {"angles first last, degrees",
+               {"first_and_last_angle_degrees",
                 {in_degrees(info.angles_rad.front()), in_degrees(info.angles_rad.back())}},
-               {"stored as", to_string(info.scalar)}};
-  if (info.pixel_mm) json["pixel, mm"] = *info.pixel_mm;
+               {"stored_type", to_string(info.scalar)}};
+  if (info.pixel_mm) json["pixel_mm"] = *info.pixel_mm;
   json["header"] = info.header;
   return json;
 }
@@ -121,13 +123,16 @@ Json describe_file(const std::filesystem::path& path) {
 }
 
 std::string as_text(const Json& json, int indent) {
+  const auto one_line = [](const Json& value) {
+    if (value.is_null()) return std::string("unknown");
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
   std::string text;
   for (const auto& [key, value] : json.items()) {
     if (value.is_object() && !value.empty()) {
       text += fmt::format("{:{}}{}\n{}", "", indent, key, as_text(value, indent + 2));
     } else {
-      text += fmt::format("{:{}}{:<36}{}\n", "", indent, key,
-                          value.is_string() ? value.get<std::string>() : value.dump());
+      text += fmt::format("{:{}}{:<36}{}\n", "", indent, key, one_line(value));
     }
   }
   return text;

@@ -13,6 +13,7 @@
 #include <lucivox/formats/open.h>
 #include <lucivox/infer/enhance.h>
 #include <lucivox/program/enhancement.h>
+#include <lucivox/program/executor.h>
 #include <lucivox/program/image_files.h>
 
 namespace fs = std::filesystem;
@@ -23,7 +24,7 @@ namespace {
 // Compares the units of images with the model's, and notes once where they are missing.
 class UnitsCheck {
  public:
-  UnitsCheck(const Model& model, const Console& console) : units_(model.intensity.units), console_(console) {}
+  UnitsCheck(const Model& model, Reporter& reporter) : units_(model.intensity.units), reporter_(reporter) {}
 
   void operator()(const ImageInfo& info, const std::string& image) {
     if (units_ == Units::Unknown || info.units == units_) return;
@@ -33,14 +34,14 @@ class UnitsCheck {
                   "convert it first, or take a model of its units");
     }
     if (!noted_)
-      console_.note(fmt::format("{} does not store its units: images without units are taken to be in {}",
-                                image, to_string(units_)));
+      reporter_.note(fmt::format("{} does not store its units: images without units are taken to be in {}",
+                                 image, to_string(units_)));
     noted_ = true;
   }
 
  private:
   Units units_;
-  const Console& console_;
+  Reporter& reporter_;
   bool noted_ = false;
 };
 
@@ -72,15 +73,23 @@ class Stack final : public ImageSource {
   std::string name() const override { return folder_.string(); }
   const fs::path& image(int64_t z) const { return images_[static_cast<size_t>(z)]; }
 
+  at::Tensor read_stored(const Region& region) override {
+    return read_each(region, [](ImageSource& image, const Region& part) { return image.read_stored(part); });
+  }
   at::Tensor read(const Region& region) override {
-    std::vector<at::Tensor> slices;
-    const auto [z, y, x] = region.begin;
-    for (int64_t i = z; i < z + region.size[0]; ++i)
-      slices.push_back(open(image(i))->read({{0, y, x}, {1, region.size[1], region.size[2]}}));
-    return at::cat(slices);
+    return read_each(region, [](ImageSource& image, const Region& part) { return image.read(part); });
   }
 
  private:
+  template <typename Read>
+  at::Tensor read_each(const Region& region, const Read& read) const {
+    std::vector<at::Tensor> slices;
+    const auto [z, y, x] = region.begin;
+    for (int64_t i = z; i < z + region.size[0]; ++i)
+      slices.push_back(read(*open(image(i)), {{0, y, x}, {1, region.size[1], region.size[2]}}));
+    return at::cat(slices);
+  }
+
   fs::path folder_;
   std::vector<fs::path> images_;
   ImageInfo info_;
@@ -93,18 +102,25 @@ class StackSink final : public ImageSink {
       : model_(model), stack_(stack), folder_(std::move(folder)), kind_(kind) {}
 
   void write(const Region& region, const at::Tensor& values) override {
-    const auto [z, y, x] = region.begin;
+    slice_of(region).write({{0, region.begin[1], region.begin[2]}, region.size}, values);
+  }
+  void write_stored(const Region& region, const at::Tensor& stored) override {
+    slice_of(region).write_stored({{0, region.begin[1], region.begin[2]}, region.size}, stored);
+  }
+  void commit() override { image_->commit(); }
+
+ private:
+  VoxelSink& slice_of(const Region& region) {
+    const int64_t z = region.begin[0];
     if (z != slice_) {
       if (image_) image_->commit();
       const fs::path& image = stack_.image(z);
       image_ = create_enhanced(model_, {folder_ / image.filename()}, open(image)->info(), kind_);
       slice_ = z;
     }
-    image_->write({{0, y, x}, region.size}, values);
+    return *image_;
   }
-  void commit() override { image_->commit(); }
 
- private:
   const Model& model_;
   const Stack& stack_;
   fs::path folder_;
@@ -114,46 +130,47 @@ class StackSink final : public ImageSink {
 };
 
 void enhance_file(const Model& model, const fs::path& in, const Output& out,
-                  std::optional<formats::Kind> kind, UnitsCheck& check, const Console& console,
+                  std::optional<formats::Kind> kind, UnitsCheck& check, Reporter& reporter,
                   const StopToken& stop) {
-  note_strays(in, console);
+  note_strays(in, reporter);
   const auto source = open(in);
   check(source->info(), in.string());
   const auto sink = create_enhanced(model, out, source->info(), kind);
-  enhance(model, *source, *sink, console, stop);
+  enhance(model, *source, *sink, reporter, stop);
   sink->commit();
 }
 
 void enhance_stack(const Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
-                   const Console& console, const StopToken& stop) {
+                   Reporter& reporter, const StopToken& stop) {
   Stack stack(in.path, in.images);
   check(stack.info(), in.path.string());
   StackSink sink(model, stack, out, in.kind);
-  enhance(model, stack, sink, console, stop);
+  enhance(model, stack, sink, reporter, stop);
   sink.commit();
 }
 
 void enhance_each(const Model& model, const ImageFolder& in, const fs::path& out, UnitsCheck& check,
-                  const Console& console, const StopToken& stop) {
+                  Reporter& reporter, const StopToken& stop) {
   const bool adjacent =
       model.weights.graph().channels(0) > 1 && open(in.images.front())->info().shape[0] == 1;
-  if (adjacent) return enhance_stack(model, in, out, check, console, stop);
+  if (adjacent) return enhance_stack(model, in, out, check, reporter, stop);
   for (const fs::path& image : in.images)
-    enhance_file(model, image, {out / image.filename()}, in.kind, check, console, stop);
+    enhance_file(model, image, {out / image.filename()}, in.kind, check, reporter, stop);
 }
 
 }  // namespace
 
-void enhance_files(const Model& model, const fs::path& in, const Output& out, const Console& console,
+void enhance_files(const Model& model, const fs::path& in, const Output& out, Reporter& reporter,
                    const StopToken& stop) {
   require_apart(out.path, files_of_image(in));
-  UnitsCheck check(model, console);
-  if (!fs::is_directory(in)) return enhance_file(model, in, out, {}, check, console, stop);
+  note_slow_executor(model.weights.graph(), model.weights.device(), reporter);
+  UnitsCheck check(model, reporter);
+  if (!fs::is_directory(in)) return enhance_file(model, in, out, {}, check, reporter, stop);
   const ImageFolder folder = image_folder(in);
-  if (folder.is_series()) return enhance_file(model, in, out, {}, check, console, stop);
-  note_strays(in, console);
+  if (folder.is_series()) return enhance_file(model, in, out, {}, check, reporter, stop);
+  note_strays(in, reporter);
   write_folder(out,
-               [&](const fs::path& filled) { enhance_each(model, folder, filled, check, console, stop); });
+               [&](const fs::path& filled) { enhance_each(model, folder, filled, check, reporter, stop); });
 }
 
 }  // namespace lucivox

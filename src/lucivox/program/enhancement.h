@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include <lucivox/base/files.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/nn/model.h>
 
@@ -14,7 +14,7 @@ namespace lucivox {
 // reads adjacent slices a folder of images of one slice is one stack, in natural order of their names. Throws
 // Error, also (misuse) when `out` is not apart from `in` or may not be replaced; no file is left half-written
 // under its final name.
-void enhance_files(const Model& model, const std::filesystem::path& in, const Output& out,
-                   const Console& console, const StopToken& stop);
+void enhance_files(const Model& model, const std::filesystem::path& in, const Output& out, Reporter& reporter,
+                   const StopToken& stop);
 
 }  // namespace lucivox

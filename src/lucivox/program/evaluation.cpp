@@ -24,14 +24,14 @@ Error stopped() {
   return Error("stopped before the end", "start it again");
 }
 
-Images images_of(const fs::path& a, const fs::path& b, const Console& console) {
+Images images_of(const fs::path& a, const fs::path& b, Reporter& reporter) {
   require_exists(a, "image");
   require_exists(b, "image");
   const bool folders = fs::is_directory(a) && fs::is_directory(b);
   if (folders && !(image_folder(a).is_series() && image_folder(b).is_series()))
-    return pairs_by_name(a, b, console);
-  note_strays(a, console);
-  note_strays(b, console);
+    return pairs_by_name(a, b, reporter);
+  note_strays(a, reporter);
+  note_strays(b, reporter);
   return {{a, b}};
 }
 
@@ -121,24 +121,24 @@ Json to_json(const Evaluation& evaluation) {
   Json slices = Json::array();
   for (const SliceQuality& slice : evaluation.slices) {
     Json line = {{"name", slice.name}};
-    line.update(to_json(slice.quality));
+    line.update(fields_json(slice.quality));
     slices.push_back(line);
   }
   return {{"units", to_string(evaluation.units)},
           {"window", {evaluation.window.low, evaluation.window.high}},
           {"window_reason", evaluation.window_reason},
-          {"mean", to_json(evaluation.mean)},
+          {"mean", fields_json(evaluation.mean)},
           {"slices", slices}};
 }
 
 Evaluation evaluate(const fs::path& a, const fs::path& b, const std::optional<QualityWindow>& window,
-                    const Console& console, const StopToken& stop) {
-  const Images images = images_of(a, b, console);
+                    Reporter& reporter, const StopToken& stop) {
+  const Images images = images_of(a, b, reporter);
   Evaluation evaluation;
   evaluation.units = common_units(images);
   choose_window(evaluation, window, images, b, stop);
   std::vector<Quality> all;
-  Progress progress(console, "comparing", slices_in(images), "slices");
+  Progress progress(reporter, "comparing", slices_in(images), "slices");
   for (const auto& [path_a, path_b] : images) {
     const auto image = open(path_a), truth = open(path_b);
     require_same_shape(*image, *truth);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/image.h>
 #include <lucivox/metrics/quality.h>
@@ -33,7 +33,6 @@ Json to_json(const Evaluation& evaluation);
 // one of the others' units. Throws Error when sizes or units differ, files are damaged, values are not
 // finite, or `b` has one value only where its range is needed.
 Evaluation evaluate(const std::filesystem::path& a, const std::filesystem::path& b,
-                    const std::optional<QualityWindow>& window, const Console& console,
-                    const StopToken& stop);
+                    const std::optional<QualityWindow>& window, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

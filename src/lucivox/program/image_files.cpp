@@ -33,16 +33,16 @@ void require_none_alone(const std::vector<std::string>& names, const std::vector
 
 }  // namespace
 
-void note_strays(const fs::path& path, const Console& console) {
+void note_strays(const fs::path& path, Reporter& reporter) {
   if (!fs::is_directory(path)) return;
   const std::string strays = describe_strays(image_folder(path));
-  if (!strays.empty()) console.note(strays);
+  if (!strays.empty()) reporter.note(strays);
 }
 
 std::vector<std::pair<fs::path, fs::path>> pairs_by_name(const fs::path& a, const fs::path& b,
-                                                         const Console& console) {
-  note_strays(a, console);
-  note_strays(b, console);
+                                                         Reporter& reporter) {
+  note_strays(a, reporter);
+  note_strays(b, reporter);
   const auto names_a = names_in(a), names_b = names_in(b);
   require_none_alone(names_a, names_b, a, b);
   require_none_alone(names_b, names_a, b, a);

@@ -14,15 +14,14 @@ namespace {
 // Whether the last of its epochs is done: a run may have been resumed for more of them.
 bool has_ended(const fs::path& run) {
   const Json configuration = RunFolder::configuration_of(run);
-  int64_t done = 0;
-  for (const Json& line : RunFolder::metrics_of(run))
-    if (line.at("kind") == "epoch") done = line.at("epoch").get<int64_t>() + 1;
+  const auto epochs = of_kind<EpochRecord>(RunFolder::records_of(run));
+  const int64_t done = epochs.empty() ? 0 : epochs.back().epoch + 1;
   return done >= configuration.at("train").at("epochs").get<int64_t>();
 }
 
 }  // namespace
 
-fs::path model_file(const fs::path& path, const Console& console) {
+fs::path model_file(const fs::path& path, Reporter& reporter) {
   require_exists(path, "model file");
   if (!fs::is_directory(path)) return path;
   if (!RunFolder::is_run(path))
@@ -32,7 +31,7 @@ fs::path model_file(const fs::path& path, const Console& console) {
   for (const fs::path& so_far :
        {RunFolder::best_of(path), RunFolder::dense_model_of(path), RunFolder::dense_best_of(path)}) {
     if (!fs::exists(so_far)) continue;
-    console.note(fmt::format("{} has not finished: its best weights so far are used", path.string()));
+    reporter.note(fmt::format("{} has not finished: its best weights so far are used", path.string()));
     return so_far;
   }
   throw Error(path.string() + " has no trained weights yet",

@@ -8,19 +8,11 @@
 namespace lucivox {
 namespace {
 
-std::vector<Json> of_kind(const std::vector<Json>& metrics, const std::string& kind) {
-  std::vector<Json> lines;
-  for (const Json& line : metrics) {
-    if (line.value("kind", "") == kind) lines.push_back(line);
-  }
-  return lines;
-}
-
-// Of the last epoch before `step`, null where there is none.
-Json validation_before(const std::vector<Json>& epochs, int64_t step) {
-  Json validation;
-  for (const Json& line : epochs) {
-    if (line.at("step").get<int64_t>() < step) validation = line.value("validation", Json());
+// Of the last epoch before `step`.
+std::optional<ValidationRecord> validation_before(const std::vector<EpochRecord>& epochs, int64_t step) {
+  std::optional<ValidationRecord> validation;
+  for (const EpochRecord& epoch : epochs) {
+    if (epoch.step < step) validation = epoch.validation;
   }
   return validation;
 }
@@ -32,48 +24,46 @@ std::vector<std::string> row(const std::string& name, const Json& quality) {
   return {name, number("ms_ssim", 4), number("ssim", 4), number("psnr", 2), number("loss", 6)};
 }
 
-std::string gradient_chart(const std::vector<Json>& epochs, const Json& pruning) {
+std::string gradient_chart(const std::vector<EpochRecord>& epochs, const PruningRecord& pruning) {
   Series gradient{"|change| of the loss", {}};
   for (size_t i = 1; i < epochs.size(); ++i) {
-    gradient.points.emplace_back(
-        epochs[i].at("epoch").get<double>() + 1,
-        std::abs(epochs[i].at("loss").get<double>() - epochs[i - 1].at("loss").get<double>()));
+    gradient.points.emplace_back(static_cast<double>(epochs[i].epoch + 1),
+                                 std::abs(epochs[i].loss - epochs[i - 1].loss));
   }
-  const Marker switched{pruning.at("epoch").get<double>() + 0.5, "pruned"};
+  const Marker switched{static_cast<double>(pruning.epoch) + 0.5, "pruned"};
   return line_chart({"Loss gradient", "epoch", {gradient}, {switched}, true});
 }
 
-Series histogram(const std::string& name, const Json& weights, const char* when) {
-  const auto counts = weights.at(when).get<std::vector<double>>();
-  const double limit = weights.at("limit").get<double>(), bins = static_cast<double>(counts.size());
+Series histogram(const std::string& name, double limit, const std::vector<int64_t>& counts) {
+  const auto bins = static_cast<double>(counts.size());
   Series series{name, {}, Stroke::Steps};
   for (size_t i = 0; i < counts.size(); ++i)
-    series.points.emplace_back(limit * ((2 * static_cast<double>(i) + 1) / bins - 1), counts[i]);
+    series.points.emplace_back(limit * ((2 * static_cast<double>(i) + 1) / bins - 1),
+                               static_cast<double>(counts[i]));
   return series;
 }
 
-std::string weights_chart(const Json& pruning) {
-  const Json& weights = pruning.at("weights");
+std::string weights_chart(const WeightsRecord& weights) {
   return line_chart({"Convolution weights",
                      "value of the weights that are kept (the outermost bins hold what is beyond)",
-                     {histogram("before pruning", weights, "before"), histogram("after", weights, "after")},
+                     {histogram("before pruning", weights.limit, weights.before),
+                      histogram("after", weights.limit, weights.after)},
                      {}});
 }
 
 }  // namespace
 
-Json pruning_summary(const std::vector<Json>& metrics) {
-  const std::vector<Json> prunings = of_kind(metrics, "pruning"), epochs = of_kind(metrics, "epoch");
+Json pruning_summary(const RunRecords& records) {
+  const auto prunings = of_kind<PruningRecord>(records);
+  const auto epochs = of_kind<EpochRecord>(records);
   if (prunings.empty()) return Json::object();
-  const Json &first = prunings.front(), &last = prunings.back();
-  Json summary = {{"dense_epochs", first.at("epoch")}, {"reason", first.at("reason")},
-                  {"prunings", prunings.size()},       {"criterion", last.at("criterion")},
-                  {"amount", last.at("amount")},       {"sparsity", last.at("sparsity")}};
-  if (!last.contains("validation")) return summary;
-  const Json dense = validation_before(epochs, first.at("step").get<int64_t>());
-  if (!dense.is_null()) summary["dense"] = dense;
-  summary["pruned"] = last.at("validation");
-  summary["retrained"] = epochs.back().at("validation");
+  const PruningRecord &first = prunings.front(), &last = prunings.back();
+  Json summary = {{"dense_epochs", first.epoch}, {"reason", first.reason}, {"prunings", prunings.size()},
+                  {"criterion", last.criterion}, {"amount", last.amount},  {"sparsity", last.sparsity}};
+  if (!last.validation) return summary;
+  if (const auto dense = validation_before(epochs, first.step)) summary["dense"] = fields_json(*dense);
+  summary["pruned"] = fields_json(*last.validation);
+  summary["retrained"] = fields_json(epochs.back().validation.value());
   return summary;
 }
 
@@ -95,10 +85,11 @@ std::optional<ReportTable> pruning_table(const Json& summary) {
   return table;
 }
 
-std::vector<std::string> pruning_charts(const std::vector<Json>& metrics) {
-  const std::vector<Json> prunings = of_kind(metrics, "pruning");
+std::vector<std::string> pruning_charts(const RunRecords& records) {
+  const auto prunings = of_kind<PruningRecord>(records);
   if (prunings.empty()) return {};
-  return {gradient_chart(of_kind(metrics, "epoch"), prunings.front()), weights_chart(prunings.back())};
+  return {gradient_chart(of_kind<EpochRecord>(records), prunings.front()),
+          weights_chart(prunings.back().weights)};
 }
 
 }  // namespace lucivox

@@ -108,6 +108,7 @@ Json task_of(const ProjectionSource& scan, Rows rows, int64_t rows_a_slab, const
           {"centres", centres},
           {"pixel", geometry.pixel_mm},
           {"method", method},
+          {"device", c10::DeviceTypeName(options.device.type())},
           {"zingers", before.zinger_threshold},
           {"rings", static_cast<int>(before.rings)},
           {"phase", {phase.pixel_mm, phase.distance_mm, phase.energy_keV, phase.delta_beta}}};
@@ -127,12 +128,12 @@ std::vector<Slab> slabs_of(Rows rows, int64_t rows_a_slab) {
 
 class Reconstruction {
  public:
-  Reconstruction(const fs::path& scan, Output out, const ReconstructionOptions& options,
-                 const Console& console, const StopToken& stop)
-      : source_(open_scan(scan, out.path, console)),
+  Reconstruction(const fs::path& scan, Output out, const ReconstructionOptions& options, Reporter& reporter,
+                 const StopToken& stop)
+      : source_(open_scan(scan, out.path, reporter)),
         out_(std::move(out)),
         options_(options),
-        console_(console),
+        reporter_(reporter),
         stop_(stop),
         rows_(rows_of(source_->info(), options.rows)),
         known_pixel_(options.pixel_mm || source_->info().pixel_mm),
@@ -149,8 +150,8 @@ class Reconstruction {
     const auto start = Clock::now();
     prove_writable();
     if (!known_pixel_)
-      console_.note("the scan does not tell its pixel size: values are in 1/pixel (--pixel-mm)");
-    centres_ = centres_of(*source_, rows_, options_.centre, options_.preprocessing, console_);
+      reporter_.note("the scan does not tell its pixel size: values are in 1/pixel (--pixel-mm)");
+    centres_ = centres_of(*source_, rows_, options_.centre, options_.preprocessing, reporter_);
     const SlabStore store(out_.path, task_of(*source_, rows_, rows_a_slab_, centres_, geometry_, options_),
                           options_.resume);
     ReconstructionResult result{
@@ -177,7 +178,7 @@ class Reconstruction {
   int64_t compute(const SlabStore& store) {
     std::vector<Slab> missing;
     int64_t slices = 0;
-    Progress progress(console_, source_->name(), rows_.count, "slices");
+    Progress progress(reporter_, source_->name(), rows_.count, "slices");
     const auto advance = [&](const Slab& slab) {
       slices += slab.rows.count;
       for (int64_t i = 0; i < slab.rows.count; ++i) progress.advance();
@@ -227,7 +228,7 @@ class Reconstruction {
     ReconstructionMethod method = options_.method;
     if (auto* sirt = std::get_if<SirtOptions>(&method))
       sirt->progress = [this](int64_t, double) { return !stop_.stop_requested(); };
-    at::Tensor slices = reconstruct(sino, geometry, method);
+    at::Tensor slices = reconstruct(sino.to(options_.device), geometry, method).cpu();
     return stop_.stop_requested() ? at::Tensor() : slices;
   }
 
@@ -256,7 +257,7 @@ class Reconstruction {
   const std::unique_ptr<ProjectionSource> source_;
   const Output out_;
   const ReconstructionOptions& options_;
-  const Console& console_;
+  Reporter& reporter_;
   const StopToken& stop_;
   const Rows rows_;
   const bool known_pixel_;
@@ -268,18 +269,15 @@ class Reconstruction {
 }  // namespace
 
 Json to_json(const ReconstructionResult& result) {
-  return {{"finished", result.finished},
-          {"slices", result.slices},
-          {"rows a slab", result.slab_rows},
-          {"centre of the first row", result.first_centre},
-          {"centre of the last row", result.last_centre},
-          {"seconds", result.seconds}};
+  return {{"finished", result.finished},           {"slices", result.slices},
+          {"slab_rows", result.slab_rows},         {"first_row_centre", result.first_centre},
+          {"last_row_centre", result.last_centre}, {"seconds", result.seconds}};
 }
 
 ReconstructionResult reconstruct_scan(const fs::path& scan, const Output& out,
-                                      const ReconstructionOptions& options, const Console& console,
+                                      const ReconstructionOptions& options, Reporter& reporter,
                                       const StopToken& stop) {
-  return Reconstruction(scan, out, options, console, stop).run();
+  return Reconstruction(scan, out, options, reporter, stop).run();
 }
 
 }  // namespace lucivox

@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <optional>
 
+#include <c10/core/Device.h>
+
 #include <lucivox/base/config.h>
 #include <lucivox/base/files.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/projections.h>
 #include <lucivox/program/scan_centres.h>
@@ -22,6 +24,7 @@ struct ReconstructionOptions {
   std::optional<Rows> rows = {};        // which slices; all unless told
   std::optional<double> pixel_mm = {};  // of the detector; the scan's own unless told
   double memory_bytes = 0;              // bound of the whole program; 0: half of the machine's memory
+  c10::Device device = c10::kCPU;       // that computes the slices
   bool resume = false;                  // go on with what a run that was ended left
 };
 
@@ -41,7 +44,7 @@ Json to_json(const ReconstructionResult& result);
 // folder .NAME.slabs beside `out` until all are there. Throws Error, also (misuse) when `out` is not apart
 // from the scan or may not be replaced; nothing half-written stays under its final name.
 ReconstructionResult reconstruct_scan(const std::filesystem::path& scan, const Output& out,
-                                      const ReconstructionOptions& options, const Console& console,
+                                      const ReconstructionOptions& options, Reporter& reporter,
                                       const StopToken& stop);
 
 }  // namespace lucivox

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include <lucivox/base/files.h>
@@ -45,81 +47,87 @@ std::string html_of(const ReportPicture& picture) {
 // Of a training: a third, after which most of what is left to learn are fractions of a decibel.
 constexpr double kUnsettled = 1.0 / 3;
 
-// A number of every line of one kind, along the steps; `key` may lie in a table: "validation/psnr".
-Series series_of(const std::vector<Json>& metrics, const std::string& kind, const std::string& key,
-                 const std::string& name) {
+// A number of every record of one kind, where it has one, along the steps.
+template <typename Record, typename Value>
+Series series_of(const RunRecords& records, const std::string& name, const Value& value) {
   Series series{name, {}};
-  const Json::json_pointer pointer("/" + key);
-  for (const Json& line : metrics) {
-    if (line.value("kind", "") != kind || !line.contains(pointer) || !line.at(pointer).is_number()) continue;
-    series.points.emplace_back(line.at("step").get<double>(), line.at(pointer).get<double>());
+  for (const Record& record : of_kind<Record>(records)) {
+    const std::optional<double> number = value(record);
+    if (number && std::isfinite(*number))
+      series.points.emplace_back(static_cast<double>(record.step), *number);
   }
   return series;
 }
 
+// A number of every epoch's validation.
+Series validation_of(const RunRecords& records, const std::string& name, double ValidationRecord::*number) {
+  return series_of<EpochRecord>(records, name, [&](const EpochRecord& epoch) {
+    return epoch.validation ? std::optional(*epoch.validation.*number) : std::nullopt;
+  });
+}
+
 // The low-dose slices' own quality, as a level through the whole training.
-Series baseline_of(const std::vector<Json>& metrics, const char* key) {
+Series baseline_of(const RunRecords& records, double ValidationRecord::*number) {
   Series series{"low dose", {}, Stroke::Dashed};
-  for (const Json& line : metrics) {
-    if (line.value("kind", "") == "baseline")
-      series.points = {
-          {0, line.at("validation").at(key).get<double>()},
-          {metrics.back().at("step").get<double>(), line.at("validation").at(key).get<double>()}};
+  for (const BaselineRecord& baseline : of_kind<BaselineRecord>(records)) {
+    const double level = baseline.validation.*number;
+    series.points = {{0, level}, {static_cast<double>(step_of(records.back())), level}};
   }
   return series;
 }
 
 // What the steps of every epoch took together (Chaturvedi et al., figure 9b).
-Series epoch_seconds(const std::vector<Json>& metrics) {
+Series epoch_seconds(const RunRecords& records) {
   Series series{"steps of an epoch", {}};
   double seconds = 0;
-  for (const Json& line : metrics) {
-    if (line.value("kind", "") == "step") seconds += line.value("seconds", 0.0);
-    if (line.value("kind", "") != "epoch") continue;
-    series.points.emplace_back(line.at("step").get<double>(), seconds);
+  for (const RunRecord& record : records) {
+    if (const auto* step = std::get_if<StepRecord>(&record)) seconds += step->seconds;
+    if (!std::holds_alternative<EpochRecord>(record)) continue;
+    series.points.emplace_back(static_cast<double>(step_of(record)), seconds);
     seconds = 0;
   }
   return series;
 }
 
-std::vector<Marker> prunings(const std::vector<Json>& metrics) {
+std::vector<Marker> prunings(const RunRecords& records) {
   std::vector<Marker> markers;
-  for (const Json& line : metrics) {
-    if (line.value("kind", "") != "pruning") continue;
-    markers.push_back({line.at("step").get<double>(), markers.empty() ? "pruned" : ""});
-  }
+  for (const PruningRecord& pruning : of_kind<PruningRecord>(records))
+    markers.push_back({static_cast<double>(pruning.step), markers.empty() ? "pruned" : ""});
   return markers;
 }
 
 }  // namespace
 
-std::vector<std::string> training_charts(const std::vector<Json>& metrics, Units units) {
-  const std::vector<Marker> markers = prunings(metrics);
+std::vector<std::string> training_charts(const RunRecords& records, Units units) {
+  const std::vector<Marker> markers = prunings(records);
   std::vector<std::string> charts;
   const auto add = [&](const std::string& title, std::vector<Series> series, bool logarithmic,
                        double unsettled = kUnsettled) {
     if (!series.back().points.empty())
       charts.push_back(line_chart({title, "step", std::move(series), markers, logarithmic, unsettled}));
   };
-  Series steps = series_of(metrics, "step", "loss", "step");
+  const auto loss = [](const auto& record) { return std::optional(record.loss); };
+  Series steps = series_of<StepRecord>(records, "step", loss);
   steps.stroke = Stroke::Faint;
   add("Loss",
-      {steps, series_of(metrics, "epoch", "validation/loss", "validation"),
-       series_of(metrics, "epoch", "loss", "epoch mean")},
+      {steps, validation_of(records, "validation", &ValidationRecord::loss),
+       series_of<EpochRecord>(records, "epoch mean", loss)},
       true);
-  add("Loss of the discriminator", {series_of(metrics, "epoch", "opponent_loss", "epoch mean")}, true);
-  const auto validated = [&](const std::string& title, const char* key) {
-    add(title,
-        {baseline_of(metrics, key),
-         series_of(metrics, "epoch", fmt::format("validation/{}", key), "enhanced")},
-        false);
+  add("Loss of the discriminator",
+      {series_of<EpochRecord>(records, "epoch mean",
+                              [](const EpochRecord& epoch) { return epoch.opponent_loss; })},
+      true);
+  const auto validated = [&](const std::string& title, double ValidationRecord::*number) {
+    add(title, {baseline_of(records, number), validation_of(records, "enhanced", number)}, false);
   };
-  validated(units == Units::Unknown ? "Validation RMSE" : "Validation RMSE, " + to_string(units), "rmse");
-  validated("Validation PSNR, dB", "psnr");
-  validated("Validation SSIM", "ssim");
-  validated("Validation MS-SSIM", "ms_ssim");
-  add("Learning rate", {series_of(metrics, "epoch", "learning_rate", "learning rate")}, true, 0);
-  add("Time, s", {epoch_seconds(metrics)}, false, 0);
+  validated(units == Units::Unknown ? "Validation RMSE" : "Validation RMSE, " + to_string(units),
+            &ValidationRecord::rmse);
+  validated("Validation PSNR, dB", &ValidationRecord::psnr);
+  validated("Validation SSIM", &ValidationRecord::ssim);
+  validated("Validation MS-SSIM", &ValidationRecord::ms_ssim);
+  const auto rate = [](const EpochRecord& epoch) { return std::optional(epoch.learning_rate); };
+  add("Learning rate", {series_of<EpochRecord>(records, "learning rate", rate)}, true, 0);
+  add("Time, s", {epoch_seconds(records)}, false, 0);
   return charts;
 }
 

@@ -6,6 +6,7 @@
 
 #include <lucivox/base/config.h>
 #include <lucivox/image/image.h>
+#include <lucivox/train/records.h>
 
 namespace lucivox {
 
@@ -29,9 +30,9 @@ struct ReportContent {
   Json configuration;
 };
 
-// The charts of a training from the lines of its metrics.jsonl: loss, validation, learning rate, time;
+// The charts of a training from its records: loss, validation, learning rate, time;
 // the steps at which the network was pruned are marked. `units`: of the images, and so of RMSE.
-std::vector<std::string> training_charts(const std::vector<Json>& metrics, Units units);
+std::vector<std::string> training_charts(const RunRecords& records, Units units);
 
 // Writes folder/report.html, one file that opens with no network. Throws Error.
 void write_report(const std::filesystem::path& folder, const ReportContent& content);

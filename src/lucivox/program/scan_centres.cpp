@@ -57,10 +57,9 @@ struct Said {
   std::vector<double> rows, centres;
 };
 
-Said ask(const ProjectionSource& scan, Rows rows, const Preprocessing& preprocessing,
-         const Console& console) {
+Said ask(const ProjectionSource& scan, Rows rows, const Preprocessing& preprocessing, Reporter& reporter) {
   const std::vector<double> asked = evenly_spread(rows);
-  Progress progress(console, "centre of rotation", std::ssize(asked), "rows");
+  Progress progress(reporter, "centre of rotation", std::ssize(asked), "rows");
   Said said;
   std::string why;
   for (const double row : asked) {
@@ -94,8 +93,8 @@ std::vector<double> for_each_row(Rows rows, const Centre& centre) {
 }
 
 std::vector<double> each_for_itself(const ProjectionSource& scan, Rows rows,
-                                    const Preprocessing& preprocessing, const Console& console) {
-  Progress progress(console, "centres of rotation", rows.count, "rows");
+                                    const Preprocessing& preprocessing, Reporter& reporter) {
+  Progress progress(reporter, "centres of rotation", rows.count, "rows");
   return for_each_row(rows, [&](double row) {
     const double centre = centre_in(scan, static_cast<int64_t>(row), preprocessing);
     progress.advance(fmt::format("{:.2f}", centre));
@@ -104,18 +103,18 @@ std::vector<double> each_for_itself(const ProjectionSource& scan, Rows rows,
 }
 
 std::vector<double> along_a_line(const ProjectionSource& scan, Rows rows, const Preprocessing& preprocessing,
-                                 const Console& console) {
-  const Said said = ask(scan, rows, preprocessing, console);
+                                 Reporter& reporter) {
+  const Said said = ask(scan, rows, preprocessing, reporter);
   const AxisLine line = fit_centres(said.rows, said.centres);
-  console.note(
+  reporter.note(
       fmt::format("centre of rotation {:.2f} at row 0, {:+.5f} columns a row", line.at_row_0, line.slope));
   return for_each_row(rows, [&](double row) { return line.centre(row); });
 }
 
 std::vector<double> the_same(const ProjectionSource& scan, Rows rows, const Preprocessing& preprocessing,
-                             const Console& console) {
-  const double centre = median(ask(scan, rows, preprocessing, console).centres);
-  console.note(fmt::format("centre of rotation {:.2f}", centre));
+                             Reporter& reporter) {
+  const double centre = median(ask(scan, rows, preprocessing, reporter).centres);
+  reporter.note(fmt::format("centre of rotation {:.2f}", centre));
   return std::vector<double>(static_cast<size_t>(rows.count), centre);
 }
 
@@ -180,10 +179,10 @@ CentreChoice centre_choice(const std::string& text) {
 }
 
 std::unique_ptr<ProjectionSource> open_scan(const std::filesystem::path& scan,
-                                            const std::filesystem::path& out, const Console& console) {
+                                            const std::filesystem::path& out, Reporter& reporter) {
   const std::vector<std::filesystem::path> files = files_of_scan(scan);
   require_apart(out, files);
-  for (const std::filesystem::path& file : files) note_strays(file, console);
+  for (const std::filesystem::path& file : files) note_strays(file, reporter);
   return open_projections(scan);
 }
 
@@ -204,18 +203,18 @@ at::Tensor read_line_integrals(const ProjectionSource& scan, Rows rows, const Pr
 }
 
 std::vector<double> centres_of(const ProjectionSource& scan, Rows rows, const CentreChoice& choice,
-                               const Preprocessing& preprocessing, const Console& console) {
+                               const Preprocessing& preprocessing, Reporter& reporter) {
   switch (choice.kind) {
     case CentreChoice::Kind::Tilted:
-      return along_a_line(scan, rows, preprocessing, console);
+      return along_a_line(scan, rows, preprocessing, reporter);
     case CentreChoice::Kind::PerSlice:
-      return each_for_itself(scan, rows, preprocessing, console);
+      return each_for_itself(scan, rows, preprocessing, reporter);
     case CentreChoice::Kind::Given:
       return given(scan.info(), rows, choice);
     case CentreChoice::Kind::Automatic:
       break;
   }
-  return the_same(scan, rows, preprocessing, console);
+  return the_same(scan, rows, preprocessing, reporter);
 }
 
 CentreSweep centre_sweep(const std::string& text) {
@@ -234,13 +233,13 @@ CentreSweep centre_sweep(const std::string& text) {
 
 void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreSweep& sweep,
                         const Preprocessing& preprocessing, const std::filesystem::path& out,
-                        const Console& console, const StopToken& stop) {
+                        Reporter& reporter, const StopToken& stop) {
   const ScanInfo& info = scan.info();
   std::vector<double> centres;
   for (int64_t i = 0; sweep.first + static_cast<double>(i) * sweep.step <= sweep.last + 1e-9; ++i)
     centres.push_back(sweep.first + static_cast<double>(i) * sweep.step);
   const at::Tensor sino = read_line_integrals(scan, {row, 1}, preprocessing);
-  Progress progress(console, "centre sweep", std::ssize(centres), "candidates");
+  Progress progress(reporter, "centre sweep", std::ssize(centres), "candidates");
   std::vector<at::Tensor> images;
   for (const double centre : centres) {
     if (stop.stop_requested()) throw Error("stopped before the end", "nothing was written; start it again");

@@ -8,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/image/projections.h>
 #include <lucivox/tomo/preprocess/recorded.h>
@@ -33,7 +33,7 @@ CentreChoice centre_choice(const std::string& text);
 // Opens a scan that is to be reconstructed into `out`; strays in its folders are noted. Throws Error, also
 // (misuse) when `out` is not apart from what the scan is read from.
 std::unique_ptr<ProjectionSource> open_scan(const std::filesystem::path& scan,
-                                            const std::filesystem::path& out, const Console& console);
+                                            const std::filesystem::path& out, Reporter& reporter);
 
 // `rows` with the halo that they need, as far as the detector has one.
 Rows with_halo(Rows rows, const ScanInfo& info, const Preprocessing& preprocessing);
@@ -43,7 +43,7 @@ at::Tensor read_line_integrals(const ProjectionSource& scan, Rows rows, const Pr
 
 // The centre of each of `rows`. Throws Error when none can be found, or a given one lies off the detector.
 std::vector<double> centres_of(const ProjectionSource& scan, Rows rows, const CentreChoice& choice,
-                               const Preprocessing& preprocessing, const Console& console);
+                               const Preprocessing& preprocessing, Reporter& reporter);
 
 // Candidate columns for a picture of all their reconstructions.
 struct CentreSweep {
@@ -57,6 +57,6 @@ CentreSweep centre_sweep(const std::string& text);
 // `out`: the sharpest one is right. Throws Error.
 void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreSweep& sweep,
                         const Preprocessing& preprocessing, const std::filesystem::path& out,
-                        const Console& console, const StopToken& stop);
+                        Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

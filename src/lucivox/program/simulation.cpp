@@ -63,10 +63,9 @@ void write_slice(const fs::path& path, const at::Tensor& values_YX, const ImageI
   sink->commit();
 }
 
-void write_pairs(const fs::path& folder, const Slices& slices, const Console& console,
-                 const StopToken& stop) {
+void write_pairs(const fs::path& folder, const Slices& slices, Reporter& reporter, const StopToken& stop) {
   for (const char* part : {"HQ", "LQ", "truth"}) create_folder(folder / part);
-  Progress progress(console, "scanning", slices.count, "slices");
+  Progress progress(reporter, "scanning", slices.count, "slices");
   for (int64_t first = 0; first < slices.count; first += slices.together) {
     if (stop.stop_requested())
       throw Error("stopped before the end",
@@ -101,14 +100,13 @@ class Volume {
   std::unique_ptr<ImageSink> sink_;
 };
 
-void write_pairs_and_hdf5(const fs::path& folder, Slices slices, const Console& console,
-                          const StopToken& stop) {
+void write_pairs_and_hdf5(const fs::path& folder, Slices slices, Reporter& reporter, const StopToken& stop) {
   Volume clean(folder / "clean.h5", slices), noisy(folder / "noisy.h5", slices);
   slices.also = [&](int64_t first, const Pairs& made) {
     clean.write(first, made.good);
     noisy.write(first, made.poor);
   };
-  write_pairs(folder, slices, console, stop);
+  write_pairs(folder, slices, reporter, stop);
   clean.commit();
   noisy.commit();
 }
@@ -129,25 +127,25 @@ CtSimulation field_of(CtSimulation simulation, const ImageInfo& info) {
 }  // namespace
 
 int64_t simulate_ct_files(const Output& out, const CtSimulation& simulation, int64_t first, int64_t count,
-                          const Console& console, const StopToken& stop) {
+                          Reporter& reporter, const StopToken& stop) {
   const CtSimulation full = resolve(simulation);
   const auto make = [&](int64_t i, int64_t together) {
     return pairs(simulate_ct(full, first + i, together));
   };
   write_folder(out, [&](const fs::path& folder) {
-    write_pairs(folder, {count, kCtGroup, slice_info(full), make}, console, stop);
+    write_pairs(folder, {count, kCtGroup, slice_info(full), make}, reporter, stop);
   });
   return count;
 }
 
 int64_t simulate_ct_files_from(const fs::path& image, const Output& out, const CtSimulation& simulation,
-                               const Console& console, const StopToken& stop) {
+                               Reporter& reporter, const StopToken& stop) {
   require_apart(out.path, files_of_image(image));
-  note_strays(image, console);
+  note_strays(image, reporter);
   const auto source = open(image);
   const ImageInfo& info = source->info();
   if (!info.spacing_known)
-    console.note(image.string() + " does not store the size of its pixels: 1 mm is assumed");
+    reporter.note(image.string() + " does not store the size of its pixels: 1 mm is assumed");
   const CtSimulation full = resolve(field_of(simulation, info));
   const auto make = [&](int64_t first, int64_t together) {
     at::Tensor hu = source->read({{first, 0, 0}, {together, info.shape[1], info.shape[2]}});
@@ -156,21 +154,21 @@ int64_t simulate_ct_files_from(const fs::path& image, const Output& out, const C
     return pairs(simulate_ct(full, first, hu, {info.spacing_mm[0], info.spacing_mm[1]}));
   };
   write_folder(out, [&](const fs::path& folder) {
-    write_pairs(folder, {full.slices, kCtGroup, slice_info(full), make}, console, stop);
+    write_pairs(folder, {full.slices, kCtGroup, slice_info(full), make}, reporter, stop);
   });
   return full.slices;
 }
 
 int64_t simulate_tomo_files(const Output& out, const TomoSimulation& simulation, TomoFiles files,
-                            const Console& console, const StopToken& stop) {
+                            Reporter& reporter, const StopToken& stop) {
   const TomoSimulation full = resolve(simulation);
   const auto make = [&](int64_t first, int64_t together) {
     return pairs(simulate_tomo(full, first, together));
   };
   const Slices slices{full.slices, kTomoGroup, slice_info(full), make};
   write_folder(out, [&](const fs::path& folder) {
-    if (files == TomoFiles::Folders) return write_pairs(folder, slices, console, stop);
-    write_pairs_and_hdf5(folder, slices, console, stop);
+    if (files == TomoFiles::Folders) return write_pairs(folder, slices, reporter, stop);
+    write_pairs_and_hdf5(folder, slices, reporter, stop);
   });
   return full.slices;
 }

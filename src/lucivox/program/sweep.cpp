@@ -75,23 +75,22 @@ std::vector<Point> sparsity_points(const Json& configuration) {
 }
 
 // Tells by an untrained network, before anything is computed, whether a point can be.
-bool possible(const Point& point, const Weights& weights, const Console& console) {
+bool possible(const Point& point, const Weights& weights, Reporter& reporter) {
   try {
-    const TrainOptions options = train_options_from_json(point.configuration.at("train"));
+    const SupervisedOptions options = supervised_options_from_json(point.configuration.at("train"));
     pruning_masks(weights, options.sparsity.pruning, options.seed);
     return true;
   } catch (const Error& error) {
-    console.note(fmt::format("{} is left out: {}", point.name, error.what()));
+    reporter.note(fmt::format("{} is left out: {}", point.name, error.what()));
     return false;
   }
 }
 
-std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Graph& graph,
-                             const Console& console) {
+std::vector<Point> points_of(Sweep sweep, const Json& configuration, const Graph& graph, Reporter& reporter) {
   const Weights weights(graph, 1);
   std::vector<Point> points =
       sweep == Sweep::Hybrid ? hybrid_points(configuration) : sparsity_points(configuration);
-  std::erase_if(points, [&](const Point& point) { return !possible(point, weights, console); });
+  std::erase_if(points, [&](const Point& point) { return !possible(point, weights, reporter); });
   if (points.empty())
     throw Error::misuse("no run of this sweep is possible", "see the notes; set train.sparsity accordingly");
   points.push_back(dense_point(configuration));
@@ -124,7 +123,7 @@ void claim_folder(Sweep sweep, const TrainingJob& job, const Json& configuration
 
 bool same_dense_epochs(const Json& a, const Json& b) {
   const auto end = [](const Json& configuration) {
-    return dense_schedule_end(train_options_from_json(configuration.at("train")));
+    return dense_schedule_end(supervised_options_from_json(configuration.at("train")));
   };
   return end(a) == end(b);
 }
@@ -136,17 +135,18 @@ void branch_off(const fs::path& dense_run, TrainingJob job) {
   for (const char* option : {"freeze_norms_after", "crop"})
     job.configuration["train"][option] = resolved.at(option);
   RunFolder run = RunFolder::create(job.run, job.configuration);
-  for (const Json& line : RunFolder::metrics_of(dense_run)) {
-    if (line.at("kind") == "pruning") break;
-    run.record(line);
+  for (const RunRecord& record : RunFolder::records_of(dense_run)) {
+    if (std::holds_alternative<PruningRecord>(record)) break;
+    run.record(record);
   }
-  branch_checkpoint(RunFolder::dense_checkpoint_of(dense_run), run.checkpoint(),
-                    train_options_from_json(job.configuration.at("train")));
+  const SupervisedOptions options = supervised_options_from_json(job.configuration.at("train"));
+  branch_checkpoint(RunFolder::dense_checkpoint_of(dense_run), run.checkpoint(), options.sparsity,
+                    fields_json(options, Fields::Decisive));
 }
 
 // Trains one point, as far as it is not trained yet; `before` is the finished run to branch off, empty for
 // the first. False when stopped.
-bool run_point(TrainingJob job, const fs::path& before, const Console& console, const StopToken& stop) {
+bool run_point(TrainingJob job, const fs::path& before, Reporter& reporter, const StopToken& stop) {
   if (fs::exists(summary_file(job.run))) return true;
   const bool begun = fs::exists(RunFolder::checkpoint_of(job.run));
   const bool branches =
@@ -156,7 +156,7 @@ bool run_point(TrainingJob job, const fs::path& before, const Console& console, 
     if (branches) branch_off(before, job);
   }
   job.start = begun || branches ? Start::Resume : Start::Fresh;
-  return run_training(job, console, stop).result.finished;
+  return run_training(job, reporter, stop).result.finished;
 }
 
 // What the sweep compares of a finished run.
@@ -190,24 +190,24 @@ Json sweep_configuration_of(const fs::path& folder) {
   }
 }
 
-SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop) {
+SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, Reporter& reporter, const StopToken& stop) {
   const TrainingConfiguration parsed = training_configuration(training_of(job.network), job.configuration);
   require_run_outside(job.run, parsed.files());
   const Json configuration = parsed.resolved();
   require_comparable(sweep, configuration);
-  if (!open_division(parsed, Console{true}).validation)
+  if (!open_division(parsed, silence()).validation)
     throw Error::misuse("a sweep compares runs by validation slices, and there are too few to hold some out",
                         "give more slices, or set data.validation to a folder with HQ/ and LQ/");
-  const std::vector<Point> points = points_of(sweep, configuration, parsed.graph(), console);
+  const std::vector<Point> points = points_of(sweep, configuration, parsed.graph(), reporter);
   claim_folder(sweep, job, configuration);
 
   Json results = Json::array();
   fs::path before;
   for (const Point& point : points) {
-    console.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
+    reporter.note(fmt::format("run {} of {}: {}", results.size() + 1, points.size(), point.name));
     const fs::path run = job.run / point.name;
     if (!run_point({job.network, job.name, point.configuration, run, Start::Fresh, job.device, {}}, before,
-                   console, stop))
+                   reporter, stop))
       return {};
     results.push_back(result_of(point, run));
     before = run;

@@ -24,6 +24,6 @@ Json sweep_configuration_of(const std::filesystem::path& folder);
 // same bits as if it were trained alone. Resuming skips finished runs and goes on with the one under way.
 // Points that cannot be, such as 2:4 at 10 %, are left out with a note. In the end job.run holds summary.json
 // and report.html. Throws Error without validation data, and as run_training() does.
-SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, const Console& console, const StopToken& stop);
+SweepSummary run_sweep(Sweep sweep, const TrainingJob& job, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

@@ -8,6 +8,7 @@
 #include <lucivox/base/version.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/device.h>
+#include <lucivox/program/executor.h>
 #include <lucivox/program/pruning_report.h>
 #include <lucivox/program/training.h>
 #include <lucivox/program/training_report.h>
@@ -45,9 +46,9 @@ Json summary_json(const Model& model, const TrainingConfiguration& configuration
                {"ranks", ranks.size()}};
   if (quality) {
     json["slices"] = quality->slices;
-    json["before"] = to_json(quality->before);
-    json["after"] = to_json(quality->after);
-    for (const Judged& other : quality->others) json["others"][other.name] = to_json(other.quality);
+    json["before"] = fields_json(quality->before);
+    json["after"] = fields_json(quality->after);
+    for (const Judged& other : quality->others) json["others"][other.name] = fields_json(other.quality);
     if (!quality->tissue_bias.empty()) json["tissue_bias"] = quality->tissue_bias;
   }
   json["configuration"] = configuration.resolved();
@@ -90,9 +91,9 @@ void resolve_freezing(TrainingConfiguration& configuration, int64_t steps_per_ep
   options.freeze_norms_after = Json::parse(job.ranks.gather(mine.dump()).front()).get<double>();
 }
 
-void warn_of_short_training(int64_t steps, int64_t slices, const TrainingJob& job, const Console& console) {
+void warn_of_short_training(int64_t steps, int64_t slices, const TrainingJob& job, Reporter& reporter) {
   if (!job.ranks.leads() || (steps >= kFewSteps && slices >= kFewSlices)) return;
-  console.warn(
+  reporter.warn(
       fmt::format("this training has {} steps on {} slices; below {} steps and {} slices the result may be "
                   "worse than its input",
                   steps, slices, kFewSteps, kFewSlices));
@@ -131,10 +132,10 @@ void require_prunable(const Weights& weights, const TrainOptions& options) {
   if (pruning.criterion != "magnitude-global") pruning_masks(weights, pruning, options.seed);
 }
 
-void tell_of_slow_precision(const std::string& precision, c10::Device device, const Console& console) {
+void tell_of_slow_precision(const std::string& precision, c10::Device device, Reporter& reporter) {
   if (device.is_cpu() && precision != "fp32" && !has_half_precision())
-    console.note(fmt::format("{} only rounds here: this processor computes in fp32, which alone is faster",
-                             precision));
+    reporter.note(fmt::format("{} only rounds here: this processor computes in fp32, which alone is faster",
+                              precision));
 }
 
 RunFolder open_run(const TrainingJob& job, const Json& configuration) {
@@ -150,12 +151,12 @@ void require_run_outside(const fs::path& run, const std::vector<fs::path>& input
   require_outside(run, inputs, "choose another run folder (--run)");
 }
 
-TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop) {
+TrainingSummary run_training(const TrainingJob& job, Reporter& reporter, const StopToken& stop) {
   TrainingConfiguration configuration = training_configuration(training_of(job.network), job.configuration);
   require_run_outside(job.run, configuration.files());
-  const auto [training, validation] = open_division(configuration, console);
+  const auto [training, validation] = open_division(configuration, reporter);
 
-  complete(configuration, *training, console);
+  complete(configuration, *training, reporter);
   Model model{Weights(configuration.graph(), configuration.train.seed),
               configuration.intensity,
               job.name,
@@ -168,14 +169,15 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   const c10::DeviceGuard here(device);
   model.weights.to(device);
   Network network(model.weights.share());
-  tell_of_slow_precision(configuration.train.precision, device, console);
+  tell_of_slow_precision(configuration.train.precision, device, reporter);
+  note_slow_executor(network.graph(), device, reporter);
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
-  if (job.ranks.size() > 1) console.note(fmt::format("training in {} ranks", job.ranks.size()));
+  if (job.ranks.size() > 1) reporter.note(fmt::format("training in {} ranks", job.ranks.size()));
   const auto task = supervised(*training, validation.get(), configuration.intensity, configuration.train,
-                               network, console, job.ranks);
+                               network, reporter, job.ranks);
   const int64_t steps_per_epoch = task->steps_per_epoch();
   resolve_freezing(configuration, steps_per_epoch, job);
-  warn_of_short_training(configuration.train.epochs * steps_per_epoch, training->count(), job, console);
+  warn_of_short_training(configuration.train.epochs * steps_per_epoch, training->count(), job, reporter);
   const Start start = begins_anew(job) ? Start::Fresh : job.start;
   RunFolder run = open_run(job, configuration.resolved());
   const auto write_model = [&](const fs::path& path, const Weights& weights,
@@ -190,7 +192,7 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   };
   TrainingSummary summary;
   summary.result =
-      train(network, *task, configuration.train, run, start, console, stop, job.ranks, write_model);
+      train(network, *task, configuration.train, run, start, reporter, stop, job.ranks, write_model);
   if (!summary.result.finished || !job.ranks.leads()) return summary;
 
   model.weights = std::move(network.weights());
@@ -199,16 +201,16 @@ TrainingSummary run_training(const TrainingJob& job, const Console& console, con
   take_best_weights(model, run, summary.result);
   save_model(run.model(), model);
   std::vector<ReportPicture> pictures;
-  if (validation) summary.quality = compare(model, *validation, run.path(), console, pictures);
+  if (validation) summary.quality = compare(model, *validation, run.path(), reporter, pictures);
   if (summary.quality && job.total_variation)
     summary.quality->others.push_back(judge_total_variation(*validation, quality_window(model.intensity)));
   if (summary.quality && fs::exists(run.dense_model()))
     summary.quality->others.push_back(judge_dense(run.dense_model(), *validation, device));
   summary.json = summary_json(model, configuration, summary.result, summary.quality, job.ranks);
   if (model.intensity.units == Units::HU) summary.json["constant_regions"] = constant_regions(model);
-  const std::vector<Json> metrics = run.metrics();
-  summary.json["pruning"] = pruning_summary(metrics);
-  write_report(run.path(), training_report(job, configuration, summary, metrics, std::move(pictures)));
+  const RunRecords records = run.records();
+  summary.json["pruning"] = pruning_summary(records);
+  write_report(run.path(), training_report(job, configuration, summary, records, std::move(pictures)));
   write_file(run.path() / "summary.json", summary.json.dump(2) + "\n");
   return summary;
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <lucivox/base/config.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/program/training_configuration.h>
 #include <lucivox/program/training_judgement.h>
@@ -38,6 +38,6 @@ void require_run_outside(const std::filesystem::path& run, const std::vector<std
 // Trains, and when it is finished leaves in the run folder model.safetensors, pictures/*.png, report.html
 // and, last of all, summary.json; other ranks than the first leave it to that one, and give the result alone.
 // Throws Error as the parts do, and when ranks were told different things.
-TrainingSummary run_training(const TrainingJob& job, const Console& console, const StopToken& stop);
+TrainingSummary run_training(const TrainingJob& job, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox

@@ -14,12 +14,12 @@ namespace {
 constexpr int64_t kCropMultiple = 16;  // a discriminator halves three times, and as many the generator
 
 // The whole range of the full-dose slices.
-IntensityMapping window_of(PairedSlices& training, const Console& console) {
+IntensityMapping window_of(PairedSlices& training, Reporter& reporter) {
   IntensityMapping window{.kind = IntensityMapping::Kind::Window,
                           .low = std::numeric_limits<double>::infinity(),
                           .high = -std::numeric_limits<double>::infinity(),
                           .units = training.units()};
-  Progress progress(console, "looking at the slices", training.count(), "slices");
+  Progress progress(reporter, "looking at the slices", training.count(), "slices");
   for (int64_t i = 0; i < training.count(); ++i, progress.advance()) {
     const at::Tensor full = training.read(i).full;
     window.low = std::min(window.low, full.min().item<double>());
@@ -59,7 +59,7 @@ Json TrainingConfiguration::resolved() const {
   Json data = {{"train", train_data}};
   if (!validation_data.is_null()) data["validation"] = validation_data;
   Json resolved = {
-      {"data", data}, {"network", network}, {"intensity", to_json(intensity)}, {"train", to_json(train)}};
+      {"data", data}, {"network", network}, {"intensity", to_json(intensity)}, {"train", fields_json(train)}};
   if (crop_open) resolved["train"].erase("crop");
   if (intensity_open) resolved.erase("intensity");
   return resolved;
@@ -76,7 +76,7 @@ TrainingConfiguration training_configuration(const Training& training, const Jso
   c.network = c.kind->resolve(table.table("network"));
   const Json intensity = table.table("intensity"), train = table.table("train");
   c.intensity = mapping_from_json(intensity);
-  c.train = train_options_from_json(train, training.defaults());
+  c.train = supervised_options_from_json(train, training.defaults());
   c.intensity_open = training.window_of_data && intensity.empty();
   c.crop_open = !train.contains("crop");
   table.finish();
@@ -86,20 +86,20 @@ TrainingConfiguration training_configuration(const Training& training, const Jso
   return c;
 }
 
-void complete(TrainingConfiguration& configuration, PairedSlices& training, const Console& console) {
+void complete(TrainingConfiguration& configuration, PairedSlices& training, Reporter& reporter) {
   if (configuration.crop_open) configuration.train.crop = fitting_crop(training, configuration.train.crop);
-  if (configuration.intensity_open) configuration.intensity = window_of(training, console);
+  if (configuration.intensity_open) configuration.intensity = window_of(training, reporter);
   configuration.crop_open = configuration.intensity_open = false;
 }
 
-Division open_division(const TrainingConfiguration& configuration, const Console& console) {
-  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data, console);
+Division open_division(const TrainingConfiguration& configuration, Reporter& reporter) {
+  std::unique_ptr<PairedSlices> training = open_pairs(configuration.train_data, reporter);
   const Json& wanted = configuration.validation_data;
   if (wanted.is_boolean() && !wanted.get<bool>()) return {std::move(training), nullptr};
-  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted, console)};
+  if (!wanted.is_null()) return {std::move(training), open_pairs(wanted, reporter)};
   const int64_t all = training->count();
   Division division = hold_out(std::move(training), configuration.graph().channels(0));
-  console.note(
+  reporter.note(
       division.validation
           ? fmt::format("{} of {} slices are held out for validation (data.validation = false: none)",
                         division.validation->count(), all)

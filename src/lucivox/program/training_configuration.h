@@ -5,11 +5,11 @@
 #include <vector>
 
 #include <lucivox/base/config.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/image/intensity.h>
 #include <lucivox/program/trainings.h>
-#include <lucivox/train/options.h>
 #include <lucivox/train/pairs.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 
@@ -18,13 +18,13 @@ namespace lucivox {
 //              held out (hold_out in pairs.h), unless it is false
 //   network    the options of the network, with nn/networks
 //   intensity  kind, low, high, units: how physical values become the network's numbers
-//   train      TrainOptions
+//   train      SupervisedOptions
 struct TrainingConfiguration {
   Json train_data, validation_data;
   const NetworkKind* kind;
   Json network;  // its options
   IntensityMapping intensity;
-  TrainOptions train;
+  SupervisedOptions train;
   // What is not given and follows from the data: the window, and crops.
   bool intensity_open = false, crop_open = false;
 
@@ -41,9 +41,9 @@ TrainingConfiguration training_configuration(const Training& training, const Jso
 // Closes what is open: the window from the smallest to the largest value of the full-dose slices, in their
 // units, and crops of as many pixels as fit, if the default is too large. Throws Error as the slices do, and
 // when all have one value.
-void complete(TrainingConfiguration& configuration, PairedSlices& training, const Console& console);
+void complete(TrainingConfiguration& configuration, PairedSlices& training, Reporter& reporter);
 
 // The slices to learn from and those to validate on, which may be none.
-Division open_division(const TrainingConfiguration& configuration, const Console& console);
+Division open_division(const TrainingConfiguration& configuration, Reporter& reporter);
 
 }  // namespace lucivox

@@ -15,7 +15,7 @@ VolumePair pair_of(const fs::path& low, const fs::path& full) {
   return {[low] { return open(low); }, [full] { return open(full); }};
 }
 
-std::vector<VolumePair> pairs_in(const fs::path& folder, const Console& console) {
+std::vector<VolumePair> pairs_in(const fs::path& folder, Reporter& reporter) {
   require_exists(folder, "training data");
   for (const char* part : {"HQ", "LQ"}) {
     if (!fs::is_directory(folder / part)) {
@@ -25,7 +25,7 @@ std::vector<VolumePair> pairs_in(const fs::path& folder, const Console& console)
     }
   }
   std::vector<VolumePair> pairs;
-  for (const auto& [low, full] : pairs_by_name(folder / "LQ", folder / "HQ", console))
+  for (const auto& [low, full] : pairs_by_name(folder / "LQ", folder / "HQ", reporter))
     pairs.push_back(pair_of(low, full));
   return pairs;
 }
@@ -49,11 +49,11 @@ std::vector<ListedPair> listed_pairs(const Json& list) {
   return pairs;
 }
 
-std::vector<VolumePair> open_listed(const Json& list, const Console& console) {
+std::vector<VolumePair> open_listed(const Json& list, Reporter& reporter) {
   std::vector<VolumePair> pairs;
   for (const auto& [low, full] : listed_pairs(list)) {
-    note_strays(low, console);
-    note_strays(full, console);
+    note_strays(low, reporter);
+    note_strays(full, reporter);
     pairs.push_back(pair_of(low, full));
   }
   return pairs;
@@ -66,9 +66,9 @@ Error neither_folder_nor_list() {
 
 }  // namespace
 
-std::unique_ptr<PairedSlices> open_pairs(const Json& where, const Console& console) {
-  if (where.is_string()) return paired_slices(pairs_in(where.get<std::string>(), console));
-  if (where.is_array()) return paired_slices(open_listed(where, console));
+std::unique_ptr<PairedSlices> open_pairs(const Json& where, Reporter& reporter) {
+  if (where.is_string()) return paired_slices(pairs_in(where.get<std::string>(), reporter));
+  if (where.is_array()) return paired_slices(open_listed(where, reporter));
   throw neither_folder_nor_list();
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <lucivox/base/config.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/train/pairs.h>
 
 namespace lucivox {
@@ -16,7 +16,7 @@ namespace lucivox {
 //   [{ low = "...", full = "..." }, ...]      pairs of images or volumes anywhere
 // where an image is anything that open() reads and counts slice by slice.
 // Throws Error when something is missing, damaged or unequal. Strays in the folders are noted.
-std::unique_ptr<PairedSlices> open_pairs(const Json& where, const Console& console);
+std::unique_ptr<PairedSlices> open_pairs(const Json& where, Reporter& reporter);
 
 // The files and folders that open_pairs() reads. Throws Error (misuse) when the configuration is wrong.
 std::vector<std::filesystem::path> files_of_pairs(const Json& where);

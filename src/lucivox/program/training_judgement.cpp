@@ -67,14 +67,14 @@ std::vector<Judged> rows_of(const BeforeAfter& quality) {
   return rows;
 }
 
-BeforeAfter compare(const Model& model, PairedSlices& validation, const fs::path& run, const Console& console,
+BeforeAfter compare(const Model& model, PairedSlices& validation, const fs::path& run, Reporter& reporter,
                     std::vector<ReportPicture>& pictures) {
   std::vector<Quality> before, after;
   TissueBias bias;
   create_folder(run / "pictures");
   const QualityWindow window = quality_window(model.intensity);
   const int64_t depth = model.weights.graph().channels(0);
-  Progress progress(console, "enhancing", validation.count(), "slices");
+  Progress progress(reporter, "enhancing", validation.count(), "slices");
   for (int64_t i = 0; i < validation.count(); ++i) {
     const SlicePair pair = validation.read(i);
     const at::Tensor enhanced = enhance_slice(model, low_slices(validation, i, depth));

@@ -7,7 +7,7 @@
 #include <c10/core/Device.h>
 
 #include <lucivox/base/config.h>
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/metrics/quality.h>
 #include <lucivox/nn/model.h>
 #include <lucivox/program/report.h>
@@ -36,7 +36,7 @@ std::vector<Judged> rows_of(const BeforeAfter& quality);
 // Enhances every validation slice whole, as a user would, and pictures a few, in the run's folder `pictures`
 // and for its report.
 BeforeAfter compare(const Model& model, PairedSlices& validation, const std::filesystem::path& run,
-                    const Console& console, std::vector<ReportPicture>& pictures);
+                    Reporter& reporter, std::vector<ReportPicture>& pictures);
 // The dense network that a sparse run has pruned, on the same slices.
 Judged judge_dense(const std::filesystem::path& path, PairedSlices& validation, c10::Device device);
 // Total variation at its best strength. The slices must be of one size.

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include <lucivox/base/parallel.h>
@@ -49,41 +47,36 @@ ReportTable quality_table(const BeforeAfter& quality) {
 }
 
 // Where the time and the memory went (Chaturvedi et al., figure 9a).
-std::optional<ReportTable> machine_table(const std::vector<Json>& metrics, const TrainOptions& options,
+std::optional<ReportTable> machine_table(const RunRecords& records, const TrainOptions& options,
                                          const Ranks& ranks) {
-  const auto last = std::find_if(metrics.rbegin(), metrics.rend(),
-                                 [](const Json& line) { return line.contains("machine"); });
-  if (last == metrics.rend()) return std::nullopt;
-  const Json& machine = last->at("machine");
-  const auto bytes = [&](const char* key) { return human_bytes(machine.at(key).get<double>()); };
+  const auto epochs = of_kind<EpochRecord>(records);
+  if (epochs.empty()) return std::nullopt;
+  const MachineRecord& machine = epochs.back().machine;
   ReportTable table{"The machine", {"", ""}, {}};
   table.rows = {{"precision", options.precision},
                 {"ranks", fmt::format("{}", ranks.size())},
-                {"peak memory", bytes("peak_memory")},
-                {"moved from host to device", bytes("host_to_device")},
-                {"moved on the device", bytes("device_to_device")},
-                {"steps captured", fmt::format("{} times", machine.at("captures").get<int64_t>())}};
-  if (machine.contains("skipped_steps")) {
-    table.rows.push_back({"updates skipped by overflow", machine.at("skipped_steps").dump()});
-    table.rows.push_back({"last scale of the loss", machine.at("loss_scale").dump()});
+                {"peak memory", human_bytes(machine.peak_memory)},
+                {"moved from host to device", human_bytes(machine.host_to_device)},
+                {"moved on the device", human_bytes(machine.device_to_device)},
+                {"steps captured", fmt::format("{} times", machine.captures)}};
+  if (machine.skipped_steps && machine.loss_scale) {
+    table.rows.push_back({"updates skipped by overflow", fmt::format("{}", *machine.skipped_steps)});
+    table.rows.push_back({"last scale of the loss", fmt::format("{}", *machine.loss_scale)});
   }
   return table;
 }
 
-std::optional<ReportTable> warning_table(const std::vector<Json>& metrics) {
+std::optional<ReportTable> warning_table(const RunRecords& records) {
   ReportTable table{"Warnings", {"epoch", ""}, {}};
-  for (const Json& line : metrics) {
-    if (line.at("kind") == "warning")
-      table.rows.push_back(
-          {fmt::format("{}", line.at("epoch").get<int64_t>() + 1), line.at("text").get<std::string>()});
-  }
+  for (const WarningRecord& warning : of_kind<WarningRecord>(records))
+    table.rows.push_back({fmt::format("{}", warning.epoch + 1), warning.text});
   return table.rows.empty() ? std::nullopt : std::optional(table);
 }
 
 }  // namespace
 
 ReportContent training_report(const TrainingJob& job, const TrainingConfiguration& configuration,
-                              const TrainingSummary& summary, const std::vector<Json>& metrics,
+                              const TrainingSummary& summary, const RunRecords& records,
                               std::vector<ReportPicture> pictures) {
   ReportContent page;
   page.title = fmt::format("Training of {}", job.name);
@@ -94,13 +87,13 @@ ReportContent training_report(const TrainingJob& job, const TrainingConfiguratio
   if (summary.json.contains("constant_regions"))
     page.tables.push_back(constants_table(summary.json.at("constant_regions")));
   if (summary.json.contains("tissue_bias")) page.tables.push_back(bias_table(summary.json.at("tissue_bias")));
-  if (const auto table = warning_table(metrics)) page.tables.push_back(*table);
+  if (const auto table = warning_table(records)) page.tables.push_back(*table);
   if (const auto table = pruning_table(summary.json.at("pruning"))) page.tables.push_back(*table);
-  if (const auto table = machine_table(metrics, configuration.train, job.ranks))
+  if (const auto table = machine_table(records, configuration.train, job.ranks))
     page.tables.push_back(*table);
   page.pictures = std::move(pictures);
-  page.charts = training_charts(metrics, configuration.intensity.units);
-  for (std::string& chart : pruning_charts(metrics)) page.charts.push_back(std::move(chart));
+  page.charts = training_charts(records, configuration.intensity.units);
+  for (std::string& chart : pruning_charts(records)) page.charts.push_back(std::move(chart));
   page.configuration = summary.json.at("configuration");
   return page;
 }

@@ -8,10 +8,10 @@
 
 namespace lucivox {
 
-// The page about a finished training: what was gained, what went wrong, pictures and curves. `metrics`: the
-// lines of its metrics.jsonl.
+// The page about a finished training: what was gained, what went wrong, pictures and curves. `records`:
+// those of its run.
 ReportContent training_report(const TrainingJob& job, const TrainingConfiguration& configuration,
-                              const TrainingSummary& summary, const std::vector<Json>& metrics,
+                              const TrainingSummary& summary, const RunRecords& records,
                               std::vector<ReportPicture> pictures);
 
 }  // namespace lucivox

@@ -10,7 +10,8 @@ namespace lucivox {
 namespace {
 
 const Training kTrainings[] = {
-    {"ddnet", "low-dose CT enhancement from pairs of slices", [] { return TrainOptions(); }, false, true},
+    {"ddnet", "low-dose CT enhancement from pairs of slices", [] { return SupervisedOptions(); }, false,
+     true},
     {"tomogan", "enhancement of noisy tomograms by a generative adversarial network", tomogan_training, true,
      false},
 };

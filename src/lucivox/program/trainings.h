@@ -4,7 +4,7 @@
 #include <string>
 
 #include <lucivox/nn/networks/table.h>
-#include <lucivox/train/options.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 
@@ -12,7 +12,7 @@ namespace lucivox {
 struct Training {
   const char* network;  // of network_kinds()
   const char* what;     // for --help
-  TrainOptions (*defaults)();
+  SupervisedOptions (*defaults)();
   bool
       window_of_data;  // whether values are mapped by the range of the slices where nothing is said, or in HU
   bool sweeps;         // whether `--sweep` compares ways to prune it

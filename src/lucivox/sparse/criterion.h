@@ -23,6 +23,13 @@ struct PruningOptions {
   std::string criterion = "none";
   double amount = 0.5;           // share to prune in every targeted layer but the last, 0 .. 1 without 1
   std::string targets = "both";  // "convolution", "deconvolution" (transposed convolutions) or "both"
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("criterion", self.criterion);
+    visit("amount", self.amount);
+    visit("targets", self.targets);
+  }
 };
 
 // The criteria in the order above.

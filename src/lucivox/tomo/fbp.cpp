@@ -10,8 +10,8 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/text.h>
-#include <lucivox/kernels/cpu/pixel_projector.h>
 #include <lucivox/tomo/fbp.h>
+#include <lucivox/tomo/ray_kernels.h>
 
 namespace lucivox {
 namespace {
@@ -70,7 +70,7 @@ at::Tensor filter(const at::Tensor& sino_SVU, const ScanGeometry& scan, RampWind
   const auto length = static_cast<int64_t>(std::bit_ceil(2 * static_cast<uint64_t>(scan.detectors)));
   const at::Tensor ramp = ramp_spectrum(length, spacing(scan), scan.beam == Beam::FanCurved, window);
   const at::Tensor spectrum = at::fft_rfft(sino_SVU, length);
-  at::view_as_real(spectrum).mul_(ramp.unsqueeze(1));
+  at::view_as_real(spectrum).mul_(ramp.unsqueeze(1).to(spectrum.device()));
   const at::Tensor filtered = at::fft_irfft(spectrum, length);
   return filtered.narrow(2, 0, scan.detectors).mul(spacing(scan)).contiguous();
 }
@@ -147,11 +147,11 @@ at::Tensor fan_view_weights(const ScanGeometry& scan, const at::Tensor& fan_U) {
 at::Tensor weigh(const at::Tensor& sino_SVU, const ScanGeometry& scan) {
   if (scan.beam == Beam::Parallel) {
     const at::Tensor shares = at::tensor(shares_of_turn(scan.angles_rad, pi), at::kDouble);
-    return sino_SVU * shares.to(at::kFloat).unsqueeze(1);
+    return sino_SVU * shares.to(sino_SVU.options()).unsqueeze(1);
   }
   const at::Tensor fan = fan_angles(scan);
   const double distance = scan.beam == Beam::FanCurved ? 1 / scan.source_mm : 1;
-  return sino_SVU * (fan_view_weights(scan, fan) * at::cos(fan) * distance).to(at::kFloat);
+  return sino_SVU * (fan_view_weights(scan, fan) * at::cos(fan) * distance).to(sino_SVU.options());
 }
 
 }  // namespace
@@ -177,12 +177,11 @@ at::Tensor fbp(const at::Tensor& sino_SVU, const ScanGeometry& scan, RampWindow 
   constexpr int64_t together = 16;
   const RayScan rays = ray_scan(scan);
   const at::Tensor sino = as_sinogram(sino_SVU, scan);
-  at::Tensor image = at::empty({sino.size(0), scan.rows, scan.columns}, at::kFloat);
+  at::Tensor image = at::empty({sino.size(0), scan.rows, scan.columns}, sino.options());
   for (int64_t s = 0; s < sino.size(0); s += together) {
     const int64_t count = std::min(together, sino.size(0) - s);
     const at::Tensor filtered = filter(weigh(sino.narrow(0, s, count), scan), scan, window);
-    cpu::back_project_pixels(rays, count, filtered.const_data_ptr<float>(),
-                             image.narrow(0, s, count).mutable_data_ptr<float>());
+    image.narrow(0, s, count).copy_(back_project_pixels(rays, filtered));
   }
   return image;
 }

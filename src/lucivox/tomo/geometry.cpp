@@ -99,7 +99,7 @@ at::Tensor as_stack(const at::Tensor& values, int64_t lines, int64_t pixels, con
                                     fmt::join(values.sizes(), ", "), what, lines, pixels),
                         "image and sinogram must have the geometry's shape");
   }
-  return values.to(at::TensorOptions().dtype(at::kFloat).device(at::kCPU)).contiguous();
+  return values.to(at::kFloat).contiguous();
 }
 
 }  // namespace
@@ -143,6 +143,11 @@ void check(const ScanGeometry& scan) {
         "it counts in detectors from 0; the middle is (detectors - 1) / 2");
   }
   if (scan.beam != Beam::Parallel) check_fan(scan);
+}
+
+ScanGeometry with_angles(ScanGeometry scan, std::vector<double> angles_rad) {
+  scan.angles_rad = std::move(angles_rad);
+  return scan;
 }
 
 RayScan ray_scan(const ScanGeometry& scan) {

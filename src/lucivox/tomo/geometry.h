@@ -45,10 +45,13 @@ std::vector<double> whole_turn(int64_t views);
 // outside the detector, or a fan's source lies inside the image or behind its detector.
 void check(const ScanGeometry& scan);
 
+// The same scan from other angles.
+ScanGeometry with_angles(ScanGeometry scan, std::vector<double> angles_rad);
+
 // The same, ray by ray and view by view, for the kernels.
 RayScan ray_scan(const ScanGeometry& scan);
 
-// float32, contiguous and on the CPU. Throws Error (misuse) unless it is [any, rows, columns] of the scan.
+// float32 and contiguous. Throws Error (misuse) unless it is [any, rows, columns] of the scan.
 at::Tensor as_image(const at::Tensor& image_SYX, const ScanGeometry& scan);
 // The same for [any, views, detectors].
 at::Tensor as_sinogram(const at::Tensor& sino_SVU, const ScanGeometry& scan);

@@ -1,11 +1,12 @@
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <lucivox/kernels/cpu/projector.h>
 #include <lucivox/tomo/project.h>
+#include <lucivox/tomo/ray_kernels.h>
 
 namespace lucivox {
 namespace {
@@ -47,17 +48,18 @@ class Projection : public torch::autograd::Function<Projection> {
 Projector::Projector(ScanGeometry geometry) : geometry_(std::move(geometry)), rays_(ray_scan(geometry_)) {}
 
 at::Tensor Projector::forward(const at::Tensor& image_SYX) const {
-  const at::Tensor image = as_image(image_SYX.detach(), geometry_);
-  at::Tensor sino = at::empty({image.size(0), rays_.views, rays_.detectors}, at::kFloat);
-  cpu::project(rays_, image.size(0), image.const_data_ptr<float>(), sino.mutable_data_ptr<float>());
-  return sino;
+  return project(rays_, as_image(image_SYX.detach(), geometry_));
 }
 
 at::Tensor Projector::adjoint(const at::Tensor& sino_SVU) const {
-  const at::Tensor sino = as_sinogram(sino_SVU.detach(), geometry_);
-  at::Tensor image = at::empty({sino.size(0), rays_.rows, rays_.columns}, at::kFloat);
-  cpu::back_project(rays_, sino.size(0), sino.const_data_ptr<float>(), image.mutable_data_ptr<float>());
-  return image;
+  return back_project(rays_, as_sinogram(sino_SVU.detach(), geometry_));
+}
+
+void Projector::replace_views(int64_t first, const std::vector<double>& angles_rad) {
+  const RayScan traced = ray_scan(with_angles(geometry_, angles_rad));
+  std::copy(angles_rad.begin(), angles_rad.end(), geometry_.angles_rad.begin() + first);
+  std::copy(traced.rays.begin(), traced.rays.end(), rays_.rays.begin() + first * rays_.detectors);
+  std::copy(traced.pixel_views.begin(), traced.pixel_views.end(), rays_.pixel_views.begin() + first);
 }
 
 at::Tensor forward_project(const at::Tensor& image_SYX, const ScanGeometry& scan) {

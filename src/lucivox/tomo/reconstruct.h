@@ -13,7 +13,8 @@ namespace lucivox {
 // How slices come out of sinograms: by filtered back-projection with a window, or by SIRT.
 using ReconstructionMethod = std::variant<RampWindow, SirtOptions>;
 
-// float32 [S, V, U], line integrals -> float32 [S, Y, X] in 1/mm. Throws as fbp() and sirt() do.
+// float32 [S, V, U], line integrals -> float32 [S, Y, X] in 1/mm, computed where the sinogram is. Throws as
+// fbp() and sirt() do.
 at::Tensor reconstruct(const at::Tensor& sino_SVU, const ScanGeometry& scan,
                        const ReconstructionMethod& method);
 

@@ -45,10 +45,23 @@ class Sirt {
   // float32 [S, Y, X], 1/mm; changed by every iteration.
   const at::Tensor& image() const { return image_; }
 
+  // A window that moves over a scan under way: `sino_SVU` with the views of other angles takes the place of
+  // views [first, first + V), and the image goes on from where it is. Only those views' rays are traced, and
+  // only their part of the sums over columns is exchanged, view by view and in double, so that no error
+  // grows however often views are replaced. Throws Error (misuse) when there are no such views, shapes do not
+  // fit, or a value is not finite.
+  void replace_views(int64_t first, const std::vector<double>& angles_rad, const at::Tensor& sino_SVU);
+
  private:
+  at::Tensor column_sums_of(double angle_rad) const;
+  void take_sums();
+
   Projector projector_;
   SirtOptions options_;
-  at::Tensor sino_, by_ray_, by_pixel_, image_;
+  at::Tensor sino_, inside_, image_;
+  at::Tensor row_sums_, column_sums_;  // of A: float32 [1, V, U], float64 [1, Y, X]
+  at::Tensor by_ray_, by_pixel_;       // their reciprocals, the latter with mask and relaxation
+  bool owns_sino_ = false;             // else it may be the caller's memory
   double norm_ = 0;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <lucivox/nn/weights.h>
 #include <lucivox/nn/shrinking.h>
+#include <lucivox/nn/weights.h>
 #include <lucivox/sparse/mask.h>
 
 namespace lucivox {

@@ -12,13 +12,6 @@ constexpr char kKey[] = "lucivox_checkpoint";
 constexpr char kMaskPrefix[] = "mask.", kWeightPrefix[] = "weight.", kAdamPrefix[] = "adam.",
                kScalePrefix[] = "scale.", kOpponentPrefix[] = "opponent.";
 
-// The options that the course of training depends on.
-Json decisive(const TrainOptions& options) {
-  Json json = to_json(options);
-  for (const char* key : {"epochs", "checkpoint_minutes", "staging", "capture"}) json.erase(key);
-  return json;
-}
-
 void require_same_options(const Json& before, const Json& now, const std::string& path,
                           const std::string& of = {}) {
   for (const auto& [key, value] : now.items()) {
@@ -95,7 +88,7 @@ std::optional<Switch> switch_from(const Json& json) {
 
 Json to_json(const std::optional<Best>& best) {
   if (!best) return Json();
-  Json json = to_json(best->validation.quality);
+  Json json = fields_json(best->validation.quality);
   json["epoch"] = best->epoch;
   json["loss"] = best->validation.loss;
   json["units"] = static_cast<int>(best->validation.units);
@@ -104,16 +97,11 @@ Json to_json(const std::optional<Best>& best) {
 
 std::optional<Best> best_from(const Json& json) {
   if (json.is_null()) return std::nullopt;
-  const auto number = [&](const char* key) { return json.at(key).get<double>(); };
-  return Best{json.at("epoch").get<int64_t>(),
-              {number("loss"),
-               {.mse = number("mse"),
-                .psnr = number("psnr"),
-                .ssim = number("ssim"),
-                .ms_ssim = number("ms_ssim"),
-                .rmse = number("rmse"),
-                .bias = number("bias")},
-               static_cast<Units>(json.at("units").get<int>())}};
+  Best best{json.at("epoch").get<int64_t>(), {.units = static_cast<Units>(json.at("units").get<int>())}};
+  FieldReader reader(json, "best");
+  Quality::fields(best.validation.quality, reader);
+  reader("loss", best.validation.loss);
+  return best;
 }
 
 std::optional<Shrinking> removed_from(const Json& json, const Graph& whole) {
@@ -137,14 +125,14 @@ Error damaged(const std::string& path, const nlohmann::json::exception& error) {
                "start the run anew, or from a copy of the checkpoint");
 }
 
-void require_dense(const Json& about, const TrainOptions& options, const std::string& path) {
+void require_dense(const Json& about, const SparsityOptions& schedule, const std::string& path) {
   const auto losses = about.at("losses").get<std::vector<double>>();
   const bool at_epoch_end = about.at("position").at("step") == 0;
   if (!at_epoch_end || !about.at("switched").is_null())
     throw Error::misuse(path + " is not of a dense network at the end of an epoch",
                         "branch off from checkpoints/dense.safetensors of a run");
   for (auto end = losses.begin(); end != losses.end(); ++end) {
-    if (const auto before = switch_after({losses.begin(), end}, options.sparsity))
+    if (const auto before = switch_after({losses.begin(), end}, schedule))
       throw Error::misuse(fmt::format("{} has {} dense epochs, too many for a run that prunes after {}", path,
                                       losses.size(), before->epoch),
                           "branch off from an earlier epoch, or start a new run");
@@ -153,8 +141,14 @@ void require_dense(const Json& about, const TrainOptions& options, const std::st
 
 }  // namespace
 
+Course course_of(const TrainOptions& options, const TrainingTask& task) {
+  Json all = fields_json(options, Fields::Decisive);
+  all.update(task.options());
+  return {all, task.data()};
+}
+
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Learner& learner,
-                     const Learner* opponent, const TrainOptions& options, const std::string& data) {
+                     const Learner* opponent, const Course& course) {
   const Json about = {{"version", version()},
                       {"architecture", learner.network.graph().architecture()},
                       {"position", to_json(checkpoint.position)},
@@ -162,8 +156,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
                       {"switched", to_json(checkpoint.switched)},
                       {"removed", checkpoint.removed ? to_json(*checkpoint.removed) : Json()},
                       {"best", to_json(checkpoint.best)},
-                      {"options", decisive(options)},
-                      {"data", data}};
+                      {"options", course.options},
+                      {"data", course.data}};
   TensorFile file{{}, {{kKey, about.dump()}}};
   const auto& removed = checkpoint.removed;
   const NamedTensors weights = learner.network.weights().state(), moments = learner.adam.state();
@@ -180,15 +174,15 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
 }
 
 Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, Learner* opponent,
-                           const TrainOptions& options, const std::string& data) {
+                           const Course& course) {
   const TensorFile file = read_safetensors(path);
   try {
     const Json about = description(file, path.string());
-    require_same_options(about.at("options"), decisive(options), path.string());
-    if (about.at("data") != data) {
+    require_same_options(about.at("options"), course.options, path.string());
+    if (about.at("data") != course.data) {
       throw Error::misuse(
           "the training data are not those that this run began with",
-          fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), data));
+          fmt::format("it had {}; now there are {}", about.at("data").get<std::string>(), course.data));
     }
     return of_file(path.string(), [&] {
       Checkpoint checkpoint{position_from(about.at("position")),
@@ -210,12 +204,12 @@ Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, 
 }
 
 void branch_checkpoint(const std::filesystem::path& from, const std::filesystem::path& to,
-                       const TrainOptions& options) {
+                       const SparsityOptions& schedule, const Json& options) {
   TensorFile file = read_safetensors(from);
   try {
     Json about = description(file, from.string());
-    require_dense(about, options, from.string());
-    Json before = about.at("options"), now = decisive(options);
+    require_dense(about, schedule, from.string());
+    Json before = about.at("options"), now = options;
     before.erase("sparsity");
     about["options"] = now;
     about["best"] = Json();  // those weights stay with their own run

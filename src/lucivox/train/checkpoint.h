@@ -37,22 +37,29 @@ struct Checkpoint {
   std::optional<Best> best;          // of the phase under way; nothing without validation
 };
 
+// What the course of a training depends on besides its seed's network.
+struct Course {
+  Json options;      // of the loop and of the task, but for what is free to change (Fields::Decisive)
+  std::string data;  // the training data's fingerprint
+};
+Course course_of(const TrainOptions& options, const TrainingTask& task);
+
 // Written whole or not at all, as safetensors; of a shrunk network the whole one, pruned weights zero at
-// their own places. `opponent` may be null; `data` is the training data's fingerprint.
+// their own places. `opponent` may be null.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint, const Learner& learner,
-                     const Learner* opponent, const TrainOptions& options, const std::string& data);
+                     const Learner* opponent, const Course& course);
 
 // Puts weights, loss scales and optimisers of the whole network and its opponent back. Throws Error when the
 // file is missing, damaged, of another network, of other data, or of other options (the number of epochs, the
 // time between checkpoints, and where and how the same is computed may change).
 Checkpoint load_checkpoint(const std::filesystem::path& path, Learner& learner, Learner* opponent,
-                           const TrainOptions& options, const std::string& data);
+                           const Course& course);
 
 // Makes the end of a dense epoch in `from` the beginning of a run with another sparse schedule: training goes
-// on from `to` as if it had followed `options` from its first step. Throws Error when that is impossible:
-// the network is sparse already, the new schedule would have pruned it before, or options differ outside of
-// sparsity.
+// on from `to` as if it had followed `schedule` and `options`, those of its course, from its first step.
+// Throws Error when that is impossible: the network is sparse already, the new schedule would have pruned it
+// before, or options differ outside of sparsity.
 void branch_checkpoint(const std::filesystem::path& from, const std::filesystem::path& to,
-                       const TrainOptions& options);
+                       const SparsityOptions& schedule, const Json& options);
 
 }  // namespace lucivox

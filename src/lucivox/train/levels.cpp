@@ -69,7 +69,7 @@ at::Tensor ellipses(const at::Tensor& of, int64_t rows, int64_t columns) {
 
 }  // namespace
 
-Levels::Levels(const TrainOptions& options, const IntensityMapping& intensity)
+Levels::Levels(const SupervisedOptions& options, const IntensityMapping& intensity)
     : seed_(derive_seed(options.seed, kLevelsSeed)), share_(options.vary_levels), low_(0), high_(1) {
   if (intensity.kind == IntensityMapping::Kind::Window && intensity.units == Units::HU) {
     low_ = (kLowestHu - intensity.low) / (intensity.high - intensity.low);

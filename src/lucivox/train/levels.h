@@ -6,7 +6,7 @@
 
 #include <lucivox/image/intensity.h>
 #include <lucivox/train/loader.h>
-#include <lucivox/train/options.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 
@@ -19,7 +19,7 @@ namespace lucivox {
 // sample's number alone.
 class Levels {
  public:
-  Levels(const TrainOptions& options, const IntensityMapping& intensity);
+  Levels(const SupervisedOptions& options, const IntensityMapping& intensity);
 
   // Changes a batch, in unit range, of which `first` is the number of its first sample in the epoch.
   Batch changed(const Batch& batch, int64_t epoch, int64_t first) const;

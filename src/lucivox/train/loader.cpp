@@ -29,7 +29,7 @@ std::vector<std::array<int64_t, 2>> shapes_of(const PairedSlices& pairs) {
 // The resident set: all slices one behind the other, and a step's samples as affine walks over them.
 class ResidentLoader final : public Loader {
  public:
-  ResidentLoader(const LoaderSetting& setting, Staging staging, const Console& console)
+  ResidentLoader(const LoaderSetting& setting, Staging staging, Reporter& reporter)
       : setting_(setting),
         pinned_(staging == Staging::Pinned),
         sampling_(shapes_of(setting.pairs), setting.options, setting.multiple) {
@@ -42,7 +42,7 @@ class ResidentLoader final : public Loader {
     at::TensorOptions where = at::TensorOptions().dtype(at::kFloat).pinned_memory(pinned_);
     if (staging == Staging::Device) where = where.device(setting.device);
     slices_ = at::empty({2, pixels_}, where);
-    stage(console);
+    stage(reporter);
   }
 
   Batch batch(int64_t epoch, int64_t step) override {
@@ -69,11 +69,11 @@ class ResidentLoader final : public Loader {
     return values.view(pixels.sizes()).to(setting_.device, true);
   }
 
-  void stage(const Console& console) {
+  void stage(Reporter& reporter) {
     const Ranks& ranks = setting_.ranks;
     const int64_t count = setting_.pairs.count(), rank = ranks.rank(), size = ranks.size();
     const auto first = [&](int64_t of_rank) { return count * of_rank / size; };
-    Progress progress(console, "staging slices", first(rank + 1) - first(rank), "slices");
+    Progress progress(reporter, "staging slices", first(rank + 1) - first(rank), "slices");
     for (int64_t i = first(rank); i < first(rank + 1); ++i, progress.advance()) {
       const Batch pair = in_unit_range(setting_.pairs.read(i), setting_.intensity);
       const int64_t begin = begins_[static_cast<size_t>(i)], length = pair.low.numel();
@@ -190,15 +190,15 @@ class StreamingLoader final : public Loader {
 
 }  // namespace
 
-std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, const Console& console) {
+std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, Reporter& reporter) {
   double bytes = 0;
   for (const auto& [rows, columns] : shapes_of(setting.pairs))
     bytes += 2 * sizeof(float) * static_cast<double>(rows * columns);
   const StagingPlan plan = plan_staging(setting.options.staging, bytes, setting.device,
                                         free_for_each(setting.device, setting.ranks));
-  console.note(fmt::format("slices wait in: {} ({})", name_of(plan.staging), plan.reason));
+  reporter.note(fmt::format("slices wait in: {} ({})", name_of(plan.staging), plan.reason));
   if (plan.staging == Staging::Streaming) return std::make_unique<StreamingLoader>(setting);
-  return std::make_unique<ResidentLoader>(setting, plan.staging, console);
+  return std::make_unique<ResidentLoader>(setting, plan.staging, reporter);
 }
 
 Batch in_unit_range(const SlicePair& pair, const IntensityMapping& intensity) {

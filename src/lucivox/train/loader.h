@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/image/intensity.h>
 #include <lucivox/train/pairs.h>
 #include <lucivox/train/ranks.h>
@@ -34,7 +34,7 @@ class Loader {
 struct LoaderSetting {
   PairedSlices& pairs;
   IntensityMapping intensity;
-  TrainOptions options;
+  SupervisedOptions options;
   int64_t multiple;  // of the network, for the sides of its input
   c10::Device device;
   Ranks ranks;
@@ -43,9 +43,9 @@ struct LoaderSetting {
 
 // A set that is staged is read once, every rank a share of it that it passes on to the others; samples are
 // cut, mirrored and turned by one gather a side where it lies. A set that is not is read ahead in threads.
-// Both give the same batches. Tells through `console` what was chosen and why. Throws Error for what cannot
+// Both give the same batches. Tells through `reporter` what was chosen and why. Throws Error for what cannot
 // be read.
-std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, const Console& console);
+std::unique_ptr<Loader> open_loader(const LoaderSetting& setting, Reporter& reporter);
 
 // Both slices of a pair in unit range [1, 1, Y, X], by the mapping of the low-dose one, the only one there is
 // when the network is used.

@@ -21,6 +21,16 @@ struct LossOptions {
   double adversarial = 0;
   int64_t discriminator_updates = 2;  // for each of the network's
   PerceptualOptions perceptual;
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("mse", self.mse);
+    visit("ms_ssim", self.ms_ssim);
+    visit("levels", self.levels);
+    visit("adversarial", self.adversarial);
+    visit("discriminator_updates", self.discriminator_updates);
+    visit.table("perceptual", self.perceptual);
+  }
 };
 
 struct Loss {

@@ -7,9 +7,9 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/files.h>
+#include <lucivox/nn/networks/vgg.h>
 #include <lucivox/nn/pytorch_file.h>
 #include <lucivox/nn/safetensors.h>
-#include <lucivox/nn/networks/vgg.h>
 #include <lucivox/train/perception.h>
 
 namespace lucivox {

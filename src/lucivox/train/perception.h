@@ -22,6 +22,15 @@ struct PerceptualOptions {
   std::vector<double> blocks{0.03, 0, 0.05, 0, 0};  // the weight of each block's features
 
   bool wanted() const { return network != "none"; }
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("network", self.network);
+    visit("weights", self.weights);
+    visit("input", self.input);
+    visit("distance", self.distance);
+    visit("blocks", self.blocks);
+  }
 };
 // What DDNet's training takes for VGG-19 when nothing is said (options.h).
 inline const std::vector<double> kBlocksOfVgg19{0.04, 0, 0.04, 0, 0};

@@ -78,16 +78,16 @@ Json RunFolder::configuration_of(const fs::path& path) {
   return about_run(path).at("configuration");
 }
 
-std::vector<Json> RunFolder::metrics_of(const fs::path& path) {
-  std::vector<Json> lines;
-  if (!fs::exists(metrics_file(path))) return lines;
+RunRecords RunFolder::records_of(const fs::path& path) {
+  RunRecords records;
+  if (!fs::exists(metrics_file(path))) return records;
   std::istringstream text(read_file(metrics_file(path)));
   for (std::string line; std::getline(text, line);) {
     // a run that was killed while it wrote leaves half a line
-    Json parsed = Json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("step")) lines.push_back(std::move(parsed));
+    if (auto record = record_from_json(Json::parse(line, nullptr, false)))
+      records.push_back(std::move(*record));
   }
-  return lines;
+  return records;
 }
 
 fs::path RunFolder::checkpoint_of(const fs::path& path) {
@@ -114,20 +114,21 @@ fs::path RunFolder::dense_model_of(const fs::path& path) {
   return path / "model-dense.safetensors";
 }
 
-void RunFolder::record(const Json& line) {
+void RunFolder::record(const RunRecord& record) {
   if (!events_) return;
+  const Json line = to_json(record);
   append_file(metrics_file(path_), line.dump() + "\n");
-  const auto step = line.at("step").get<int64_t>();
   const auto kind = line.at("kind").get<std::string>();
-  record_scalars(*events_, kind + "/", step, line);
-  if (line.contains("validation")) record_scalars(*events_, "validation/", step, line.at("validation"));
+  record_scalars(*events_, kind + "/", step_of(record), line);
+  if (line.contains("validation"))
+    record_scalars(*events_, "validation/", step_of(record), line.at("validation"));
 }
 
 void RunFolder::forget_after(int64_t step) {
   if (!events_) return;
   std::string kept;
-  for (const Json& line : metrics()) {
-    if (line.at("step").get<int64_t>() <= step) kept += line.dump() + "\n";
+  for (const RunRecord& record : records()) {
+    if (step_of(record) <= step) kept += to_json(record).dump() + "\n";
   }
   write_file(metrics_file(path_), kept);
 }

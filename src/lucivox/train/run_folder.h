@@ -2,9 +2,9 @@
 
 #include <filesystem>
 #include <optional>
-#include <vector>
 
 #include <lucivox/base/config.h>
+#include <lucivox/train/records.h>
 #include <lucivox/train/tensorboard.h>
 
 namespace lucivox {
@@ -36,8 +36,8 @@ class RunFolder {
   static bool is_run(const std::filesystem::path& path);
   // What a run was started with. Throws Error when `path` is not a run folder.
   static Json configuration_of(const std::filesystem::path& path);
-  // The lines of its metrics.jsonl.
-  static std::vector<Json> metrics_of(const std::filesystem::path& path);
+  // The lines of its metrics.jsonl, without those that are damaged.
+  static RunRecords records_of(const std::filesystem::path& path);
   static std::filesystem::path checkpoint_of(const std::filesystem::path& path);
   static std::filesystem::path dense_checkpoint_of(const std::filesystem::path& path);
   static std::filesystem::path best_of(const std::filesystem::path& path);
@@ -54,11 +54,11 @@ class RunFolder {
   std::filesystem::path last_model() const { return path_ / "model-last.safetensors"; }
   std::filesystem::path dense_model() const { return dense_model_of(path_); }
 
-  // One line of metrics.jsonl; its numbers also go to TensorBoard under their names. `line` has a "step".
-  void record(const Json& line);
+  // One line of metrics.jsonl; its numbers also go to TensorBoard under their names.
+  void record(const RunRecord& record);
   // Forgets what was recorded after `step`: a killed run may have gone on after its last checkpoint.
   void forget_after(int64_t step);
-  std::vector<Json> metrics() const { return metrics_of(path_); }
+  RunRecords records() const { return records_of(path_); }
 
  private:
   RunFolder(const std::filesystem::path& path, std::optional<EventWriter> events)

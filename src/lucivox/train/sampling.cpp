@@ -24,7 +24,8 @@ void lay_at_random(Sample& sample, Random& random) {
 
 }  // namespace
 
-Sampling::Sampling(std::vector<std::array<int64_t, 2>> shapes, const TrainOptions& options, int64_t multiple)
+Sampling::Sampling(std::vector<std::array<int64_t, 2>> shapes, const SupervisedOptions& options,
+                   int64_t multiple)
     : shapes_(std::move(shapes)),
       batch_(options.batch),
       crop_(options.crop),

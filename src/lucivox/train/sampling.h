@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <lucivox/train/options.h>
+#include <lucivox/train/supervised_options.h>
 
 namespace lucivox {
 
@@ -25,7 +25,7 @@ struct Sample {
 class Sampling {
  public:
   // `shapes`: rows, columns of every slice.
-  Sampling(std::vector<std::array<int64_t, 2>> shapes, const TrainOptions& options, int64_t multiple);
+  Sampling(std::vector<std::array<int64_t, 2>> shapes, const SupervisedOptions& options, int64_t multiple);
 
   int64_t steps_per_epoch() const;
   // The options.batch samples of a step.

@@ -27,7 +27,7 @@ constexpr double kWon = 0.02;
 // So near to the loss of one that gives all images one number.
 constexpr double kBlind = 1e-3;
 
-Network discriminator_for(const TrainOptions& options, c10::Device device) {
+Network discriminator_for(const SupervisedOptions& options, c10::Device device) {
   Network network(tomogan_discriminator(options.crop), derive_seed(options.seed, kDiscriminatorSeed));
   network.weights().to(device);
   return network;
@@ -43,7 +43,7 @@ Batch batch_of(Loader& loader, const Levels& levels, int64_t epoch, int64_t step
 // Learns to tell clean slices from enhanced ones, on batches of its own.
 class Discriminator final : public Opponent {
  public:
-  Discriminator(Loader& loader, const Levels& levels, const TrainOptions& options, const Ranks& ranks,
+  Discriminator(Loader& loader, const Levels& levels, const SupervisedOptions& options, const Ranks& ranks,
                 c10::Device device)
       : loader_(loader),
         levels_(levels),
@@ -105,7 +105,7 @@ class Discriminator final : public Opponent {
 class Supervised final : public TrainingTask {
  public:
   Supervised(PairedSlices& training, PairedSlices* validation, const IntensityMapping& intensity,
-             const TrainOptions& options, const Network& network, const Ranks& ranks, const Console& console)
+             const SupervisedOptions& options, const Network& network, const Ranks& ranks, Reporter& reporter)
       : training_(training),
         validation_(validation),
         intensity_(intensity),
@@ -117,9 +117,10 @@ class Supervised final : public TrainingTask {
         ranks_(ranks) {
     require_sound_batch();
     for (int64_t i = 0; i < training_.count(); ++i) require_large_enough(i);
-    if (options.loss.perceptual.wanted()) perception_.emplace(options.loss.perceptual, network.weights().device());
-    loader_ =
-        open_loader({training, intensity, options, multiple_, network.weights().device(), ranks, depth_}, console);
+    if (options.loss.perceptual.wanted())
+      perception_.emplace(options.loss.perceptual, network.weights().device());
+    loader_ = open_loader(
+        {training, intensity, options, multiple_, network.weights().device(), ranks, depth_}, reporter);
     if (options.loss.adversarial > 0)
       discriminator_.emplace(*loader_, levels_, options, ranks, network.weights().device());
   }
@@ -154,6 +155,7 @@ class Supervised final : public TrainingTask {
     return over_all_slices([&](const at::Tensor& low) { return low.narrow(1, depth_ / 2, 1); });
   }
 
+  Json options() const override { return fields_json(options_, Fields::Decisive); }
   std::string data() const override { return fingerprint(training_); }
   const Transfers& moved() const override { return loader_->moved(); }
 
@@ -251,7 +253,7 @@ class Supervised final : public TrainingTask {
   PairedSlices& training_;
   PairedSlices* validation_;
   const IntensityMapping intensity_;
-  const TrainOptions options_;
+  const SupervisedOptions options_;
   const Levels levels_;
   const int64_t multiple_, depth_;
   const c10::Device device_;
@@ -268,9 +270,9 @@ QualityWindow quality_window(const IntensityMapping& intensity) {
 }
 
 std::unique_ptr<TrainingTask> supervised(PairedSlices& training, PairedSlices* validation,
-                                         const IntensityMapping& intensity, const TrainOptions& options,
-                                         const Network& network, const Console& console, const Ranks& ranks) {
-  return std::make_unique<Supervised>(training, validation, intensity, options, network, ranks, console);
+                                         const IntensityMapping& intensity, const SupervisedOptions& options,
+                                         const Network& network, Reporter& reporter, const Ranks& ranks) {
+  return std::make_unique<Supervised>(training, validation, intensity, options, network, ranks, reporter);
 }
 
 }  // namespace lucivox

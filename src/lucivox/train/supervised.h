@@ -2,11 +2,11 @@
 
 #include <memory>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/image/intensity.h>
-#include <lucivox/train/options.h>
 #include <lucivox/train/pairs.h>
 #include <lucivox/train/ranks.h>
+#include <lucivox/train/supervised_options.h>
 #include <lucivox/train/task.h>
 
 namespace lucivox {
@@ -23,8 +23,7 @@ QualityWindow quality_window(const IntensityMapping& intensity);
 // whole slices of one batch could differ in size, the batch cannot be shared by the ranks, or the weights of
 // a perceptual loss cannot be read.
 std::unique_ptr<TrainingTask> supervised(PairedSlices& training, PairedSlices* validation,
-                                         const IntensityMapping& intensity, const TrainOptions& options,
-                                         const Network& network, const Console& console,
-                                         const Ranks& ranks = {});
+                                         const IntensityMapping& intensity, const SupervisedOptions& options,
+                                         const Network& network, Reporter& reporter, const Ranks& ranks = {});
 
 }  // namespace lucivox

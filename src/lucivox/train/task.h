@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include <lucivox/base/config.h>
+#include <lucivox/exec/network.h>
 #include <lucivox/image/image.h>
 #include <lucivox/metrics/quality.h>
-#include <lucivox/exec/network.h>
 #include <lucivox/train/transfers.h>
 
 namespace lucivox {
@@ -50,6 +51,8 @@ class TrainingTask {
   virtual std::optional<Validation> validate(Network& network) = 0;
   // The same of the low-dose slices as they are: what the network has to beat.
   virtual std::optional<Validation> baseline() { return std::nullopt; }
+  // The options that what it does in a step depends on, as configurations have them.
+  virtual Json options() const = 0;
   // Identifies the data (fingerprint in pairs.h).
   virtual std::string data() const = 0;
   // By batch(), since the beginning.

@@ -31,15 +31,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Json to_json(const Validation& validation) {
-  Json json = to_json(validation.quality);
-  json["loss"] = validation.loss;
-  return json;
-}
-
-// JSON has no NaN: it is written as null.
-double number_or_nan(const Json& json) {
-  return json.is_null() ? std::nan("") : json.get<double>();
+std::optional<ValidationRecord> record_of(const std::optional<Validation>& validation) {
+  if (!validation) return std::nullopt;
+  return ValidationRecord{validation->quality, validation->loss};
 }
 
 // What both keep: a weight that was pruned stays pruned.
@@ -59,12 +53,12 @@ Masks both(Masks masks, const Masks& more) {
 class Trainer {
  public:
   Trainer(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-          const Console& console, const StopToken& stop, const Ranks& ranks, const ModelWriter& write_model)
+          Reporter& reporter, const StopToken& stop, const Ranks& ranks, const ModelWriter& write_model)
       : network_(network),
         task_(task),
         options_(options),
         run_(run),
-        console_(console),
+        reporter_(reporter),
         stop_(stop),
         ranks_(ranks),
         write_model_(write_model),
@@ -88,7 +82,7 @@ class Trainer {
     while (state_.position.epoch < options_.epochs) {
       if (!run_epoch()) {
         save(run_.checkpoint());
-        console_.note(fmt::format("stopped after {} steps; go on with --resume", done()));
+        reporter_.note(fmt::format("stopped after {} steps; go on with --resume", done()));
         return result(false);
       }
       end_epoch();
@@ -110,7 +104,8 @@ class Trainer {
   // How any network is computed here, whole or shrunk.
   void prepare(Network& network) {
     compute_in(options_.precision, network);
-    network.share_statistics({ranks_.size(), [ranks = ranks_](const at::Tensor& values) { ranks.sum(values); }});
+    network.share_statistics(
+        {ranks_.size(), [ranks = ranks_](const at::Tensor& values) { ranks.sum(values); }});
   }
 
   void meet(Opponent& opponent) {
@@ -128,37 +123,34 @@ class Trainer {
     watch_.begin(baseline_);
     if (start == Start::Resume) catch_up();
     if (!baseline_) return;
-    console_.note("low dose: " + validation_text(*baseline_, std::nullopt));
-    if (start == Start::Fresh)
-      run_.record({{"kind", "baseline"}, {"step", 0}, {"epoch", 0}, {"validation", to_json(*baseline_)}});
+    reporter_.note("low dose: " + validation_text(*baseline_, std::nullopt));
+    if (start == Start::Fresh) run_.record(BaselineRecord{.validation = *record_of(baseline_)});
   }
 
   // Watches the recorded epochs of earlier sittings, so that nothing is warned of twice.
   void catch_up() {
     std::optional<Switch> switched;
-    for (const Json& line : run_.metrics()) {
-      const auto epoch = line.at("epoch").get<int64_t>();
-      if (line.at("kind") == "pruning") {
-        if (!switched) switched = Switch{epoch, {}};
+    for (const RunRecord& record : run_.records()) {
+      if (const auto* pruning = std::get_if<PruningRecord>(&record)) {
+        if (!switched) switched = Switch{pruning->epoch, {}};
         watch_.begin_phase();
       }
-      if (line.at("kind") != "epoch") continue;
+      const auto* epoch = std::get_if<EpochRecord>(&record);
+      if (epoch == nullptr) continue;
       std::optional<Validation> validation;
-      if (line.contains("validation") && judged(epoch, switched)) {
-        validation.emplace();
-        validation->quality.rmse = number_or_nan(line.at("validation").at("rmse"));
-      }
-      watch_.after(epoch, line.at("step").get<int64_t>(), number_or_nan(line.at("loss")), validation);
-      if (line.contains("opponent_loss")) warns_of_opponent(line.at("opponent_loss").get<double>());
+      if (epoch->validation && judged(epoch->epoch, switched))
+        validation = Validation{epoch->validation->loss, *epoch->validation};
+      watch_.after(epoch->epoch, epoch->step, epoch->loss, validation);
+      if (epoch->opponent_loss) warns_of_opponent(*epoch->opponent_loss);
     }
   }
 
   void resume() {
-    state_ = load_checkpoint(run_.checkpoint(), learner_, opponent(), options_, task_.data());
+    state_ = load_checkpoint(run_.checkpoint(), learner_, opponent(), course_of(options_, task_));
     hold_masks();
     if (state_.removed) go_on_without(*state_.removed);
     run_.forget_after(done());
-    console_.note(
+    reporter_.note(
         fmt::format("resuming after epoch {}, step {}", state_.position.epoch, state_.position.step));
   }
 
@@ -168,7 +160,7 @@ class Trainer {
     if (all_heard({0, 0, stop_.stop_requested()}).stop) return false;
     if (state_.position.step == 0) follow_schedule();
     const int64_t steps = task_.steps_per_epoch();
-    Progress progress(console_,
+    Progress progress(reporter_,
                       fmt::format("epoch {}/{} {}", state_.position.epoch + 1, options_.epochs, phase()),
                       steps, "steps");
     for (int64_t skipped = 0; skipped < state_.position.step; ++skipped) progress.advance();
@@ -188,8 +180,8 @@ class Trainer {
   };
   StepEnd all_heard(const StepEnd& mine) const {
     if (ranks_.size() == 1) return mine;
-    const at::Tensor sums =
-        at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble).to(network_.weights().device());
+    const at::Tensor sums = at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble)
+                                .to(network_.weights().device());
     ranks_.sum(sums);
     const auto count = static_cast<double>(ranks_.size());
     return {sums[0].item<double>() / count, sums[1].item<double>() / count, sums[2].item<double>() > 0};
@@ -206,14 +198,14 @@ class Trainer {
     ++state_.position.step;
     state_.position.loss_sum += end.loss;
     state_.position.opponent_loss_sum += end.opponent_loss;
-    Json line = {{"kind", "step"},
-                 {"step", done()},
-                 {"epoch", state_.position.epoch},
-                 {"loss", end.loss},
-                 {"learning_rate", learning_rate()},
-                 {"seconds", seconds_since(start)}};
-    if (opponent_) line["opponent_loss"] = end.opponent_loss;
-    run_.record(line);
+    StepRecord record{.step = done(),
+                      .epoch = state_.position.epoch,
+                      .loss = end.loss,
+                      .learning_rate = learning_rate(),
+                      .seconds = seconds_since(start)};
+    if (opponent_) record.opponent_loss = end.opponent_loss;
+    run_.record(record);
+    reporter_.values("step", {{"loss", record.loss}, {"learning_rate", record.learning_rate}});
     return end;
   }
 
@@ -266,7 +258,7 @@ class Trainer {
       save(run_.dense_checkpoint());
       end_dense_phase();
       state_.switched = due;
-      console_.note(fmt::format("sparse from epoch {} on: {}", due->epoch + 1, due->reason));
+      reporter_.note(fmt::format("sparse from epoch {} on: {}", due->epoch + 1, due->reason));
     }
     const int64_t pruning = state_.position.epoch - state_.switched->epoch + 1;
     if (const auto amount = amount_at(pruning, options_.sparsity)) prune(*amount);
@@ -301,14 +293,14 @@ class Trainer {
     pruning.amount = amount;
     const double limit = histogram_limit(network_.weights());
     const WeightHistogram before = weight_histogram(network_.weights(), state_.masks, limit);
-    state_.masks =
-        both(state_.masks, pruning_masks(network_.weights(), pruning, derive_seed(options_.seed, kPruningSeed)));
+    state_.masks = both(state_.masks,
+                        pruning_masks(network_.weights(), pruning, derive_seed(options_.seed, kPruningSeed)));
     apply_masks(state_.masks, network_.weights());
     learner_.adam.apply(state_.masks);
     hold_masks();
     watch_.begin_phase();
     const WeightHistogram after = weight_histogram(network_.weights(), state_.masks, limit);
-    record_pruning(pruning, {{"limit", limit}, {"before", before.counts}, {"after", after.counts}});
+    record_pruning(pruning, {limit, before.counts, after.counts});
   }
 
   // While the network is whole.
@@ -324,8 +316,8 @@ class Trainer {
     if (shrunk_graph(removed).weight_count() == network_.graph().weight_count()) return;
     go_on_without(removed);
     state_.removed = std::move(removed);
-    console_.note(fmt::format("a network of {} weights is left of {}", network_.graph().parameter_count(),
-                              state_.removed->dense.parameter_count()));
+    reporter_.note(fmt::format("a network of {} weights is left of {}", network_.graph().parameter_count(),
+                               state_.removed->dense.parameter_count()));
   }
 
   void go_on_without(const Shrinking& removed) {
@@ -342,37 +334,40 @@ class Trainer {
   }
 
   // Its step is the first of the pruned network, so that resuming from before it forgets it.
-  void record_pruning(const PruningOptions& pruning, const Json& weights) {
-    Json line = {{"kind", "pruning"},
-                 {"step", done() + 1},
-                 {"epoch", state_.position.epoch},
-                 {"reason", state_.switched->reason},
-                 {"criterion", pruning.criterion},
-                 {"amount", pruning.amount},
-                 {"sparsity", sparsity_},
-                 {"weights", weights}};
+  void record_pruning(const PruningOptions& pruning, const WeightsRecord& weights) {
+    // what is lost before retraining brings it back (Chaturvedi et al., table 1)
+    const std::optional<Validation> pruned = task_.validate(network_);
     std::string text = fmt::format("pruned {:.1f} % of the convolution weights ({}, {:.0f} %)",
                                    100 * sparsity_, pruning.criterion, 100 * pruning.amount);
-    // what is lost before retraining brings it back (Chaturvedi et al., table 1)
-    if (const auto pruned = task_.validate(network_)) {
-      line["validation"] = to_json(*pruned);
-      text += fmt::format(", {}", validation_text(*pruned, baseline_));
-    }
-    run_.record(line);
-    console_.note(text);
+    if (pruned) text += fmt::format(", {}", validation_text(*pruned, baseline_));
+    run_.record(PruningRecord{.step = done() + 1,
+                              .epoch = state_.position.epoch,
+                              .reason = state_.switched->reason,
+                              .criterion = pruning.criterion,
+                              .amount = pruning.amount,
+                              .sparsity = sparsity_,
+                              .weights = weights,
+                              .validation = record_of(pruned)});
+    reporter_.note(text);
   }
 
   void end_epoch() {
     validation_ = task_.validate(network_);
     const double loss = state_.position.loss_sum / static_cast<double>(task_.steps_per_epoch());
-    Json line = {{"kind", "epoch"},      {"step", done()},       {"epoch", state_.position.epoch},
-                 {"phase", phase()},     {"loss", loss},         {"learning_rate", learning_rate()},
-                 {"seconds", seconds()}, {"sparsity", sparsity_}};
-    line["machine"] = machine_line();
-    if (validation_) line["validation"] = to_json(*validation_);
-    if (opponent_) line["opponent_loss"] = opponent_loss();
-    run_.record(line);
-    console_.note(epoch_summary(loss));
+    EpochRecord record{.step = done(),
+                       .epoch = state_.position.epoch,
+                       .phase = phase(),
+                       .loss = loss,
+                       .learning_rate = learning_rate(),
+                       .seconds = seconds(),
+                       .sparsity = sparsity_,
+                       .machine = machine_record(),
+                       .validation = record_of(validation_),
+                       .opponent_loss = std::nullopt};
+    if (opponent_) record.opponent_loss = opponent_loss();
+    run_.record(record);
+    if (validation_) report_values(*validation_);
+    reporter_.note(epoch_summary(loss));
     keep_if_best();
     for (const std::string& warning :
          watch_.after(state_.position.epoch, done(), loss, judged() ? validation_ : std::nullopt))
@@ -403,25 +398,35 @@ class Trainer {
 
   void warn(const std::optional<std::string>& warning) {
     if (!warning || !ranks_.leads()) return;
-    console_.warn(*warning);
+    reporter_.warn(*warning);
     const int64_t epoch = std::min(state_.position.epoch, options_.epochs - 1);
-    run_.record({{"kind", "warning"}, {"step", done()}, {"epoch", epoch}, {"text", *warning}});
+    run_.record(WarningRecord{.step = done(), .epoch = epoch, .text = *warning});
   }
 
-  // What the epochs so far took of the machine.
-  Json machine_line() const {
+  void report_values(const Validation& validation) const {
+    const Quality& quality = validation.quality;
+    reporter_.values("validation", {{"loss", validation.loss},
+                                    {"rmse", quality.rmse},
+                                    {"psnr", quality.psnr},
+                                    {"ssim", quality.ssim},
+                                    {"ms_ssim", quality.ms_ssim}});
+  }
+
+  MachineRecord machine_record() const {
     Transfers moved = task_.moved();
     moved += learner_.step.moved();
     if (opponent_) moved += opponent_->step.moved();
-    Json line = {{"peak_memory", peak_memory(network_.weights().device())},
-                 {"host_to_device", moved.host_to_device},
-                 {"device_to_device", moved.device_to_device},
-                 {"captures", learner_.step.captures() + (opponent_ ? opponent_->step.captures() : 0)}};
+    MachineRecord record{.peak_memory = peak_memory(network_.weights().device()),
+                         .host_to_device = moved.host_to_device,
+                         .device_to_device = moved.device_to_device,
+                         .captures = learner_.step.captures() + (opponent_ ? opponent_->step.captures() : 0),
+                         .loss_scale = std::nullopt,
+                         .skipped_steps = std::nullopt};
     if (const auto& scale = learner_.step.scale()) {
-      line["loss_scale"] = scale->value();
-      line["skipped_steps"] = skipped();
+      record.loss_scale = scale->value();
+      record.skipped_steps = skipped();
     }
-    return line;
+    return record;
   }
 
   // Updates that half precision overflowed in, the opponent's included.
@@ -440,7 +445,7 @@ class Trainer {
 
   void save(const std::filesystem::path& path) {
     state_.position.seconds = seconds();
-    if (ranks_.leads()) save_checkpoint(path, state_, learner_, opponent(), options_, task_.data());
+    if (ranks_.leads()) save_checkpoint(path, state_, learner_, opponent(), course_of(options_, task_));
     last_save_ = Clock::now();
   }
 
@@ -465,7 +470,7 @@ class Trainer {
   TrainingTask& task_;
   const TrainOptions& options_;
   RunFolder& run_;
-  const Console& console_;
+  Reporter& reporter_;
   const StopToken& stop_;
   const Ranks ranks_;
   const ModelWriter write_model_;
@@ -484,9 +489,9 @@ class Trainer {
 }  // namespace
 
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks,
+                  Start start, Reporter& reporter, const StopToken& stop, const Ranks& ranks,
                   const ModelWriter& write_model) {
-  return Trainer(network, task, options, run, console, stop, ranks, write_model).run(start);
+  return Trainer(network, task, options, run, reporter, stop, ranks, write_model).run(start);
 }
 
 }  // namespace lucivox

@@ -4,7 +4,7 @@
 #include <functional>
 #include <optional>
 
-#include <lucivox/base/progress.h>
+#include <lucivox/base/reporter.h>
 #include <lucivox/base/stop.h>
 #include <lucivox/nn/shrinking.h>
 #include <lucivox/sparse/mask.h>
@@ -47,7 +47,7 @@ enum class Start { Fresh, Resume };
 // `write_model` keeps the weights with the smallest RMSE: among all epochs of a dense training; of a sparse
 // one among the dense epochs (RunFolder::dense_model) and among those after the last pruning.
 TrainResult train(Network& network, TrainingTask& task, const TrainOptions& options, RunFolder& run,
-                  Start start, const Console& console, const StopToken& stop, const Ranks& ranks = {},
+                  Start start, Reporter& reporter, const StopToken& stop, const Ranks& ranks = {},
                   const ModelWriter& write_model = {});
 
 }  // namespace lucivox

@@ -59,19 +59,4 @@ Graph ddnet(const DdnetOptions& options) {
   return g;
 }
 
-DdnetOptions ddnet_options(const Json& json) {
-  DdnetOptions options;
-  ConfigTable table(json, "network");
-  table.read("growth", options.growth);
-  std::string statistics = to_string(options.statistics);
-  table.read("statistics", statistics);
-  options.statistics = norm_statistics(statistics);
-  table.finish();
-  return options;
-}
-
-Json to_json(const DdnetOptions& options) {
-  return {{"growth", options.growth}, {"statistics", to_string(options.statistics)}};
-}
-
 }  // namespace lucivox

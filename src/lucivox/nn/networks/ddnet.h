@@ -1,5 +1,6 @@
 #pragma once
 
+#include <lucivox/base/config.h>
 #include <lucivox/nn/graph.h>
 
 namespace lucivox {
@@ -10,13 +11,15 @@ namespace lucivox {
 struct DdnetOptions {
   int64_t growth = 16;
   NormStatistics statistics = NormStatistics::Running;  // of its batch norms, in evaluation
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("growth", self.growth);
+    visit("statistics", Name{self.statistics, to_string, norm_statistics});
+  }
 };
 
 // Throws Error (misuse) unless growth is in 1 .. 256.
 Graph ddnet(const DdnetOptions& options = {});
-
-// As configuration files have them. Throws Error (misuse) for unknown keys.
-DdnetOptions ddnet_options(const Json& json);
-Json to_json(const DdnetOptions& options);
 
 }  // namespace lucivox

@@ -10,15 +10,22 @@
 namespace lucivox {
 namespace {
 
-template <auto options_from, auto build>
+template <typename Options>
+Options options_from(const Json& json) {
+  Options options;
+  read_fields(json, "network", options);
+  return options;
+}
+
+template <typename Options, Graph (*build)(const Options&)>
 constexpr NetworkKind kind(const char* name) {
-  return {name, [](const Json& options) { return to_json(options_from(options)); },
-          [](const Json& options) { return build(options_from(options)); }};
+  return {name, [](const Json& json) { return fields_json(options_from<Options>(json)); },
+          [](const Json& json) { return build(options_from<Options>(json)); }};
 }
 
 constexpr NetworkKind kKinds[] = {
-    kind<ddnet_options, ddnet>("ddnet"),
-    kind<tomogan_options, tomogan>("tomogan"),
+    kind<DdnetOptions, ddnet>("ddnet"),
+    kind<TomoganOptions, tomogan>("tomogan"),
 };
 
 }  // namespace

@@ -38,18 +38,6 @@ Graph tomogan(const TomoganOptions& options) {
   return g;
 }
 
-TomoganOptions tomogan_options(const Json& json) {
-  TomoganOptions options;
-  ConfigTable table(json, "network");
-  table.read("depth", options.depth);
-  table.finish();
-  return options;
-}
-
-Json to_json(const TomoganOptions& options) {
-  return {{"depth", options.depth}};
-}
-
 Graph tomogan_discriminator(int64_t side) {
   if (side < 8 || side % 8 != 0)
     throw Error::misuse(fmt::format("a discriminator for images of {0}x{0} pixels", side),

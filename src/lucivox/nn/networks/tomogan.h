@@ -11,14 +11,15 @@ namespace lucivox {
 // out; H and W multiples of 8.
 struct TomoganOptions {
   int64_t depth = 3;
+
+  template <typename Self, typename Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("depth", self.depth);
+  }
 };
 
 // Throws Error (misuse) unless the depth is odd and in 1 .. 63.
 Graph tomogan(const TomoganOptions& options = {});
-
-// As configuration files have them. Throws Error (misuse) for unknown keys.
-TomoganOptions tomogan_options(const Json& json);
-Json to_json(const TomoganOptions& options);
 
 // The discriminator: [N, 1, side, side] in, one number for each image out, [N, 1, 1, 1], the logit of its
 // being a clean one. Throws Error (misuse) unless the side is a multiple of 8.

@@ -3,9 +3,11 @@
 #include <limits>
 #include <type_traits>
 
-#include <lucivox/formats/pixels.h>
+#include <ATen/ops/empty.h>
 
-namespace lucivox::formats {
+#include <lucivox/image/pixels.h>
+
+namespace lucivox {
 namespace {
 
 // Calls `body` with a zero of the type that `scalar` names.
@@ -24,6 +26,10 @@ auto with_type(Scalar scalar, const Body& body) {
       return body(uint32_t{});
     case Scalar::Int32:
       return body(int32_t{});
+    case Scalar::UInt64:
+      return body(uint64_t{});
+    case Scalar::Int64:
+      return body(int64_t{});
     case Scalar::Float64:
       return body(double{});
     case Scalar::Float32:
@@ -38,6 +44,10 @@ bool is_whole(double number) {
 
 }  // namespace
 
+at::ScalarType tensor_type(Scalar scalar) {
+  return with_type(scalar, [](auto zero) { return c10::CppTypeToScalarType<decltype(zero)>::value; });
+}
+
 int64_t bytes_per_voxel(Scalar scalar) {
   return with_type(scalar, [](auto zero) { return static_cast<int64_t>(sizeof(zero)); });
 }
@@ -45,7 +55,10 @@ int64_t bytes_per_voxel(Scalar scalar) {
 StoredRange range_of(Scalar scalar) {
   return with_type(scalar, [](auto zero) {
     using Limits = std::numeric_limits<decltype(zero)>;
-    return StoredRange{static_cast<double>(Limits::lowest()), static_cast<double>(Limits::max())};
+    auto high = static_cast<double>(Limits::max());
+    if constexpr (Limits::digits > std::numeric_limits<double>::digits)
+      high = std::nextafter(high, 0);  // it was rounded up
+    return StoredRange{static_cast<double>(Limits::lowest()), high};
   });
 }
 
@@ -84,6 +97,22 @@ void to_stored(const float* values, int64_t count, const Calibration& calibratio
   });
 }
 
+at::Tensor to_values(const at::Tensor& stored, const ImageInfo& info) {
+  const at::Tensor dense = stored.contiguous();
+  at::Tensor values = at::empty(dense.sizes(), at::kFloat);
+  to_values(dense.const_data_ptr(), info.scalar, calibration_of(info), dense.numel(),
+            values.mutable_data_ptr<float>());
+  return values;
+}
+
+at::Tensor to_stored(const at::Tensor& values, const ImageInfo& info) {
+  const at::Tensor floats = values.to(at::kCPU, at::kFloat).contiguous();
+  at::Tensor stored = at::empty(floats.sizes(), tensor_type(info.scalar));
+  to_stored(floats.const_data_ptr<float>(), floats.numel(), calibration_of(info), info.scalar,
+            range_of(info.scalar), stored.mutable_data_ptr());
+  return stored;
+}
+
 ImageInfo without_calibration(ImageInfo info) {
   if (is_identity(calibration_of(info))) return info;
   const bool whole_hu = info.units == Units::HU && !is_float(info.scalar) &&
@@ -94,4 +123,4 @@ ImageInfo without_calibration(ImageInfo info) {
   return info;
 }
 
-}  // namespace lucivox::formats
+}  // namespace lucivox

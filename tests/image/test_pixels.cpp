@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <lucivox/formats/pixels.h>
+#include <lucivox/image/pixels.h>
 
-namespace lucivox::formats {
+namespace lucivox {
 namespace {
 
 std::vector<int16_t> stored(const std::vector<float>& values, const Calibration& calibration,
@@ -28,8 +28,9 @@ TEST(Pixels, SaturateToTheStoredBits) {
 
 TEST(Pixels, OfEveryTypeSurviveTheRoundTrip) {
   const std::vector<float> values{0, 1, 100, 127};  // in the range of all types
-  for (const Scalar scalar : {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32,
-                              Scalar::Int32, Scalar::Float32, Scalar::Float64}) {
+  for (const Scalar scalar :
+       {Scalar::UInt8, Scalar::Int8, Scalar::UInt16, Scalar::Int16, Scalar::UInt32, Scalar::Int32,
+        Scalar::UInt64, Scalar::Int64, Scalar::Float32, Scalar::Float64}) {
     std::vector<double> bytes(values.size());  // large and aligned enough for any of them
     std::vector<float> back(values.size());
     to_stored(values.data(), 4, {}, scalar, range_of(scalar), bytes.data());
@@ -50,4 +51,4 @@ TEST(Pixels, WithoutPlaceForACalibrationHounsfieldUnitsBecomeInt16) {
 }
 
 }  // namespace
-}  // namespace lucivox::formats
+}  // namespace lucivox
