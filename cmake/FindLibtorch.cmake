@@ -44,7 +44,27 @@ target_link_options(Libtorch::cpu INTERFACE
   $<$<BOOL:${_cudart_dir}>:-Wl,-rpath-link,${_cudart_dir}>)
 
 if(LUCIVOX_CUDA)
+  # ProcessGroupNCCL is made by our code with the size that its header gives it, which depends on NCCL's.
+  file(STRINGS ${CMAKE_SOURCE_DIR}/setup/wheels-cuda.txt _nccl REGEX "^nvidia-nccl-cu13==")
+  string(REGEX REPLACE ".*==" "" _nccl "${_nccl}")
+  find_path(NCCL_INCLUDE nccl.h PATHS ${LIBTORCH_ROOT}/../nvidia/nccl/include NO_DEFAULT_PATH)
+  find_path(NCCL_INCLUDE nccl.h REQUIRED)
+  set(_found)
+  foreach(_part MAJOR MINOR PATCH)
+    file(STRINGS ${NCCL_INCLUDE}/nccl.h _line REGEX "define NCCL_${_part} ")
+    string(REGEX MATCH "[0-9]+" _number "${_line}")
+    list(APPEND _found ${_number})
+  endforeach()
+  list(JOIN _found "." _found)
+  if(NOT _found STREQUAL _nccl)
+    message(FATAL_ERROR "${NCCL_INCLUDE}/nccl.h is of NCCL ${_found}, libtorch was built with ${_nccl}: ./run build cuda installs it")
+  endif()
+  if(NOT EXISTS ${LIBTORCH_ROOT}/../nvidia/cudnn/lib)
+    message(STATUS "CUDA's libraries are not beside libtorch: what is linked will not start (./run build cuda installs them)")
+  endif()
+
   add_library(Libtorch::cuda INTERFACE IMPORTED)
+  target_include_directories(Libtorch::cuda SYSTEM INTERFACE ${NCCL_INCLUDE})
   target_link_libraries(Libtorch::cuda INTERFACE Libtorch::cpu
     # the CUDA half registers itself when loaded; nothing refers to it by name
     "-Wl,--no-as-needed,${_lib}/libtorch_cuda.so,${_lib}/libc10_cuda.so,--as-needed")

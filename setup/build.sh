@@ -30,16 +30,23 @@ find_nvcc() {
 
 # Compiles the CUDA kernels where there is a compiler for them; it takes a GPU to test them.
 compile_cuda() {
-  local nvcc
+  local nvcc major
   nvcc=$(find_nvcc) || {
     step "nvcc not found: CUDA code not compiled"
     return 0
   }
+  major=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
+  [[ $major == 13 ]] || {
+    step "$nvcc is of CUDA $major, libtorch of CUDA 13: CUDA code not compiled"
+    return 0
+  }
+  install_nccl_header
   step "compiling the CUDA code with $nvcc"
   CUDACXX=$nvcc cmake --preset cuda -DLUCIVOX_BENCH=ON -DCMAKE_CXX_COMPILER_LAUNCHER=ccache >build/cuda.log 2>&1 || {
     tail -n 30 build/cuda.log >&2
     return 1
   }
   cmake --build --preset cuda --parallel "$(build_jobs)" --target \
-    lucivox_kernels_cuda lucivox_capture lucivox_nccl test_projector_cuda_object bench_projectors_cuda
+    lucivox_kernels_cuda lucivox_ray_kernels_gpu lucivox_capture lucivox_nccl test_projector_cuda_object \
+    bench_projectors_cuda
 }

@@ -58,26 +58,61 @@ require_space() { # GIGABYTES WHAT
   [[ $free -ge $1 ]] || die "$2 needs $1 GB on the disk, $PWD/build has $free GB left" "free some space"
 }
 
+# Fills a new folder with the wheels that a list names.
+unpack_wheels() { # FOLDER LIST
+  local folder=$1 list=$2 arch
+  arch=$(uname -m)
+  rm -rf "$folder"
+  mkdir -p "$folder/tmp"
+  # The tags are those that Debian 12's glibc (2.36) satisfies and the wheels are published under; python3 may be
+  # of another version than the wheels, for nothing Python of them is run.
+  TMPDIR="$PWD/$folder/tmp" logged "pip install" /usr/bin/python3 -m pip install --disable-pip-version-check --no-deps \
+    --only-binary=:all: --implementation cp --python-version 3.11 \
+    --platform="manylinux_2_"{28..17}"_$arch" --platform="manylinux2014_$arch" \
+    --target "$folder" -r "$list"
+  rm -rf "$folder/tmp"
+}
+
 install_wheels() {
   made_from build/deps setup/wheels.txt && return
   mkdir -p build
   require_space 3 "libtorch"
   step "installing libtorch into build/deps"
   # Into a folder beside it, so that an interrupted installation is never taken for whole.
-  local fresh=build/deps.partial arch
-  arch=$(uname -m)
-  rm -rf "$fresh"
-  mkdir -p "$fresh/tmp"
-  # The tags are those that Debian 12's glibc (2.36) satisfies and the wheels are published under; python3 may be
-  # of another version than the wheels, for nothing Python of them is run.
-  TMPDIR="$PWD/$fresh/tmp" logged "pip install" /usr/bin/python3 -m pip install --disable-pip-version-check --no-deps \
-    --only-binary=:all: --implementation cp --python-version 3.11 \
-    --platform="manylinux_2_"{28..17}"_$arch" --platform="manylinux2014_$arch" \
-    --target "$fresh" -r setup/wheels.txt
-  rm -rf "$fresh/tmp"
+  local fresh=build/deps.partial
+  unpack_wheels "$fresh" setup/wheels.txt
   checksum setup/wheels.txt >"$fresh/.made-from"
   rm -rf build/deps
   mv "$fresh" build/deps
+}
+
+# What libtorch's CUDA half loads, where it looks for it: beside itself.
+install_cuda_wheels() {
+  made_from build/deps/nvidia setup/wheels-cuda.txt && return
+  require_space 10 "CUDA's libraries"
+  step "installing CUDA's libraries into build/deps"
+  local fresh=build/deps-cuda.partial
+  unpack_wheels "$fresh" setup/wheels-cuda.txt
+  cp -r --no-clobber "$fresh/nvidia/." build/deps/nvidia/
+  rm -rf "$fresh"
+  checksum setup/wheels-cuda.txt >build/deps/nvidia/.made-from
+}
+
+# To compile CUDA code: the header of the NCCL that libtorch was built with, unless the system has it.
+install_nccl_header() {
+  local wanted header version
+  wanted=$(sed -n 's/^nvidia-nccl-cu13==//p' setup/wheels-cuda.txt)
+  for header in build/deps/nvidia/nccl/include/nccl.h /usr/local/include/nccl.h /usr/include/nccl.h; do
+    [[ -f $header ]] || continue
+    version=$(awk '/define NCCL_(MAJOR|MINOR|PATCH) / {printf "%s%s", dot, $3; dot = "."}' "$header")
+    [[ $version != "$wanted" ]] || return 0
+  done
+  step "installing the header of NCCL $wanted"
+  local fresh=build/nccl.partial
+  unpack_wheels "$fresh" <(grep '^nvidia-nccl' setup/wheels-cuda.txt)
+  mkdir -p build/deps/nvidia/nccl
+  cp -r --no-clobber "$fresh/nvidia/nccl/include" build/deps/nvidia/nccl/
+  rm -rf "$fresh"
 }
 
 install_dependencies() {

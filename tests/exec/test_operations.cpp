@@ -1,6 +1,7 @@
 // Every operation, in two and three dimensions, against PyTorch (tests/golden/make_operations.py).
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
 
@@ -25,23 +26,25 @@ at::Tensor tensor(const std::string& name, const std::string& what) {
 
 TEST(Operations, AreThoseOfPytorch) {
   ASSERT_GE(golden().metadata.size(), 36U);
-  for (const auto& [name, json] : golden().metadata) {
-    SCOPED_TRACE(name);
-    Weights weights(graph_from_json(Json::parse(json)), 1);
-    weights.to(at::kDouble);
-    NamedTensors given;
-    for (const WeightSpec& spec : weights.graph().weights())
-      given.emplace_back(spec.name, tensor(name, spec.name.substr(2)));  // behind "y."
-    weights.load_state(given);
-    Network network(std::move(weights));
-    const at::Tensor x = tensor(name, "input").clone().requires_grad_(true);
-    const at::Tensor y = network.forward(x, Mode::Evaluation);
-    EXPECT_LT(relative_difference(y.detach(), tensor(name, "output")), 1e-13);
-    (y * tensor(name, "probe")).sum().backward();
-    EXPECT_LT(relative_difference(x.grad(), tensor(name, "grad.input")), 1e-13);
-    for (const auto& [key, weight] : network.weights().parameters())
-      EXPECT_LT(relative_difference(weight.grad(), tensor(name, "grad." + key.substr(2))), 1e-13) << key;
-  }
+  on_every_device([](c10::Device device) {
+    for (const auto& [name, json] : golden().metadata) {
+      SCOPED_TRACE(name);
+      Weights weights(graph_from_json(Json::parse(json)), 1);
+      weights.to(at::TensorOptions(at::kDouble).device(device));
+      NamedTensors given;
+      for (const WeightSpec& spec : weights.graph().weights())
+        given.emplace_back(spec.name, tensor(name, spec.name.substr(2)));  // behind "y."
+      weights.load_state(given);
+      Network network(std::move(weights));
+      const at::Tensor x = tensor(name, "input").to(device).clone().requires_grad_(true);
+      const at::Tensor y = network.forward(x, Mode::Evaluation);
+      EXPECT_LT(relative_difference(y, tensor(name, "output")), 1e-13);
+      (y * tensor(name, "probe").to(device)).sum().backward();
+      EXPECT_LT(relative_difference(x.grad(), tensor(name, "grad.input")), 1e-13);
+      for (const auto& [key, weight] : network.weights().parameters())
+        EXPECT_LT(relative_difference(weight.grad(), tensor(name, "grad." + key.substr(2))), 1e-13) << key;
+    }
+  });
 }
 
 // What a file says is what is written again.

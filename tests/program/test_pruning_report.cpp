@@ -5,24 +5,25 @@
 namespace lucivox {
 namespace {
 
-Json epoch(int64_t number, double psnr) {
-  return {{"kind", "epoch"},
-          {"step", 10 * (number + 1)},
-          {"epoch", number},
-          {"loss", 1.0 / static_cast<double>(number + 1)},
-          {"validation", {{"psnr", psnr}, {"ssim", 0.8}, {"ms_ssim", 0.9}, {"loss", 0.1}}}};
+EpochRecord epoch(int64_t number, double psnr) {
+  EpochRecord record;
+  record.step = 10 * (number + 1);
+  record.epoch = number;
+  record.loss = 1.0 / static_cast<double>(number + 1);
+  record.validation = ValidationRecord{{.psnr = psnr, .ssim = 0.8, .ms_ssim = 0.9}, 0.1};
+  return record;
 }
 
-Json pruning(int64_t epoch, double amount, double psnr) {
-  return {{"kind", "pruning"},
-          {"step", 10 * epoch + 1},
-          {"epoch", epoch},
-          {"reason", "2 dense epochs as planned"},
-          {"criterion", "magnitude"},
-          {"amount", amount},
-          {"sparsity", amount},
-          {"weights", {{"limit", 3.0}, {"before", {1, 4, 1}}, {"after", {1, 0, 1}}}},
-          {"validation", {{"psnr", psnr}, {"ssim", 0.5}, {"ms_ssim", 0.6}, {"loss", 0.3}}}};
+PruningRecord pruning(int64_t epoch, double amount, double psnr) {
+  PruningRecord record;
+  record.step = 10 * epoch + 1;
+  record.epoch = epoch;
+  record.reason = "2 dense epochs as planned";
+  record.criterion = "magnitude";
+  record.amount = record.sparsity = amount;
+  record.weights = {3, {1, 4, 1}, {1, 0, 1}};
+  record.validation = ValidationRecord{{.psnr = psnr, .ssim = 0.5, .ms_ssim = 0.6}, 0.3};
+  return record;
 }
 
 // Two dense epochs, two prunings, and an epoch after each: dense is before the first, pruned after the last.
@@ -52,8 +53,9 @@ TEST(PruningSummary, KnowsRunsWithoutDenseEpochsAndWithoutPruning) {
 }
 
 TEST(PruningSummary, NeedsNoValidation) {
-  Json first = epoch(0, 30), pruned = pruning(1, 0.5, 5), last = epoch(1, 20);
-  for (Json* line : {&first, &pruned, &last}) line->erase("validation");
+  EpochRecord first = epoch(0, 30), last = epoch(1, 20);
+  PruningRecord pruned = pruning(1, 0.5, 5);
+  first.validation = last.validation = pruned.validation = std::nullopt;
   const Json summary = pruning_summary({first, pruned, last});
   EXPECT_EQ(summary.at("sparsity"), 0.5);
   EXPECT_FALSE(pruning_table(summary).has_value());

@@ -119,10 +119,10 @@ NamedTensors trained(const SupervisedOptions& options, const Ranks& ranks,
                      const std::filesystem::path& folder) {
   Network network(ddnet({.growth = 4}), 9);
   const auto pairs = noisy_pairs(12);
-  InDouble task(supervised(*pairs, nullptr, {}, options, network, {true}, ranks));
+  InDouble task(supervised(*pairs, nullptr, {}, options, network, silence(), ranks));
   network.weights().to(at::kDouble);
   RunFolder run = ranks.leads() ? RunFolder::create(folder, fields_json(options)) : RunFolder::watch(folder);
-  train(network, task, options, run, Start::Fresh, {true}, {}, ranks);
+  train(network, task, options, run, Start::Fresh, silence(), {}, ranks);
   return network.weights().state();
 }
 
@@ -160,10 +160,10 @@ TEST(Ranks, TrainAGeneratorAndItsDiscriminator) {
   const auto weights = [&](const Ranks& ranks, const std::string& name) {
     Network network(tomogan(), 9);
     const auto pairs = noisy_pairs(12);
-    const auto task = supervised(*pairs, nullptr, {}, options, network, {true}, ranks);
+    const auto task = supervised(*pairs, nullptr, {}, options, network, silence(), ranks);
     RunFolder run = ranks.leads() ? RunFolder::create(folder / name, fields_json(options))
                                   : RunFolder::watch(folder / name);
-    train(network, *task, options, run, Start::Fresh, {true}, {}, ranks);
+    train(network, *task, options, run, Start::Fresh, silence(), {}, ranks);
   };
   weights({}, "alone");
   expect_no_failures(as_ranks(2, [&](const Ranks& ranks) { weights(ranks, "together"); }));
@@ -226,7 +226,7 @@ TEST(Ranks, ValidateTheSameWhateverTheirNumber) {
   const auto pairs = noisy_pairs(6), held_out = noisy_pairs(5);
   const auto validation = [&](const Ranks& ranks) {
     Network network(ddnet({.growth = 4}), 9);
-    return *supervised(*pairs, held_out.get(), {}, short_training(), network, {true}, ranks)
+    return *supervised(*pairs, held_out.get(), {}, short_training(), network, silence(), ranks)
                 ->validate(network);
   };
   const Validation alone = validation({});
@@ -296,8 +296,9 @@ TEST(Ranks, BatchMustBeSharable) {
   const Network network(ddnet({.growth = 2}), 1);
   SupervisedOptions options = short_training();
   options.batch = 5;
-  for (const std::string& failure : as_ranks(
-           2, [&](const Ranks& ranks) { supervised(*pairs, nullptr, {}, options, network, {true}, ranks); }))
+  for (const std::string& failure : as_ranks(2, [&](const Ranks& ranks) {
+         supervised(*pairs, nullptr, {}, options, network, silence(), ranks);
+       }))
     EXPECT_EQ(failure, "a batch of 5 cannot be shared by 2 ranks");
 }
 

@@ -36,8 +36,8 @@ Model trained(const Graph& graph, double learning_rate, int64_t epochs) {
   const TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder / "run", {});
   Network network(model.weights.share());
-  const auto task = supervised(*slices, nullptr, model.intensity, options, network, {true});
-  train(network, *task, options, run, Start::Fresh, {true}, {});
+  const auto task = supervised(*slices, nullptr, model.intensity, options, network, silence());
+  train(network, *task, options, run, Start::Fresh, silence(), {});
   return model;
 }
 

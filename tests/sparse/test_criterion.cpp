@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/sparse/masks.h>
 #include <torch/types.h>
 
@@ -39,6 +40,23 @@ TEST(RandomMasks, TakeExactlyTheAmountOfEveryLayer) {
     for (const auto& [name, mask] : masks)
       EXPECT_EQ(pruned(mask), std::lround(amount * static_cast<double>(mask.numel()))) << name;
   }
+}
+
+TEST(PruningMasks, AreTheSameOnEveryDevice) {
+  const Weights network(ddnet({.growth = 4}), 1);
+  on_every_device([&](c10::Device device) {
+    Weights there(ddnet({.growth = 4}), 1);
+    there.to(device);
+    for (const std::string& criterion : pruning_criteria()) {
+      const Masks mine = pruning_masks(there, {criterion, 0.5}, 7),
+                  truth = pruning_masks(network, {criterion, 0.5}, 7);
+      ASSERT_EQ(mine.size(), truth.size()) << criterion;
+      for (const auto& [name, mask] : mine) {
+        EXPECT_EQ(mask.device(), device) << criterion;
+        EXPECT_TRUE(at::equal(mask.cpu(), mask_of(truth, name))) << criterion << " " << name;
+      }
+    }
+  });
 }
 
 TEST(RandomMasks, AreDrawnByTheSeed) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
 #include <tests/tomo/scans.h>
@@ -10,7 +11,9 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/base/parallel.h>
+#include <lucivox/tomo/fbp.h>
 #include <lucivox/tomo/project.h>
+#include <lucivox/tomo/sirt.h>
 
 namespace lucivox {
 namespace {
@@ -183,6 +186,33 @@ TEST(Project, IsDifferentiable) {
   EXPECT_TRUE(at::equal(x.grad(), adjoint_project(y, scan)));
   (adjoint_project(y, scan) * x.detach()).sum().backward();
   EXPECT_TRUE(at::equal(y.grad(), forward_project(x, scan)));
+}
+
+// Computed where the tensor is, derivatives and reconstructions included; sums have another order there.
+TEST(Project, IsTheSameOnEveryDevice) {
+  torch::manual_seed(6);
+  for (const ScanGeometry& scan : odd_scans()) {
+    const at::Tensor x = torch::rand({2, scan.rows, scan.columns}),
+                     y = torch::rand({2, scan.views(), scan.detectors});
+    on_every_device([&](c10::Device device) {
+      const at::Tensor there = x.to(device).requires_grad_();
+      const at::Tensor sino = forward_project(there, scan);
+      EXPECT_EQ(sino.device(), device);
+      EXPECT_LT(relative_difference(sino, forward_project(x, scan)), 1e-5);
+      (sino * y.to(device)).sum().backward();
+      EXPECT_LT(relative_difference(there.grad(), adjoint_project(y, scan)), 1e-5);
+      const SirtOptions few{.iterations = 3};
+      EXPECT_LT(relative_difference(sirt(y.to(device), scan, few).image_SYX, sirt(y, scan, few).image_SYX),
+                1e-4);
+    });
+  }
+  const ScanGeometry whole{half_turn(40), 50, 1, 48, 48, 1};
+  const at::Tensor sino = torch::rand({2, 40, 50});
+  on_every_device([&](c10::Device device) {
+    const at::Tensor slices = fbp(sino.to(device), whole);
+    EXPECT_EQ(slices.device(), device);
+    EXPECT_LT(relative_difference(slices, fbp(sino, whole)), 1e-5);
+  });
 }
 
 // The same whatever the number of threads, bit for bit.

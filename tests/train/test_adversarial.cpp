@@ -72,19 +72,19 @@ struct Duel {
 
   TrainResult run(Network& network, const SupervisedOptions& options, const std::string& name, Start start,
                   const StopToken& stop = {}) {
-    const auto task = supervised(*training, validation.get(), kUnitRange, options, network, {true});
+    const auto task = supervised(*training, validation.get(), kUnitRange, options, network, silence());
     RunFolder run_folder = start == Start::Fresh ? RunFolder::create(folder / name, fields_json(options))
                                                  : RunFolder::resume(folder / name, fields_json(options));
-    return train(network, *task, options, run_folder, start, {true}, stop);
+    return train(network, *task, options, run_folder, start, silence(), stop);
   }
   // Stops after step `step`, counted from 0 over epochs.
   TrainResult run_until(int64_t step, Network& network, const SupervisedOptions& options,
                         const std::string& name) {
     std::atomic<bool> flag{false};
-    StoppedTask task(supervised(*training, validation.get(), kUnitRange, options, network, {true}), step,
+    StoppedTask task(supervised(*training, validation.get(), kUnitRange, options, network, silence()), step,
                      flag);
     RunFolder run_folder = RunFolder::create(folder / name, fields_json(options));
-    return train(network, task, options, run_folder, Start::Fresh, {true}, StopToken(flag));
+    return train(network, task, options, run_folder, Start::Fresh, silence(), StopToken(flag));
   }
   // Weights and moments of both players.
   std::map<std::string, at::Tensor> checkpoint(const std::string& name) const {
@@ -156,7 +156,7 @@ TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {
   Duel setting;
   Network network = generator();
   const SupervisedOptions options = short_duel();
-  const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, {true});
+  const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, silence());
   EXPECT_EQ(task->steps_per_epoch(), 3);
   ASSERT_NE(task->opponent(), nullptr);
   std::vector<at::Tensor> seen;
@@ -209,7 +209,7 @@ TEST(Adversarial, PrunedWeightsStayZero) {
 TEST(Adversarial, ACollapsedDiscriminatorIsTold) {
   Duel setting;
   Network network = generator();
-  const auto task = supervised(*setting.training, nullptr, kUnitRange, short_duel(), network, {true});
+  const auto task = supervised(*setting.training, nullptr, kUnitRange, short_duel(), network, silence());
   const Opponent& discriminator = *task->opponent();
   EXPECT_TRUE(discriminator.warning(0.001));
   EXPECT_TRUE(discriminator.warning(2 * std::numbers::ln2));
@@ -221,7 +221,7 @@ TEST(Adversarial, RefusesWhatCannotBe) {
   Duel setting;
   const auto refuses = [&](const SupervisedOptions& options, int64_t depth) {
     Network network(tomogan({.depth = depth}), 1);
-    EXPECT_THROW(supervised(*setting.training, nullptr, kUnitRange, options, network, {true}), Error);
+    EXPECT_THROW(supervised(*setting.training, nullptr, kUnitRange, options, network, silence()), Error);
   };
   SupervisedOptions options = short_duel();
   refuses(options, 11);  // deeper than the stack
@@ -242,7 +242,7 @@ TEST(Adversarial, RefusesWhatCannotBe) {
 
 TEST(Adversarial, OptionsSurviveJson) {
   const SupervisedOptions options = tomogan_training();
-  EXPECT_EQ(to_json(supervised_options_from_json(to_json(options))), to_json(options));
+  EXPECT_EQ(fields_json(supervised_options_from_json(fields_json(options))), fields_json(options));
   EXPECT_EQ(options.loss.adversarial, 20);
   EXPECT_EQ(options.loss.mse, 0.5);
   EXPECT_EQ(options.loss.perceptual.blocks, (std::vector<double>{0, 0, 0, 0, 2}));

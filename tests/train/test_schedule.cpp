@@ -135,7 +135,7 @@ TEST(AmountAt, RisesByTheCubicSchedule) {
 }
 
 TEST(LearningRateAt, GoesOnDecayingUnlessTheSparseEpochsHaveTheirOwn) {
-  SupervisedOptions options;
+  TrainOptions options;
   options.learning_rate = 0.1;
   options.schedule = "exponential";
   options.decay = 0.5;
@@ -151,7 +151,7 @@ TEST(LearningRateAt, GoesOnDecayingUnlessTheSparseEpochsHaveTheirOwn) {
 
 // Half a cosine is 1 at its beginning, 1/2 in the middle and 0 at its end.
 TEST(LearningRate, FollowsHalfACosine) {
-  SupervisedOptions options;
+  TrainOptions options;
   options.epochs = 100;
   options.learning_rate = 1e-3;
   EXPECT_LT(learning_rate_at(0, std::nullopt, options), 1e-4) << "warms up";
@@ -167,7 +167,7 @@ TEST(LearningRate, FollowsHalfACosine) {
 
 // Dense epochs whose network is pruned at a rate of its own end their cosine when they end.
 TEST(LearningRate, BeginsAnewWithSparseEpochsOfTheirOwnRate) {
-  SupervisedOptions options;
+  TrainOptions options;
   options.epochs = 60;
   options.learning_rate = 2e-3;
   options.sparsity.pruning.criterion = "filters-l1";
@@ -181,7 +181,7 @@ TEST(LearningRate, BeginsAnewWithSparseEpochsOfTheirOwnRate) {
 }
 
 TEST(Freezing, ComesAfterATenthOfTheTrainingButNotTooEarlyOrTooLate) {
-  SupervisedOptions options;
+  TrainOptions options;
   options.epochs = 100;
   EXPECT_EQ(freezing_step(options, 100), 1000);
   EXPECT_EQ(freezing_step(options, 10), 160);  // a tenth would be 100 steps

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adam.h>
@@ -28,8 +29,9 @@ std::vector<Weighed> batches() {
 
 // With norms frozen: live ones take the mean off again that biases before them add, whose gradients are
 // nothing but rounding then, which Adam makes whole steps of.
-NamedTensors trained(const SupervisedOptions& options) {
+NamedTensors trained(const SupervisedOptions& options, c10::Device device) {
   Network network(ddnet({.growth = 2}), 1);
+  network.weights().to(device);
   Adam adam(network.weights(), options.beta2);
   const Masks none;
   double weight = 1;
@@ -39,7 +41,7 @@ NamedTensors trained(const SupervisedOptions& options) {
   TrainingStep step(network, loss, adam, none, options, {});
   for (const Weighed& batch : batches()) {
     weight = batch.weight;
-    step.run({batch.x, batch.y}, Mode::Evaluation, 1e-3);
+    step.run({batch.x.to(device), batch.y.to(device)}, Mode::Evaluation, 1e-3);
   }
   return network.weights().state();
 }
@@ -67,11 +69,13 @@ double farthest_weights(const NamedTensors& a, const NamedTensors& b) {
 }
 
 TEST(TrainingStep, CountsEverySampleAsMuchByGradientsOfLengthOne) {
-  SupervisedOptions options;
-  const NamedTensors ours = trained(options);
-  EXPECT_LT(farthest_weights(ours, trained_by_libtorch(options.beta2)), 1e-5);
-  options.normalize_gradients = false;
-  EXPECT_GT(farthest_weights(ours, trained(options)), 1e-3) << "one sample outweighs the others";
+  on_every_device([](c10::Device device) {
+    SupervisedOptions options;
+    const NamedTensors ours = trained(options, device);
+    EXPECT_LT(farthest_weights(ours, trained_by_libtorch(options.beta2)), 1e-5);
+    options.normalize_gradients = false;
+    EXPECT_GT(farthest_weights(ours, trained(options, device)), 1e-3) << "one sample outweighs the others";
+  });
 }
 
 TEST(TrainingStep, BearsGradientsOfNothing) {

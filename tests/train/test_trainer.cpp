@@ -6,8 +6,10 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
+#include <tests/tensors.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
@@ -148,6 +150,34 @@ std::vector<SupervisedOptions> schedules() {
   automatic.sparsity.switching = "automatic";
   automatic.sparsity.dense_epochs = 22;
   return {at_once, gradual, automatic};
+}
+
+// What a sparse run holds comes back to where its network is. Without pruned channels, so that the network
+// stays whole and its masks with it; on GPUs sums have no fixed order.
+TEST(Trainer, ResumesASparseRunOnEveryDevice) {
+  on_every_device([](c10::Device device) {
+    Setting setting;
+    SupervisedOptions options = short_training();
+    options.sparsity.pruning = {"magnitude", 0.5, "both"};
+    const auto there = [&] {
+      Network network = small_network();
+      network.weights().to(device);
+      return network;
+    };
+    Network straight = there(), resumed = there();
+    setting.run(straight, options, "straight", Start::Fresh);
+    SupervisedOptions begun = options;
+    begun.epochs = 3;
+    Network stopped = there();
+    setting.run(stopped, begun, "resumed", Start::Fresh);
+    setting.run(resumed, options, "resumed", Start::Resume);
+    for (const auto& [name, weight] : resumed.weights().state()) {
+      const at::Tensor& same = straight.weights().weight(name);
+      EXPECT_EQ(weight.device(), device) << name;
+      EXPECT_LT(largest_difference(weight, same), device.is_cpu() ? 1e-30 : 1e-2) << name;
+      EXPECT_TRUE(at::equal(weight == 0, same == 0)) << name;
+    }
+  });
 }
 
 // Stopped in the middle of a dense epoch, right before the switch, and in sparse epochs: the same bits in the
@@ -297,8 +327,8 @@ TEST(Trainer, BranchesOffTheDensePartOfAnotherRun) {
   setting.run(trained, first, "first", Start::Fresh);
   setting.run(straight, other, "straight", Start::Fresh);
 
-  const RunFolder from = RunFolder::resume(setting.folder / "first", to_json(first));
-  const RunFolder to = RunFolder::create(setting.folder / "branched", to_json(other));
+  const RunFolder from = RunFolder::resume(setting.folder / "first", fields_json(first));
+  const RunFolder to = RunFolder::create(setting.folder / "branched", fields_json(other));
   branch_checkpoint(from.dense_checkpoint(), to.checkpoint(), other.sparsity,
                     fields_json(other, Fields::Decisive));
   setting.run(branched, other, "branched", Start::Resume);
@@ -598,12 +628,12 @@ TEST(Supervised, RefusesWhatDoesNotFit) {
   const Network network = small_network();
   SupervisedOptions options;
   options.crop = 64;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, silence()), Error);
   options.crop = 40;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, silence()), Error);
   options.crop = 32;
   options.batch = 3;
-  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, {true}), Error);
+  EXPECT_THROW(supervised(*pairs, nullptr, {}, options, network, silence()), Error);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -65,7 +66,7 @@ void Terminal::draw(Bar& bar, Clock::time_point now) const {
                                ? human_seconds(static_cast<double>(total - bar.done) / rate) + " left"
                                : "took " + human_seconds(elapsed);
   constexpr int64_t kWidth = 24;
-  const int64_t filled = total > 0 ? kWidth * bar.done / total : 0;
+  const int64_t filled = total > 0 ? std::min(kWidth, kWidth * bar.done / total) : 0;
   fmt::print(stderr, "{}{:<22} [{:#<{}}{:.<{}}] {}/{} {}, {}, {}{}{}", terminal_ ? "\r\033[K" : "", title, "",
              filled, "", kWidth - filled, bar.done, total, unit, speed, time,
              bar.detail.empty() ? "" : "  " + bar.detail, terminal_ ? "" : "\n");

@@ -56,8 +56,8 @@ std::optional<ReportTable> machine_table(const RunRecords& records, const TrainO
   table.rows = {{"precision", options.precision},
                 {"ranks", fmt::format("{}", ranks.size())},
                 {"peak memory", human_bytes(machine.peak_memory)},
-                {"moved from host to device", human_bytes(machine.host_to_device)},
-                {"moved on the device", human_bytes(machine.device_to_device)},
+                {"moved from host to device", human_bytes(static_cast<double>(machine.host_to_device))},
+                {"moved on the device", human_bytes(static_cast<double>(machine.device_to_device))},
                 {"steps captured", fmt::format("{} times", machine.captures)}};
   if (machine.skipped_steps && machine.loss_scale) {
     table.rows.push_back({"updates skipped by overflow", fmt::format("{}", *machine.skipped_steps)});

@@ -97,7 +97,7 @@ Json to_json(const std::optional<Best>& best) {
 
 std::optional<Best> best_from(const Json& json) {
   if (json.is_null()) return std::nullopt;
-  Best best{json.at("epoch").get<int64_t>(), {.units = static_cast<Units>(json.at("units").get<int>())}};
+  Best best{json.at("epoch").get<int64_t>(), {0, {}, static_cast<Units>(json.at("units").get<int>())}};
   FieldReader reader(json, "best");
   Quality::fields(best.validation.quality, reader);
   reader("loss", best.validation.loss);

@@ -57,8 +57,8 @@ struct StepRecord {
 
 // What the epochs so far took of the machine, in bytes.
 struct MachineRecord {
-  double peak_memory = 0, host_to_device = 0, device_to_device = 0;
-  int64_t captures = 0;
+  double peak_memory = 0;
+  int64_t host_to_device = 0, device_to_device = 0, captures = 0;
   std::optional<double> loss_scale;  // in half precision
   std::optional<int64_t> skipped_steps;
 

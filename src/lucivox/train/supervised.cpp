@@ -155,7 +155,11 @@ class Supervised final : public TrainingTask {
     return over_all_slices([&](const at::Tensor& low) { return low.narrow(1, depth_ / 2, 1); });
   }
 
-  Json options() const override { return fields_json(options_, Fields::Decisive); }
+  Json options() const override {
+    FieldWriter writer(Fields::Decisive);
+    SupervisedOptions::own_fields(options_, writer);
+    return writer.json();
+  }
   std::string data() const override { return fingerprint(training_); }
   const Transfers& moved() const override { return loader_->moved(); }
 

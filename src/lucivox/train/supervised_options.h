@@ -26,6 +26,10 @@ struct SupervisedOptions : TrainOptions {
   template <typename Self, typename Visitor>
   static void fields(Self& self, Visitor& visit) {
     TrainOptions::fields(self, visit);
+    own_fields(self, visit);
+  }
+  template <typename Self, typename Visitor>
+  static void own_fields(Self& self, Visitor& visit) {
     visit("batch", self.batch);
     visit("crop", self.crop);
     visit("margin", self.margin);

@@ -202,7 +202,8 @@ class Trainer {
                       .epoch = state_.position.epoch,
                       .loss = end.loss,
                       .learning_rate = learning_rate(),
-                      .seconds = seconds_since(start)};
+                      .seconds = seconds_since(start),
+                      .opponent_loss = std::nullopt};
     if (opponent_) record.opponent_loss = end.opponent_loss;
     run_.record(record);
     reporter_.values("step", {{"loss", record.loss}, {"learning_rate", record.learning_rate}});
