@@ -168,7 +168,7 @@ class Stepping {
     return task_->batch(step / each, step % each);
   }
 
-  double step() { return step_->run(next_batch(), Mode::Training, setting_.train.learning_rate); }
+  double step() { return step_->run(next_batch(), Mode::Training, setting_.train.learning_rate).item<double>(); }
 
   int64_t skipped() const { return step_->scale() ? step_->scale()->skipped() : 0; }
 
@@ -227,7 +227,7 @@ class Stepping {
   Masks held_;
   Network network_;
   std::unique_ptr<TrainingTask> task_;
-  Adam adam_{network_};
+  Adam adam_{network_.weights()};
   std::optional<TrainingStep> step_;
   Transfers staged_;
   int64_t done_ = 0;
@@ -279,7 +279,7 @@ class Ablation {
     RunFolder run = RunFolder::create(folder_ / "runs" / setting_.name, Json::object());
     const TrainResult result =
         lucivox::train(network, *task, setting_.train, run, Start::Fresh, kQuiet, StopToken());
-    tell({{"quality", to_json(result.validation.value().quality)},
+    tell({{"quality", fields_json(result.validation.value().quality)},
           {"sparsity", result.sparsity},
           {"skipped", result.skipped},
           {"seconds", result.seconds}});

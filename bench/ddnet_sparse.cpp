@@ -65,7 +65,7 @@ class Side {
  private:
   Network network_;
   Masks masks_;
-  Adam adam_{network_};
+  Adam adam_{network_.weights()};
   at::Tensor input_, target_, output_;
 };
 

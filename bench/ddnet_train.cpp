@@ -57,7 +57,7 @@ class Side {
   }
 
   Network network_;
-  Adam adam_{network_};
+  Adam adam_{network_.weights()};
   at::Tensor input_, target_, output_, loss_;
 };
 

@@ -137,7 +137,7 @@ struct NetworkCase {
 Findings compare_networks(const std::string& what, const NetworkCase& of,
                           const std::function<void(Network&)>& prepare, const Bounds& bounds) {
   Network mine(of.graph, kSeed), truth(of.graph, kSeed);
-  for (Network* network : {&mine, &truth}) network->load_state(of.state);
+  for (Network* network : {&mine, &truth}) network->weights().load_state(of.state);
   prepare(mine);
   truth.weights().to(exact());
   at::manual_seed(kSeed);

@@ -30,7 +30,7 @@ struct Player {
       : network(graph, kSeed) {
     network.weights().load_state(weights);
     network.weights().to(as);
-    adam.emplace(network);
+    adam.emplace(network.weights());
     adam->set_learning_rate(tomogan_training().learning_rate);
   }
 
@@ -125,13 +125,13 @@ class Training {
       const auto cut = [type = type](const at::Tensor& x) {
         return x.slice(2, 0, kCorner).slice(3, 0, kCorner).to(type);
       };
-      Side side(generator_.weights().state(), small_.state(), options_, cut(noisy_), cut(clean_));
+      Side side(generator_.weights().state(), small_.weights().state(), options_, cut(noisy_), cut(clean_));
       side.step();
       side.tell(prefix, results);
       for (int step = 1; step < kCheckedSteps; ++step) side.step();
       side.tell(std::string(prefix) + ".after", results);
     }
-    whole_.emplace(generator_.weights().state(), discriminator_.state(), options_, noisy_, clean_);
+    whole_.emplace(generator_.weights().state(), discriminator_.weights().state(), options_, noisy_, clean_);
     whole_->step();
     whole_->tell("whole", results);
     write_safetensors(folder_ / "ours.safetensors", {results, {}});

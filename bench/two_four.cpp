@@ -42,7 +42,7 @@ std::map<std::string, at::Tensor> kernels_of(const Network& network) {
     const auto* c = std::get_if<Convolution>(&node.operation);
     if (!c || c->in % 4 != 0) continue;
     const at::Tensor weight = network.weights().weight(node.name + ".weight").detach().to(at::kHalf);
-    kernels.emplace(fmt::format("{} -> {}, {}x{}", c->in, c->out, c->kernel, c->kernel),
+    kernels.emplace(fmt::format("{} -> {}, {}x{}", c->in, c->out, c->side(), c->side()),
                     c->transposed ? weight.transpose(0, 1).flip({2, 3}).contiguous() : weight);
   }
   return kernels;

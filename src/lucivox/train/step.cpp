@@ -76,11 +76,11 @@ void TrainingStep::renew() {
   if (ranks_.size() > 1) buckets_ = std::make_unique<GradientBuckets>(network_.weights(), ranks_);
 }
 
-double TrainingStep::run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate) {
+at::Tensor TrainingStep::run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate) {
   const c10::DeviceGuard here(network_.weights().device());
   adam_.set_learning_rate(learning_rate);
   captures_steps_ ? repeat(batch, mode) : compute(batch, mode);
-  return loss_.item<double>();
+  return loss_;
 }
 
 void TrainingStep::compute(const std::vector<at::Tensor>& batch, Mode mode) {

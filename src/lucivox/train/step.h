@@ -28,8 +28,9 @@ class TrainingStep {
   TrainingStep(Network& network, LossFunction loss, Adam& adam, const Masks& held,
                const TrainOptions& options, const Ranks& ranks);
 
-  // Gives the loss, of this rank's share of the batch.
-  double run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate);
+  // Gives the loss of this rank's share of the batch, a float32 scalar on the device until the next step: who
+  // reads it waits for the device.
+  at::Tensor run(const std::vector<at::Tensor>& batch, Mode mode, double learning_rate);
   // The network, the optimiser or the masks have become others: what was recorded of them is void.
   void renew();
 

@@ -157,7 +157,8 @@ class Trainer {
   // False when asked to stop before the epoch's end.
   bool run_epoch() {
     // asked before pruning, so that no checkpoint lies between it and the first step thereafter
-    if (all_heard({0, 0, stop_.stop_requested()}).stop) return false;
+    const at::Tensor nothing = at::zeros({}, network_.weights().device());
+    if (all_heard(nothing, nothing).stop) return false;
     if (state_.position.step == 0) follow_schedule();
     const int64_t steps = task_.steps_per_epoch();
     Progress progress(reporter_,
@@ -178,21 +179,24 @@ class Trainer {
     double loss = 0, opponent_loss = 0;
     bool stop = false;
   };
-  StepEnd all_heard(const StepEnd& mine) const {
-    if (ranks_.size() == 1) return mine;
-    const at::Tensor sums = at::tensor({mine.loss, mine.opponent_loss, mine.stop ? 1.0 : 0.0}, at::kDouble)
-                                .to(network_.weights().device());
+  // The only time in a step that the host waits for the device.
+  StepEnd all_heard(const at::Tensor& loss, const at::Tensor& opponent_loss) const {
+    const at::TensorOptions wide = loss.options().dtype(at::kDouble);
+    const at::Tensor sums = at::stack(
+        {loss.to(at::kDouble), opponent_loss.to(at::kDouble), at::full({}, stop_.stop_requested(), wide)});
     ranks_.sum(sums);
+    const at::Tensor heard = sums.cpu();
+    const double* means = heard.const_data_ptr<double>();
     const auto count = static_cast<double>(ranks_.size());
-    return {sums[0].item<double>() / count, sums[1].item<double>() / count, sums[2].item<double>() > 0};
+    return {means[0] / count, means[1] / count, means[2] > 0};
   }
 
   StepEnd step() {
     const auto start = Clock::now();
     if (done() == freezing_step_) settle_norms();
-    const double mine = learner_.step.run(task_.batch(state_.position.epoch, state_.position.step),
-                                          frozen() ? Mode::Evaluation : Mode::Training, learning_rate());
-    const StepEnd end = all_heard({mine, opponent_ ? opponent_turn() : 0, stop_.stop_requested()});
+    const at::Tensor mine = learner_.step.run(task_.batch(state_.position.epoch, state_.position.step),
+                                              frozen() ? Mode::Evaluation : Mode::Training, learning_rate());
+    const StepEnd end = all_heard(mine, opponent_ ? opponent_turn() : at::zeros_like(mine));
     require_sound(end.loss, learner_);
     if (opponent_) require_sound(end.opponent_loss, *opponent_);
     ++state_.position.step;
@@ -210,11 +214,11 @@ class Trainer {
     return end;
   }
 
-  // The opponent's updates of this step; gives its mean loss.
-  double opponent_turn() {
+  // The opponent's updates of this step; gives its mean loss, on the device.
+  at::Tensor opponent_turn() {
     Opponent& opponent = *task_.opponent();
     const int64_t updates = opponent.updates();
-    double sum = 0;
+    at::Tensor sum = at::zeros({}, network_.weights().options().dtype(at::kDouble));
     for (int64_t update = 0; update < updates; ++update) {
       sum += opponent_->step.run(opponent.batch(state_.position.epoch, state_.position.step, update),
                                  Mode::Training, learning_rate());
