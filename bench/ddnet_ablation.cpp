@@ -168,7 +168,9 @@ class Stepping {
     return task_->batch(step / each, step % each);
   }
 
-  double step() { return step_->run(next_batch(), Mode::Training, setting_.train.learning_rate).item<double>(); }
+  double step() {
+    return step_->run(next_batch(), Mode::Training, setting_.train.learning_rate).item<double>();
+  }
 
   int64_t skipped() const { return step_->scale() ? step_->scale()->skipped() : 0; }
 

@@ -37,16 +37,6 @@ Error ConfigTable::wrong_type(const std::string& key, const std::string& kind) c
                        "write " + kind);
 }
 
-void FieldReader::operator()(const char* key, AutoOr<double> either) {
-  Json given = either.value == either.automatic ? Json("auto") : Json(either.value);
-  table_.read(key, given);
-  if (given != "auto" && !given.is_number())
-    throw Error::misuse(
-        fmt::format("{}.{} must be \"auto\" or a number, but is {}", path_, key, given.dump()),
-        "write \"auto\" or a number");
-  either.value = given == "auto" ? either.automatic : given.get<double>();
-}
-
 void set_value(Json& config, const std::string& assignment) {
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0) {

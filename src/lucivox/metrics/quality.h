@@ -4,7 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <lucivox/base/config.h>
+#include <lucivox/base/fields.h>
 
 namespace lucivox {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <lucivox/base/config.h>
+#include <lucivox/base/fields.h>
 #include <lucivox/sparse/criterion.h>
 
 namespace lucivox {

@@ -5,7 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include <lucivox/base/config.h>
+#include <lucivox/base/fields.h>
 #include <lucivox/metrics/quality.h>
 
 namespace lucivox {

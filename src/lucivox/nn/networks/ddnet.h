@@ -1,6 +1,6 @@
 #pragma once
 
-#include <lucivox/base/config.h>
+#include <lucivox/base/fields.h>
 #include <lucivox/nn/graph.h>
 
 namespace lucivox {
