@@ -15,6 +15,7 @@ import math
 import pathlib
 import statistics
 import tempfile
+import time
 
 import torch
 
@@ -90,7 +91,8 @@ class Ablation:
         self.plan = QUICK if not self.options.full else FULL if self.device == "cpu" else FULL_ON_GPU
         if self.options.batch:
             self.plan = self.plan | {"batch": self.options.batch, "slices": 8 * self.options.batch}
-        self.peers = PEERS if self.device == "cpu" else PEERS_ON_GPU
+        self.deadline = time.monotonic() + 60 * self.options.minutes if self.options.minutes else math.inf
+        self.peers = PEERS if self.device == "cpu" or self.options.minutes else PEERS_ON_GPU  # compiling takes minutes
         self.resting = self.device != "cpu"  # all sides together would not fit into one GPU's memory
         self.checked_steps = 3 if self.device == "cpu" else 6  # the fourth is the first that is captured
         self.sides = [Side(network, variant, train | {"batch": self.plan["batch"]}, self.steps_of(train))
@@ -187,6 +189,7 @@ class Ablation:
         """By side, what a short training of each seed came to."""
         found = {side.name: [] for side in self.sides}
         for seed in range(1, self.plan["seeds"] + 1):
+            start = time.monotonic()
             for side in self.sides:
                 name = f"{side.name}-seed-{seed}"
                 train = side.train | self.training(seed) | self.schedule(side)
@@ -194,6 +197,9 @@ class Ablation:
                                                     train=train)) as worker:
                     found[side.name].append(answer(worker, "train", folder, name))
                 print(f"  seed {seed}  {side.name:<28}  MS-SSIM {found[side.name][-1]['quality']['ms_ssim']:.4f}")
+            now = time.monotonic()
+            if now + (now - start) > self.deadline:
+                break
         return found
 
     def training(self, seed):
@@ -252,6 +258,8 @@ def add_options(parser):
                         help="slices of 512x512, longer trainings over 3 seeds; hours on a CPU")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="cuda where there is one and --build knows it")
     parser.add_argument("--batch", type=harness.positive, help="slices in a step")
+    parser.add_argument("--minutes", type=float,
+                        help="about as long: as many seeds of the short trainings as fit, without PyTorch's compiled step")
 
 
 def main():

@@ -5,7 +5,8 @@ network and kernel against the CPU's float64, and says what 2:4 sparsity comes t
 ddnet-ablation on batches of 32 slices of 512x512. What both printed and measured goes into bench/results/, with the
 machine's description. With --device cpu it is the same of the CPU, in the ablation's quick form.
 
-    python3 bench/gpu_suite.py [--prefix FOLDER]    FOLDER: where Highway, fmt and nlohmann-json are, unless installed
+    python3 bench/gpu_suite.py [--prefix FOLDER]    FOLDER: where Highway, fmt, nlohmann-json and, for --tests,
+                                                    GoogleTest are, unless installed
 """
 
 import argparse
@@ -18,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import torch
 
@@ -27,11 +29,15 @@ import machine
 ROOT = harness.ROOT
 BUILD = ROOT / "build" / "suite"
 GPU_BATCH = 32  # of the paper's timings
+# Tests that run on every device, by their programs
+DEVICE_TESTS = {"test_exec": "Operations.*", "test_sparse": "PruningMasks.*", "test_tomo": "Project.*",
+                "test_train": "TrainingStep.*:Trainer.ResumesASparseRunOnEveryDevice"}
 
 
 class Suite:
     def __init__(self, options):
         self.options = options
+        self.deadline = time.monotonic() + 60 * options.minutes
         self.log = []
         self.facts = machine.facts() | {"torch": torch.__version__, "cuda": torch.version.cuda,
                                         "cudnn": torch.backends.cudnn.version()}
@@ -45,6 +51,8 @@ class Suite:
         self.say(f"{machine.describe(self.facts)}; {', '.join(self.facts['gpus']) or 'no GPU'}; torch "
                  f"{self.facts['torch']}, CUDA {self.facts['cuda']}, cuDNN {self.facts['cudnn']}")
         self.build()
+        if self.options.tests:
+            self.tests()
         numerics = self.numerics()
         self.show_numerics(numerics)
         self.keep(numerics, self.ablation())
@@ -54,14 +62,21 @@ class Suite:
     def build(self):
         on_gpu = self.options.device == "cuda"
         settings = {"CMAKE_BUILD_TYPE": "Release", "LUCIVOX_CORE_ONLY": "ON", "LUCIVOX_BENCH": "ON",
-                    "LUCIVOX_TESTS": "OFF", "LUCIVOX_CUDA": "ON" if on_gpu else "OFF",
+                    "LUCIVOX_TESTS": "ON" if self.options.tests else "OFF", "LUCIVOX_CUDA": "ON" if on_gpu else "OFF",
                     "LIBTORCH_ROOT": pathlib.Path(torch.__file__).parent}
         if self.options.prefix:
             settings["CMAKE_PREFIX_PATH"] = self.options.prefix.resolve()
         subprocess.run(["cmake", "-S", ROOT, "-B", BUILD, *(f"-D{name}={value}" for name, value in settings.items())],
                        check=True, stdout=subprocess.DEVNULL)
         subprocess.run(["cmake", "--build", BUILD, "--parallel", str(jobs()), "--target", "bench_gpu_suite",
-                        "bench_ddnet_ablation"], check=True, stdout=subprocess.DEVNULL)
+                        "bench_ddnet_ablation", *(DEVICE_TESTS if self.options.tests else ())],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def tests(self):
+        for program, tests in DEVICE_TESTS.items():
+            path = next((BUILD / "tests").glob(f"*/{program}"))
+            status = subprocess.run([path, "--gtest_brief=1", f"--gtest_filter={tests}"]).returncode
+            self.say(f"{program} {tests}: {'passed' if status == 0 else 'FAILED'}")
 
     def numerics(self):
         with tempfile.TemporaryDirectory(prefix="bench-gpu-suite-") as folder:
@@ -82,7 +97,10 @@ class Suite:
 
     def ablation(self):
         """Returns what it measured."""
-        on_gpu = ["--full", "--batch", str(GPU_BATCH), "--rounds", "5"] if self.options.device == "cuda" else []
+        left = max(1, (self.deadline - time.monotonic()) / 60)
+        on_gpu = ["--full", "--batch", str(GPU_BATCH), "--rounds", "5", "--minutes", f"{left:.1f}"]
+        if self.options.device != "cuda":
+            on_gpu = []
         command = [sys.executable, ROOT / "bench" / "ddnet-ablation.py", "--build", BUILD, "--device",
                    self.options.device, *on_gpu]
         with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True) as process:
@@ -126,6 +144,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     parser.add_argument("--prefix", type=pathlib.Path, help="folder of the headers that the machine lacks")
+    parser.add_argument("--minutes", type=float, default=8, help="about as long on a GPU, the build included (8)")
+    parser.add_argument("--tests", action="store_true", help="also the tests that run on every device")
     Suite(parser.parse_args()).run()
 
 
