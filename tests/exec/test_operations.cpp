@@ -1,5 +1,6 @@
 // Every operation, in two and three dimensions, against PyTorch (tests/golden/make_operations.py).
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <tests/devices.h>
 #include <tests/tensors.h>
@@ -18,8 +19,9 @@ const TensorFile& golden() {
 
 // Of a case, by what stands behind its name; undefined when there is none.
 at::Tensor tensor(const std::string& name, const std::string& what) {
+  const std::string wanted = fmt::format("{}.{}", name, what);
   for (const auto& [key, value] : golden().tensors) {
-    if (key == name + "." + what) return value;
+    if (key == wanted) return value;
   }
   return {};
 }
