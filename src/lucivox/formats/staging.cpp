@@ -77,7 +77,7 @@ class StagedSink : public ImageSink {
                               at::toString(stored.scalar_type())),
                   "give the voxels in the type that is stored");
     const at::Tensor dense = stored.contiguous();
-    const auto width = static_cast<int64_t>(dense.element_size()), row_bytes = region.size[2] * width;
+    const int64_t width = dense.element_size(), row_bytes = region.size[2] * width;
     const auto* row = static_cast<const std::byte*>(dense.const_data_ptr());
     for (int64_t z = 0; z < region.size[0]; ++z) {
       for (int64_t y = 0; y < region.size[1]; ++y, row += row_bytes) {

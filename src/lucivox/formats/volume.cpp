@@ -22,7 +22,7 @@ class LoadedSource : public ImageSource {
     require_inside(region, info_, name_);
     const char* stored = load_once();
     at::Tensor part = at::empty(region.size, tensor_type(info_.scalar));
-    const auto width = static_cast<int64_t>(part.element_size()), row_bytes = region.size[2] * width;
+    const int64_t width = part.element_size(), row_bytes = region.size[2] * width;
     auto* row = static_cast<char*>(part.mutable_data_ptr());
     for (int64_t z = 0; z < region.size[0]; ++z) {
       for (int64_t y = 0; y < region.size[1]; ++y, row += row_bytes) {

@@ -146,17 +146,18 @@ int64_t output_channels(const Operation& operation, const Reading& reading) {
 }
 
 Facts facts_of(const Operation& operation, int64_t dimensions) {
-  const Facts nothing, activation{.takes_no_image = true};
+  Facts nothing, activation{.takes_no_image = true};
   return std::visit(
       Overload{
           [&](const Convolution& op) {
             std::vector<int64_t> shape{op.out, op.in / op.groups};
             if (op.transposed) std::swap(shape[0], shape[1]);
+            const int64_t read = op.in / op.groups * product(op.kernel);
             shape.insert(shape.end(), op.kernel.begin() + (dimensions == 3 ? 0 : 1), op.kernel.end());
             return Facts{
                 .reduction = as_doubles(op.stride),
                 .reach = each_axis([&](size_t a) { return op.dilation[a] * (op.kernel[a] - 1) / 2; }),
-                .flops = 2 * static_cast<double>(op.in / op.groups * op.out * product(op.kernel)),
+                .flops = 2 * static_cast<double>(read * op.out),
                 .weights = {{"weight", shape}, {"bias", {op.out}}}};
           },
           [](const BatchNorm& op) {

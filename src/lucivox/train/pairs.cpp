@@ -172,7 +172,7 @@ std::vector<int64_t> held_out(const PairedSlices& all, int64_t depth) {
 
 }  // namespace
 
-Division hold_out(std::shared_ptr<PairedSlices> all, int64_t depth) {
+Division hold_out(const std::shared_ptr<PairedSlices>& all, int64_t depth) {
   constexpr int64_t few = 4;  // that two cannot be spared of
   const bool divisible = all->count() > few;
   const std::vector<int64_t> held = divisible ? held_out(*all, depth) : std::vector<int64_t>();

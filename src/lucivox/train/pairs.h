@@ -56,7 +56,7 @@ struct Division {
 // Every tenth slice, at least 2, spread over all; of 4 and more stacks (patients) whole ones, at least 1; for
 // a network that reads `depth` > 1 adjacent slices the last tenth of what is one stack. Nothing to validate
 // on when there is too little to divide.
-Division hold_out(std::shared_ptr<PairedSlices> all, int64_t depth);
+Division hold_out(const std::shared_ptr<PairedSlices>& all, int64_t depth);
 
 // A text that changes when names, sizes or order of the pairs do; a run is resumed with the same data only.
 std::string fingerprint(const PairedSlices& pairs);
