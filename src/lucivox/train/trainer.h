@@ -38,7 +38,8 @@ enum class Start { Fresh, Resume };
 
 // The one training loop: epochs, learning rate, pruning and held masks, checkpoints, metrics, stopping. Where
 // pruning took whole channels, the network becomes the smaller one and training goes on with that; a resumed
-// run begins with the whole one. Same seed and threads, same weights, resumed or not. With `stop` requested
+// run begins with the whole one. Same seed and threads, same weights on the CPU, resumed or not (on
+// GPUs some sums of backward passes are atomic and have no fixed order). With `stop` requested
 // it ends after the step under way, its state saved. Several ranks train as one process would with the whole
 // batch, and the first one keeps the run; the task has this rank's share of the data. Throws Error when the
 // loss stops being a number, on a full disk, or when another rank is lost.
