@@ -1,7 +1,7 @@
 """The end of ./run test: the ten slowest tests, and as the last line `N passed, N failed, N skipped`.
 
 test_summary.py tests.xml test-results   the JUnit file that ctest writes, and the folder in which the suites of
-                                         GoogleTest leave theirs, in which each test is told
+                                         GoogleTest leave theirs, with an entry for each test
 
 Exits 1 when a test failed or could not be run.
 """

@@ -119,7 +119,7 @@ class FieldWriter {
   Json json_ = Json::object();
 };
 
-// Throws Error (misuse) for unknown keys and wrong types; what is not told keeps its value.
+// Throws Error (misuse) for unknown keys and wrong types; fields whose keys are absent keep their value.
 template <typename Options>
 void read_fields(const Json& json, const std::string& path, Options& options) {
   FieldReader reader(json, path);

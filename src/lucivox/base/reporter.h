@@ -18,8 +18,8 @@ struct Stretch {
 // Numbers of the work as it is now, by name.
 using Values = std::vector<std::pair<std::string, double>>;
 
-// Where long work reports how it goes, as events; who listens may be a terminal, a page or a test. Events may
-// come from any thread; those of one thread come in their order.
+// Receives the events of long work; a terminal, a page or a test may be behind it. Events may come from any
+// thread; those of one thread come in their order.
 class Reporter {
  public:
   // Names a stretch from its begin() to its end(). Of several at a time, each has its own.
@@ -36,7 +36,7 @@ class Reporter {
   virtual void values(std::string_view of, const Values& values) = 0;
 };
 
-// Listens to nothing.
+// Ignores all events.
 Reporter& silence();
 
 // A stretch from its beginning until it goes out of scope.

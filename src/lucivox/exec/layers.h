@@ -46,8 +46,7 @@ struct Layers {
 
 struct AsLayers {
   std::optional<Layers> layers;
-  std::string
-      obstacle;  // why there are none, by the first node that prevents them: "'up': an upsampling ..."
+  std::string obstacle;  // why there are none: "node 'c' is joined more than once, or normalised"
 };
 
 // A graph's body is not of that kind when it has three dimensions, operations that our kernels do not have, a

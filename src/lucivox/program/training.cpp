@@ -132,7 +132,7 @@ void require_prunable(const Weights& weights, const TrainOptions& options) {
   if (pruning.criterion != "magnitude-global") pruning_masks(weights, pruning, options.seed);
 }
 
-void tell_of_slow_precision(const std::string& precision, c10::Device device, Reporter& reporter) {
+void note_slow_precision(const std::string& precision, c10::Device device, Reporter& reporter) {
   if (device.is_cpu() && precision != "fp32" && !has_half_precision())
     reporter.note(fmt::format("{} only rounds here: this processor computes in fp32, which alone is faster",
                               precision));
@@ -169,7 +169,7 @@ TrainingSummary run_training(const TrainingJob& job, Reporter& reporter, const S
   const c10::DeviceGuard here(device);
   model.weights.to(device);
   Network network(model.weights.share());
-  tell_of_slow_precision(configuration.train.precision, device, reporter);
+  note_slow_precision(configuration.train.precision, device, reporter);
   note_slow_executor(network.graph(), device, reporter);
   require_same_everywhere(job.ranks, configuration, *training, validation.get());
   if (job.ranks.size() > 1) reporter.note(fmt::format("training in {} ranks", job.ranks.size()));

@@ -13,7 +13,7 @@
 
 namespace lucivox {
 
-// What `train NETWORK` is told.
+// The arguments of `train NETWORK`.
 struct TrainingJob {
   std::string network = "ddnet";  // of trainings()
   std::string name = "ddnet";     // of the model

@@ -13,7 +13,7 @@
 
 namespace lucivox {
 
-// What a training run is told, in the tables
+// The configuration of a training run, in the tables
 //   data       train, validation: as open_pairs() takes them; without validation some slices of train are
 //              held out (hold_out in pairs.h), unless it is false
 //   network    the options of the network, with nn/networks

@@ -8,7 +8,7 @@
 
 namespace lucivox {
 
-// What can be trained: a network with how it is trained unless told otherwise.
+// A network that can be trained, and the defaults of its training.
 struct Training {
   const char* network;  // of network_kinds()
   const char* what;     // for --help

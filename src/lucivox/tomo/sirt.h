@@ -19,7 +19,7 @@ struct SirtOptions {
   at::Tensor start_SYX = {};  // undefined: 0
   // Ends early when an iteration lowers the residual by less than this share of it; 0: never.
   double tolerance = 0;
-  // Told after each iteration, with its number from 1 and the residual before it; false ends.
+  // Called after each iteration, with its number from 1 and the residual before it; false ends.
   std::function<bool(int64_t iteration, double residual)> progress = {};
 };
 

@@ -43,7 +43,7 @@ struct SupervisedOptions : TrainOptions {
 // What Liu et al., 2020 and their public code train TomoGAN with.
 SupervisedOptions tomogan_training();
 
-// What is not told is as in `defaults`. Throws Error (misuse) for unknown keys and for values that make no
+// Absent keys are as in `defaults`. Throws Error (misuse) for unknown keys and for values that make no
 // sense.
 SupervisedOptions supervised_options_from_json(const Json& json, const SupervisedOptions& defaults = {});
 
