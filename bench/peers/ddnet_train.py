@@ -17,7 +17,7 @@ import worker
 LEARNING_RATE = 1e-4
 SSIM_WEIGHT = 0.1
 LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang, Simoncelli, Bovik 2003
-CORNER = 256
+QUARTER = 256  # half the picture's side
 CHECKED_STEPS = 3
 
 
@@ -141,9 +141,11 @@ class Training:
         images = load_file(self.folder / "images.safetensors")
         self.input, self.target = images["input"], images["target"]
 
-    def corner(self, prefix, dtype):
-        """Steps over a corner of the picture: convolutions in float64 are slow."""
-        side = Side(copy.deepcopy(self.net), *(x[..., :CORNER, :CORNER].to(dtype) for x in (self.input, self.target)))
+    def quarter(self, number, prefix, dtype):
+        """Steps over a quarter of the picture: convolutions in float64 are slow."""
+        top, left = (place * QUARTER for place in divmod(number, 2))
+        side = Side(copy.deepcopy(self.net), *(x[..., top:top + QUARTER, left:left + QUARTER].to(dtype)
+                                               for x in (self.input, self.target)))
         side.gradients()
         results = {f"{prefix}.output": side.output.detach(), f"{prefix}.loss": side.loss.detach()}
         results |= {f"{prefix}.grad.{name}": p.grad.clone() for name, p in side.net.named_parameters()}
@@ -153,7 +155,10 @@ class Training:
 
     def check(self):
         self.load()
-        results = self.corner("exact", torch.float64) | self.corner("rounded", torch.float32)
+        results = {}
+        for number in range(4):
+            results |= self.quarter(number, f"exact{number}", torch.float64)
+            results |= self.quarter(number, f"rounded{number}", torch.float32)
         with torch.no_grad():
             results["truth.output"] = copy.deepcopy(self.net).double()(self.input.double())
         self.side = Side(self.net, self.input, self.target)
