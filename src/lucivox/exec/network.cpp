@@ -29,6 +29,8 @@ Network::Network(Weights weights)
     : weights_(std::move(weights)), readers_(graph().consumers()), last_used_(last_uses(graph(), readers_)) {
   if (AsLayers as = as_layers(graph()); as.layers)
     layers_ = std::make_shared<const Layers>(std::move(*as.layers));
+  if (auto nodes = as_mixed_scale(graph()))
+    mixed_scale_ = std::make_shared<const MixedScaleNodes>(std::move(*nodes));
 }
 
 void Network::require_input(const at::Tensor& x) const {
@@ -49,10 +51,13 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   require_input(x);
   std::vector<at::Tensor> values(graph().nodes().size());
   NodeId done_to = 0;
-  if (layers_ && runs_by_layers(x)) {
+  if (layers_ && suits_our_kernels(x)) {
     done_to = layers_->body.output();
     values[static_cast<size_t>(done_to)] =
         run_layers(layers_, {weights_.state(), weights_.first_of_node()}, x, mode, shared_);
+  } else if (mixed_scale_ && suits_our_kernels(x)) {
+    done_to = mixed_scale_->output;
+    values[static_cast<size_t>(done_to)] = run_mixed_scale(mixed_scale_, weights_, x);
   } else {
     values[0] = compute_type_ ? x.to(*compute_type_) : x;
   }
@@ -67,7 +72,7 @@ at::Tensor Network::forward(const at::Tensor& x, Mode mode) {
   return values.back().to(x.scalar_type());
 }
 
-bool Network::runs_by_layers(const at::Tensor& x) const {
+bool Network::suits_our_kernels(const at::Tensor& x) const {
   const auto fits = [](const at::Tensor& tensor) {
     return tensor.is_cpu() && tensor.scalar_type() == at::kFloat;
   };

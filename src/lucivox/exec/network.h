@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <lucivox/exec/layers.h>
+#include <lucivox/exec/mixed_scale.h>
 #include <lucivox/exec/shared_statistics.h>
 #include <lucivox/exec/torch_operations.h>
 #include <lucivox/nn/weights.h>
@@ -16,7 +17,8 @@ namespace lucivox {
 
 // Computes what a graph and its weights make of images, differentiable in Training and Evaluation alike (wrap
 // inference in a NoGradGuard). In float32 on the CPU it runs layer by layer on our kernels (layers_run.h)
-// where the graph is made of layers; else libtorch runs it node by node. Activations are kept channels-last,
+// where the graph is made of layers, or by the kernels for Mixed-Scale Dense networks
+// (mixed_scale.h); else libtorch runs it node by node. Activations are kept channels-last,
 // where CPUs and tensor cores are faster. Not thread-safe while training: Mode::Training updates the running
 // statistics.
 class Network {
@@ -43,12 +45,13 @@ class Network {
  private:
   void require_input(const at::Tensor& x) const;
   bool overwrites(const Node& node) const;
-  bool runs_by_layers(const at::Tensor& x) const;
+  bool suits_our_kernels(const at::Tensor& x) const;
 
   Weights weights_;
-  std::shared_ptr<const Layers> layers_;        // null: the graph is not of that kind
-  std::vector<std::vector<NodeId>> readers_;    // of each node's output
-  std::optional<at::ScalarType> compute_type_;  // nothing: the weights' own
+  std::shared_ptr<const Layers> layers_;                // null: the graph is not of that kind
+  std::shared_ptr<const MixedScaleNodes> mixed_scale_;  // the same
+  std::vector<std::vector<NodeId>> readers_;            // of each node's output
+  std::optional<at::ScalarType> compute_type_;          // nothing: the weights' own
   SharedStatistics shared_;
   std::vector<std::vector<NodeId>> last_used_;  // outputs no longer needed once a node has run
 };

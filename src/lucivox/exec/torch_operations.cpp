@@ -34,8 +34,25 @@ at::Tensor as_convolution(const at::Tensor& weight) {
   return weight.transpose(0, 1).flip(spatial);
 }
 
+// `around` positions more on both sides of one dimension, mirrored as often as it takes; at::pad() refuses
+// more than once.
+at::Tensor mirrored(const at::Tensor& x, int64_t dimension, int64_t around) {
+  const int64_t size = x.size(dimension), period = std::max(2 * (size - 1), int64_t{1});
+  const at::Tensor within =
+      at::arange(-around, size + around, x.options().dtype(at::kLong)).remainder(period);
+  return x.index_select(dimension, at::minimum(within, period - within).clamp_max(size - 1));
+}
+
 // With `around` positions more on both sides of each axis.
 at::Tensor padded(const at::Tensor& x, const std::vector<int64_t>& around, Padding padding) {
+  const auto axes = static_cast<int64_t>(around.size());
+  bool once = true;
+  for (int64_t axis = 0; axis < axes; ++axis) once &= around[static_cast<size_t>(axis)] < x.size(axis + 2);
+  if (padding == Padding::Reflect && !once) {
+    at::Tensor y = x;
+    for (int64_t axis = 0; axis < axes; ++axis) y = mirrored(y, axis + 2, around[static_cast<size_t>(axis)]);
+    return y;
+  }
   std::vector<int64_t> sides;  // of the last axis first
   for (auto axis = around.rbegin(); axis != around.rend(); ++axis) sides.insert(sides.end(), 2, *axis);
   return at::pad(x, sides, padding == Padding::Reflect ? "reflect" : "replicate");

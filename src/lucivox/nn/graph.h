@@ -35,6 +35,9 @@ struct WeightSpec {
 enum class Initialisation {
   Glorot,       // every layer keeps the scale of what it reads (Glorot and Bengio, 2010, eq. 16)
   SmallNormal,  // N(0, 0.01), as the public DDNet reference has it: batch norms set the scale
+  // as the public Mixed-Scale Dense codes have it: N(0, 2 / all that a map gives to and takes from), the same
+  // for all layers, and an output of 0
+  MixedScale,
 };
 
 // Pooling alike along all axes.

@@ -20,20 +20,46 @@ namespace {
 // The public reference's: small enough that batch norm, not the start, sets the scale of every layer.
 constexpr double kSmallSigma = 0.01;
 
+NodeId last_convolution(const Graph& graph) {
+  NodeId id = graph.output();
+  while (!std::holds_alternative<Convolution>(graph.node(id).operation)) --id;
+  return id;
+}
+
 // The bound of Glorot and Bengio's uniform distribution for [out, in, ...] or [in, out, ...].
 double glorot_bound(const std::vector<int64_t>& shape) {
   const int64_t taps = std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<>());
   return std::sqrt(6.0 / static_cast<double>((shape[0] + shape[1]) * taps));
 }
 
+// The standard deviation of a Mixed-Scale Dense network's weights (msdnet's network.py, msd_pytorch's
+// init_convolution_weights()): a map takes from all before it, gives to all behind it and to the outputs.
+double mixed_scale_sigma(const Graph& graph, NodeId node) {
+  if (node == last_convolution(graph)) return 0;
+  const auto& output = std::get<Convolution>(graph.node(last_convolution(graph)).operation);
+  const auto& layer = std::get<Convolution>(graph.node(node).operation);
+  const int64_t taps = layer.kernel[0] * layer.kernel[1] * layer.kernel[2];
+  return std::sqrt(2.0 / static_cast<double>(taps * (output.in - layer.out) + output.out));
+}
+
+double initial_number(const Graph& graph, const WeightSpec& spec, Random& random) {
+  switch (graph.initialisation()) {
+    case Initialisation::SmallNormal:
+      return random.normal(0, kSmallSigma);
+    case Initialisation::MixedScale:
+      return random.normal(0, mixed_scale_sigma(graph, spec.node));
+    case Initialisation::Glorot:
+      break;
+  }
+  const double bound = glorot_bound(spec.shape);
+  return random.uniform(-bound, bound);
+}
+
 at::Tensor initial_value(const Graph& graph, const WeightSpec& spec, Random& random) {
   if (spec.shape.size() > 1) {
-    const bool small = graph.initialisation() == Initialisation::SmallNormal;
-    const double bound = glorot_bound(spec.shape);
     at::Tensor value = at::empty(spec.shape);
-    std::generate_n(value.data_ptr<float>(), value.numel(), [&] {
-      return static_cast<float>(small ? random.normal(0, kSmallSigma) : random.uniform(-bound, bound));
-    });
+    std::generate_n(value.data_ptr<float>(), value.numel(),
+                    [&] { return static_cast<float>(initial_number(graph, spec, random)); });
     return value;
   }
   const bool of_norm = std::holds_alternative<BatchNorm>(graph.node(spec.node).operation);

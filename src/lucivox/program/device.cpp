@@ -15,6 +15,7 @@
 #include <lucivox/base/text.h>
 #include <lucivox/base/version.h>
 #include <lucivox/program/device.h>
+#include <lucivox/program/nccl.h>
 
 namespace lucivox {
 namespace {
@@ -99,7 +100,7 @@ Json machine_report() {
           {"libtorch_uses", at::get_cpu_capability()},
           {"threads", threads()},
           {"memory", human_bytes(memory_bytes())},
-          {"cuda_in_this_build", at::hasCUDA()},
+          {"cuda_in_this_build", has_nccl()},
           {"gpus", torch::cuda::device_count()}};
 }
 

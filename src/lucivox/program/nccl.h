@@ -8,6 +8,9 @@
 
 namespace lucivox {
 
+// Whether this build has NCCL, and all else of CUDA; a GPU may still be missing.
+bool has_nccl();
+
 // A group of GPUs, of which this rank has `device`. Throws Error (misuse) when two ranks have the same, Error
 // in builds without CUDA.
 c10::intrusive_ptr<c10d::Backend> nccl(const c10::intrusive_ptr<c10d::Store>& store, c10::Device device,

@@ -4,6 +4,7 @@
 
 #include <lucivox/base/error.h>
 #include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/msdnet.h>
 #include <lucivox/nn/networks/table.h>
 #include <lucivox/nn/networks/tomogan.h>
 
@@ -26,6 +27,7 @@ constexpr NetworkKind kind(const char* name) {
 constexpr NetworkKind kKinds[] = {
     kind<DdnetOptions, ddnet>("ddnet"),
     kind<TomoganOptions, tomogan>("tomogan"),
+    kind<MsdnetOptions, msdnet>("msdnet"),
 };
 
 }  // namespace
