@@ -1,5 +1,6 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
 
@@ -23,32 +24,35 @@ Graph every_operation() {
 }
 
 // Directional derivatives of a random projection of the output against central differences, in double
-// precision.
+// precision. What is random is drawn on the CPU, so that kinks lie as far away on every device.
 TEST(Network, GradientsAreThoseOfFiniteDifferences) {
-  torch::manual_seed(1);
-  Network network(every_operation(), 7);
-  network.weights().to(at::TensorOptions().dtype(at::kDouble));
-  const torch::NoGradGuard no_grad;
-  for (const auto& [name, weight] : network.weights().parameters())
-    weight.add_(torch::randn_like(weight) * 0.3);
-  const at::Tensor x = torch::randn({2, 1, 8, 8}, at::kDouble),
-                   probe = torch::randn({2, 1, 8, 8}, at::kDouble);
-  const auto value = [&] { return (network.forward(x, Mode::Training) * probe).sum(); };
-  {
-    const torch::AutoGradMode grad(true);
-    value().backward();
-  }
-  for (const auto& [name, weight] : network.weights().parameters()) {
-    const at::Tensor direction = torch::randn_like(weight);
-    const double step = 1e-6, slope = (weight.grad() * direction).sum().item<double>();
-    weight.add_(direction, step);
-    const double above = value().item<double>();
-    weight.add_(direction, -2 * step);
-    const double below = value().item<double>();
-    weight.add_(direction, step);
-    // central differences err by step^2, and by rounding of about 1e-15 / step
-    EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope))) << name;
-  }
+  on_every_device([](c10::Device device) {
+    torch::manual_seed(1);
+    Network network(every_operation(), 7);
+    network.weights().to(at::kDouble);
+    const torch::NoGradGuard no_grad;
+    for (const auto& [name, weight] : network.weights().parameters())
+      weight.add_(torch::randn_like(weight) * 0.3);
+    network.weights().to(device);
+    const at::Tensor x = torch::randn({2, 1, 8, 8}, at::kDouble).to(device),
+                     probe = torch::randn({2, 1, 8, 8}, at::kDouble).to(device);
+    const auto value = [&] { return (network.forward(x, Mode::Training) * probe).sum(); };
+    {
+      const torch::AutoGradMode grad(true);
+      value().backward();
+    }
+    for (const auto& [name, weight] : network.weights().parameters()) {
+      const at::Tensor direction = torch::randn(weight.sizes(), at::kDouble).to(device);
+      const double step = 1e-6, slope = (weight.grad() * direction).sum().item<double>();
+      weight.add_(direction, step);
+      const double above = value().item<double>();
+      weight.add_(direction, -2 * step);
+      const double below = value().item<double>();
+      weight.add_(direction, step);
+      // central differences err by step^2, and by rounding of about 1e-15 / step
+      EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope))) << name;
+    }
+  });
 }
 
 // Stride 1 makes a transposed convolution an ordinary one with the kernel flipped; libtorch has the former
@@ -56,11 +60,14 @@ TEST(Network, GradientsAreThoseOfFiniteDifferences) {
 TEST(Network, TransposedConvolutionEqualsLibtorchs) {
   Graph g;
   g.transposed_convolution(g.input(3), "t", 2, 5);
-  Network network(g, 3);
   const at::Tensor x = torch::randn({1, 3, 9, 11});
-  const at::Tensor truth =
-      at::conv_transpose2d(x, network.weights().weight("t.weight"), network.weights().weight("t.bias"), 1, 2);
-  EXPECT_LT(relative_difference(network.forward(x, Mode::Evaluation), truth), 1e-6);
+  on_every_device([&](c10::Device device) {
+    Network network(g, 3);
+    const Weights& w = network.weights();
+    const at::Tensor truth = at::conv_transpose2d(x, w.weight("t.weight"), w.weight("t.bias"), 1, 2);
+    network.weights().to(device);
+    EXPECT_LT(relative_difference(network.forward(x.to(device), Mode::Evaluation), truth), 1e-6);
+  });
 }
 
 TEST(Network, SameSeedSameWeights) {
@@ -80,26 +87,32 @@ TEST(Network, StartsAsTheReferenceDoes) {
 }
 
 TEST(Network, EvaluationLeavesRunningStatisticsAlone) {
-  Network network(ddnet({.growth = 2}), 1);
-  const at::Tensor before = network.weights().weight("batch1.running_mean").clone();
   const torch::NoGradGuard no_grad;
-  network.forward(torch::randn({1, 1, 16, 16}), Mode::Evaluation);
-  EXPECT_TRUE(at::equal(network.weights().weight("batch1.running_mean"), before));
-  network.forward(torch::randn({1, 1, 16, 16}) + 1, Mode::Training);
-  EXPECT_FALSE(at::equal(network.weights().weight("batch1.running_mean"), before));
+  on_every_device([](c10::Device device) {
+    Network network(ddnet({.growth = 2}), 1);
+    network.weights().to(device);
+    const at::Tensor before = network.weights().weight("batch1.running_mean").clone();
+    network.forward(torch::randn({1, 1, 16, 16}).to(device), Mode::Evaluation);
+    EXPECT_TRUE(at::equal(network.weights().weight("batch1.running_mean"), before));
+    network.forward(torch::randn({1, 1, 16, 16}).to(device) + 1, Mode::Training);
+    EXPECT_FALSE(at::equal(network.weights().weight("batch1.running_mean"), before));
+  });
 }
 
 // Of batches of different sizes, those of all their pixels.
 TEST(Network, TakesTheStatisticsOfAllInputs) {
   torch::manual_seed(3);
-  Network network(ddnet({.growth = 2}), 1);
   const at::Tensor a = 5 + 2 * torch::randn({3, 1, 16, 16}), b = -1 + torch::randn({1, 1, 32, 48});
-  take_statistics(network, {a, b});
   const at::Tensor all = at::cat({a.flatten(), b.flatten()}).to(at::kDouble);
-  EXPECT_NEAR(network.weights().weight("batch1.running_mean").item<double>(), all.mean().item<double>(),
-              1e-4);
-  // running variances are those of samples: n / (n - 1) of each batch
-  EXPECT_NEAR(network.weights().weight("batch1.running_var").item<double>(), all.var().item<double>(), 0.01);
+  on_every_device([&](c10::Device device) {
+    Network network(ddnet({.growth = 2}), 1);
+    const Weights& w = network.weights();
+    network.weights().to(device);
+    take_statistics(network, {a.to(device), b.to(device)});
+    EXPECT_NEAR(w.weight("batch1.running_mean").item<double>(), all.mean().item<double>(), 1e-4);
+    // running variances are those of samples: n / (n - 1) of each batch
+    EXPECT_NEAR(w.weight("batch1.running_var").item<double>(), all.var().item<double>(), 0.01);
+  });
 }
 
 TEST(Network, RefusesSizesThatDoNotComeUpAgain) {
@@ -111,7 +124,7 @@ TEST(Network, RefusesSizesThatDoNotComeUpAgain) {
 // Where nothing comes up again any size will do: a pooling leaves out the last row or column, as libtorch's.
 TEST(Network, PoolsOddSizesOfVgg) {
   torch::manual_seed(1);
-  Network block(vgg_blocks(16)[0], 1);
+  const Network block(vgg_blocks(16)[0], 1);
   const at::Tensor x = torch::randn({1, 3, 17, 15});
   const auto convolved = [&](const at::Tensor& of, const std::string& name) {
     return at::relu(at::conv2d(of, block.weights().weight(name + ".weight"),
@@ -119,7 +132,11 @@ TEST(Network, PoolsOddSizesOfVgg) {
   };
   const at::Tensor truth = at::max_pool2d(convolved(convolved(x, "features.0"), "features.2"), {2, 2});
   ASSERT_EQ(truth.sizes(), (at::IntArrayRef{1, 64, 8, 7}));
-  EXPECT_LT(relative_difference(block.forward(x, Mode::Evaluation), truth), 1e-5);
+  on_every_device([&](c10::Device device) {
+    Network there(block.weights().share());
+    there.weights().to(device);
+    EXPECT_LT(relative_difference(there.forward(x.to(device), Mode::Evaluation), truth), 1e-5);
+  });
 }
 
 TEST(Network, RefusesWeightsOfAnother) {
@@ -141,25 +158,28 @@ TEST(Network, BatchStatisticsNormaliseInEvaluationToo) {
   Graph g;
   g.leaky_relu(g.convolution(g.batch_norm(g.input(2), "norm", NormStatistics::Batch), "conv", 3, 3));
   const at::Tensor x = 5 + 3 * torch::randn({2, 2, 8, 8}), probe = torch::randn({2, 3, 8, 8});
-  std::vector<at::Tensor> gradients;
-  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {  // by layers, by libtorch
-    Network network(g, 5);
-    network.weights().to(at::TensorOptions().dtype(type));
-    const at::Tensor normalised =
-        at::batch_norm(x.to(type), network.weights().weight("norm.weight").detach(),
-                       network.weights().weight("norm.bias").detach(), {}, {}, true, 0, 1e-5, false);
-    const at::Tensor truth = at::leaky_relu(at::conv2d(normalised, network.weights().weight("conv.weight"),
-                                                       network.weights().weight("conv.bias"), 1, 1),
-                                            0.01);
-    const at::Tensor output = network.forward(x.to(type), Mode::Evaluation);
-    EXPECT_LT((output - truth).abs().max().item<double>(), 1e-5);
-    EXPECT_TRUE((network.weights().weight("norm.running_mean") == 0).all().item<bool>());
-    (output * probe.to(type)).sum().backward();
-    gradients.push_back(network.weights().weight("conv.weight").grad().to(at::kDouble));
-    gradients.push_back(network.weights().weight("norm.weight").grad().to(at::kDouble));
-  }
-  EXPECT_LT((gradients[0] - gradients[2]).abs().max().item<double>(), 1e-3);
-  EXPECT_LT((gradients[1] - gradients[3]).abs().max().item<double>(), 1e-3);
+  on_every_device([&](c10::Device device) {
+    std::vector<at::Tensor> gradients;
+    for (const at::ScalarType type : {at::kFloat, at::kDouble}) {  // by layers on the CPU, by libtorch
+      Network network(g, 5);
+      network.weights().to(at::TensorOptions(type).device(device));
+      const Weights& w = network.weights();
+      const at::Tensor there = x.to(device, type);
+      const at::Tensor normalised =
+          at::batch_norm(there, w.weight("norm.weight").detach(), w.weight("norm.bias").detach(), {}, {},
+                         true, 0, 1e-5, false);
+      const at::Tensor truth =
+          at::leaky_relu(at::conv2d(normalised, w.weight("conv.weight"), w.weight("conv.bias"), 1, 1), 0.01);
+      const at::Tensor output = network.forward(there, Mode::Evaluation);
+      EXPECT_LT(largest_difference(output, truth), 1e-5);
+      EXPECT_TRUE((w.weight("norm.running_mean") == 0).all().item<bool>());
+      (output * probe.to(device, type)).sum().backward();
+      gradients.push_back(w.weight("conv.weight").grad());
+      gradients.push_back(w.weight("norm.weight").grad());
+    }
+    EXPECT_LT(largest_difference(gradients[0], gradients[2]), 1e-3);
+    EXPECT_LT(largest_difference(gradients[1], gradients[3]), 1e-3);
+  });
 }
 
 }  // namespace

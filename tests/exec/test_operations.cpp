@@ -62,12 +62,15 @@ TEST(Operations, AddWhatIsAlike) {
   Graph g("sum", Initialisation::Glorot, 3);
   const NodeId x = g.input(2), a = g.convolution(x, "a", 2, 3), b = g.convolution(x, "b", 2, 1);
   g.add(Add{}, {a, b, x});
-  Network network(g, 3);
   const at::Tensor image = torch::randn({1, 2, 4, 5, 6});
-  const Weights& w = network.weights();
-  const at::Tensor truth = at::conv3d(image, w.weight("a.weight"), w.weight("a.bias"), 1, 1) +
-                           at::conv3d(image, w.weight("b.weight"), w.weight("b.bias")) + image;
-  EXPECT_LT(relative_difference(network.forward(image, Mode::Evaluation), truth), 1e-6);
+  on_every_device([&](c10::Device device) {
+    Network network(g, 3);
+    const Weights& w = network.weights();
+    const at::Tensor truth = at::conv3d(image, w.weight("a.weight"), w.weight("a.bias"), 1, 1) +
+                             at::conv3d(image, w.weight("b.weight"), w.weight("b.bias")) + image;
+    network.weights().to(device);
+    EXPECT_LT(relative_difference(network.forward(image.to(device), Mode::Evaluation), truth), 1e-6);
+  });
 }
 
 // What our kernels do not compute is computed all the same, and gives what the rest did.
@@ -75,12 +78,15 @@ TEST(Operations, FallBackToLibtorch) {
   Graph g;
   const NodeId a = g.leaky_relu(g.convolution(g.input(1), "a", 3, 3));
   g.add(Swish{}, {g.convolution(a, "b", 1, 3, 1, 2)});
-  Network network(g, 1);
   const at::Tensor x = torch::randn({1, 1, 16, 16});
-  const Weights& w = network.weights();
-  const at::Tensor y = at::leaky_relu(at::conv2d(x, w.weight("a.weight"), w.weight("a.bias"), 1, 1), 0.01);
-  const at::Tensor truth = at::silu(at::conv2d(y, w.weight("b.weight"), w.weight("b.bias"), 1, 2, 2));
-  EXPECT_LT(relative_difference(network.forward(x, Mode::Evaluation), truth), 1e-6);
+  on_every_device([&](c10::Device device) {
+    Network network(g, 1);
+    const Weights& w = network.weights();
+    const at::Tensor y = at::leaky_relu(at::conv2d(x, w.weight("a.weight"), w.weight("a.bias"), 1, 1), 0.01);
+    const at::Tensor truth = at::silu(at::conv2d(y, w.weight("b.weight"), w.weight("b.bias"), 1, 2, 2));
+    network.weights().to(device);
+    EXPECT_LT(relative_difference(network.forward(x.to(device), Mode::Evaluation), truth), 1e-6);
+  });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
@@ -9,21 +10,25 @@ namespace {
 
 // 20 HU off everywhere in a window of 2000: mse = 1e-4, hence 40 dB.
 TEST(Quality, OfAConstantOffsetIsExact) {
-  const at::Tensor truth = torch::rand({32, 32}) * 1000;
-  const Quality q = quality(truth + 20, truth, {-1000, 1000});
-  EXPECT_NEAR(q.rmse, 20, 1e-4);
-  EXPECT_NEAR(q.bias, 20, 1e-4);
-  EXPECT_NEAR(quality(truth - 20, truth, {-1000, 1000}).bias, -20, 1e-4);
-  EXPECT_NEAR(q.mse, 1e-4, 1e-9);
-  EXPECT_NEAR(q.psnr, 40, 1e-4);
+  on_every_device([](c10::Device device) {
+    const at::Tensor truth = torch::rand({32, 32}).to(device) * 1000;
+    const Quality q = quality(truth + 20, truth, {-1000, 1000});
+    EXPECT_NEAR(q.rmse, 20, 1e-4);
+    EXPECT_NEAR(q.bias, 20, 1e-4);
+    EXPECT_NEAR(quality(truth - 20, truth, {-1000, 1000}).bias, -20, 1e-4);
+    EXPECT_NEAR(q.mse, 1e-4, 1e-9);
+    EXPECT_NEAR(q.psnr, 40, 1e-4);
+  });
 }
 
 TEST(Quality, OfEqualImagesIsFinite) {
-  const at::Tensor x = torch::rand({32, 32});
-  const Quality q = quality(x, x, {0, 1});
-  EXPECT_EQ(q.mse, 0);
-  EXPECT_EQ(q.psnr, 200);
-  EXPECT_NEAR(q.ssim, 1, 1e-12);
+  on_every_device([](c10::Device device) {
+    const at::Tensor x = torch::rand({32, 32}).to(device);
+    const Quality q = quality(x, x, {0, 1});
+    EXPECT_EQ(q.mse, 0);
+    EXPECT_EQ(q.psnr, 200);
+    EXPECT_NEAR(q.ssim, 1, 1e-12);
+  });
 }
 
 TEST(Quality, RefusesAnEmptyWindow) {

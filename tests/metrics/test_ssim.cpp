@@ -1,6 +1,7 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
 
@@ -38,50 +39,61 @@ std::vector<GoldenPair> golden_pairs() {
 TEST(MsSsim, AgreesWithPytorchMsssim) {
   const auto pairs = golden_pairs();
   ASSERT_GE(pairs.size(), 3U);
-  for (const GoldenPair& pair : pairs) {
-    const Json& truth = pair.truth.at("pytorch_msssim");
-    EXPECT_NEAR(ssim(pair.a, pair.b).item<double>(), truth.at("ssim").get<double>(), 1e-6) << pair.name;
-    EXPECT_NEAR(ms_ssim(pair.a, pair.b).item<double>(), truth.at("ms_ssim").get<double>(), 1e-6) << pair.name;
-  }
+  on_every_device([&](c10::Device device) {
+    for (const GoldenPair& pair : pairs) {
+      const Json& truth = pair.truth.at("pytorch_msssim");
+      const at::Tensor a = pair.a.to(device), b = pair.b.to(device);
+      EXPECT_NEAR(ssim(a, b).item<double>(), truth.at("ssim").get<double>(), 1e-6) << pair.name;
+      EXPECT_NEAR(ms_ssim(a, b).item<double>(), truth.at("ms_ssim").get<double>(), 1e-6) << pair.name;
+    }
+  });
 }
 
 TEST(MsSsim, OfEqualImagesIsOne) {
-  const at::Tensor x = torch::rand({2, 1, 64, 48}, at::kDouble);
-  for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
-    const at::Tensor s = ms_ssim(x, x, {.ssim = {}, .normalisation = normalisation});
-    EXPECT_NEAR(s[0].item<double>(), 1, 1e-12);
-    EXPECT_NEAR(s[1].item<double>(), 1, 1e-12);
-  }
+  on_every_device([](c10::Device device) {
+    const at::Tensor x = torch::rand({2, 1, 64, 48}, at::kDouble).to(device);
+    for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
+      const at::Tensor s = ms_ssim(x, x, {.ssim = {}, .normalisation = normalisation});
+      EXPECT_NEAR(s[0].item<double>(), 1, 1e-12);
+      EXPECT_NEAR(s[1].item<double>(), 1, 1e-12);
+    }
+  });
 }
 
 // An image's similarity does not depend on what else is in the batch.
 TEST(MsSsim, IsOfEachImageAlone) {
-  const at::Tensor a = torch::rand({3, 1, 32, 32}, at::kDouble), b = a + 0.1 * torch::rand_like(a);
-  const at::Tensor together = ms_ssim(a, b);
-  for (int64_t i = 0; i < 3; ++i) {
-    EXPECT_NEAR(together[i].item<double>(), ms_ssim(a.narrow(0, i, 1), b.narrow(0, i, 1)).item<double>(),
-                1e-12);
-  }
+  on_every_device([](c10::Device device) {
+    const at::Tensor a = torch::rand({3, 1, 32, 32}, at::kDouble).to(device),
+                     b = a + 0.1 * torch::rand_like(a);
+    const at::Tensor together = ms_ssim(a, b);
+    for (int64_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(together[i].item<double>(), ms_ssim(a.narrow(0, i, 1), b.narrow(0, i, 1)).item<double>(),
+                  1e-12);
+    }
+  });
 }
 
 TEST(MsSsim, GradientIsThatOfFiniteDifferences) {
-  torch::manual_seed(2);
-  const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble);
-  for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
-    const MsSsimOptions options{.ssim = {}, .normalisation = normalisation};
-    at::Tensor x = (truth + 0.05 * torch::rand_like(truth)).requires_grad_();
-    ms_ssim(x, truth, options).sum().backward();
-    const torch::NoGradGuard no_grad;
-    const at::Tensor direction = torch::randn_like(x);
-    const double step = 1e-6, slope = (x.grad() * direction).sum().item<double>();
-    const double above = ms_ssim(x + step * direction, truth, options).item<double>();
-    const double below = ms_ssim(x - step * direction, truth, options).item<double>();
-    EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope)));
-  }
+  on_every_device([](c10::Device device) {
+    torch::manual_seed(2);
+    const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble).to(device);
+    for (const Normalisation normalisation : {Normalisation::Relu, Normalisation::Simple}) {
+      const MsSsimOptions options{.ssim = {}, .normalisation = normalisation};
+      at::Tensor x = (truth + 0.05 * torch::rand_like(truth)).requires_grad_();
+      ms_ssim(x, truth, options).sum().backward();
+      const torch::NoGradGuard no_grad;
+      const at::Tensor direction = torch::randn_like(x);
+      const double step = 1e-6, slope = (x.grad() * direction).sum().item<double>();
+      const double above = ms_ssim(x + step * direction, truth, options).item<double>();
+      const double below = ms_ssim(x - step * direction, truth, options).item<double>();
+      EXPECT_NEAR((above - below) / (2 * step), slope, 1e-6 * (1 + std::abs(slope)));
+    }
+  });
 }
 
-// float32 runs on a kernel of ours, float64 on libtorch's operations: one definition at every vector length,
-// on sides that whole vectors do not divide and that are narrower than the window.
+// float32 runs on a kernel of ours on the CPU, all else on libtorch's operations: one definition at every
+// vector length and on every device, on sides that whole vectors do not divide and that are narrower than the
+// window.
 template <typename Similarity>
 void expect_one_definition(const Similarity& similarity) {
   torch::manual_seed(4);
@@ -92,18 +104,20 @@ void expect_one_definition(const Similarity& similarity) {
                      of_images = torch::tensor({1.0, 0.3}, at::kDouble);  // each image's weight in a loss
     const at::Tensor expected = (of_images * similarity(x64, y64)).sum();
     expected.backward();
-    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-      hwy::SetSupportedTargetsForTest(target);
-      const at::Tensor x32 = image.to(at::kFloat).requires_grad_(),
-                       y32 = truth.to(at::kFloat).requires_grad_();
-      const at::Tensor value = (of_images.to(at::kFloat) * similarity(x32, y32)).sum();
-      value.backward();
-      // variances are differences of squares: float32's 6e-8 of 1 over a variance of 1e-2
-      EXPECT_NEAR(value.item<double>(), expected.item<double>(), 2e-5) << hwy::TargetName(target);
-      EXPECT_LT(relative_difference(x32.grad(), x64.grad()), 2e-4) << hwy::TargetName(target);
-      EXPECT_LT(relative_difference(y32.grad(), y64.grad()), 2e-4) << hwy::TargetName(target);
-    }
-    hwy::SetSupportedTargetsForTest(0);
+    on_every_device([&](c10::Device device) {
+      for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {  // of which GPUs take no notice
+        hwy::SetSupportedTargetsForTest(target);
+        const at::Tensor x32 = image.to(device, at::kFloat).requires_grad_(),
+                         y32 = truth.to(device, at::kFloat).requires_grad_();
+        const at::Tensor value = (of_images.to(device, at::kFloat) * similarity(x32, y32)).sum();
+        value.backward();
+        // variances are differences of squares: float32's 6e-8 of 1 over a variance of 1e-2
+        EXPECT_NEAR(value.item<double>(), expected.item<double>(), 2e-5) << hwy::TargetName(target);
+        EXPECT_LT(relative_difference(x32.grad(), x64.grad()), 2e-4) << hwy::TargetName(target);
+        EXPECT_LT(relative_difference(y32.grad(), y64.grad()), 2e-4) << hwy::TargetName(target);
+      }
+      hwy::SetSupportedTargetsForTest(0);
+    });
   }
 }
 
@@ -120,14 +134,16 @@ TEST(MsSsim, IsOneDefinitionInBothPrecisions) {
 
 // Where images are opposites the common definition has no gradient left; the "simple" one does.
 TEST(MsSsim, SimpleNormalisationKeepsAGradientForOpposites) {
-  torch::manual_seed(3);
-  const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble);
-  at::Tensor x = (1 - truth).requires_grad_();
-  const at::Tensor s = ms_ssim(x, truth, {.ssim = {}, .normalisation = Normalisation::Simple});
-  EXPECT_GT(s.item<double>(), 0);
-  s.sum().backward();
-  EXPECT_GT(x.grad().abs().max().item<double>(), 0);
-  EXPECT_EQ(ms_ssim(x, truth).item<double>(), 0);
+  on_every_device([](c10::Device device) {
+    torch::manual_seed(3);
+    const at::Tensor truth = torch::rand({1, 1, 32, 32}, at::kDouble).to(device);
+    at::Tensor x = (1 - truth).requires_grad_();
+    const at::Tensor s = ms_ssim(x, truth, {.ssim = {}, .normalisation = Normalisation::Simple});
+    EXPECT_GT(s.item<double>(), 0);
+    s.sum().backward();
+    EXPECT_GT(x.grad().abs().max().item<double>(), 0);
+    EXPECT_EQ(ms_ssim(x, truth).item<double>(), 0);
+  });
 }
 
 TEST(MsSsim, RefusesImagesTooSmallOrUnequal) {

@@ -1,6 +1,7 @@
 #include <functional>
 
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
 
@@ -43,29 +44,41 @@ TEST(Shrinking, FollowsConcatenations) {
 }
 
 TEST(Shrinking, CutsWeightsWhereTheyStand) {
-  const at::Tensor b = torch::arange(10.0).view({2, 5, 1, 1}), t = torch::arange(2.0).view({1, 2, 1, 1});
-  const NamedTensors cut = shrink(two_removed(), {{"b.weight", b}, {"t.weight", t}});
-  EXPECT_TRUE(
-      at::equal(named(cut, "b.weight").flatten(), torch::tensor({0.0F, 2.0F, 4.0F, 5.0F, 7.0F, 9.0F})));
-  EXPECT_TRUE(at::equal(named(cut, "t.weight").flatten(), torch::tensor({1.0F}))) << "transposed: [in, out]";
+  on_every_device([](c10::Device device) {
+    const at::Tensor b = torch::arange(10.0, device).view({2, 5, 1, 1}),
+                     t = torch::arange(2.0, device).view({1, 2, 1, 1});
+    const NamedTensors cut = shrink(two_removed(), {{"b.weight", b}, {"t.weight", t}});
+    EXPECT_TRUE(at::equal(named(cut, "b.weight").flatten().cpu(),
+                          torch::tensor({0.0F, 2.0F, 4.0F, 5.0F, 7.0F, 9.0F})));
+    EXPECT_TRUE(at::equal(named(cut, "t.weight").flatten().cpu(), torch::tensor({1.0F})))
+        << "transposed: [in, out]";
+  });
 }
 
 TEST(Shrinking, PutsWeightsBackWithZerosBetween) {
-  const NamedTensors whole = expand(two_removed(), {{"b.weight", torch::ones({2, 3, 1, 1})},
-                                                    {"norm.running_mean", torch::full({3}, 7.0)},
-                                                    {"norm.running_var", torch::full({3}, 7.0)}});
-  EXPECT_TRUE(
-      at::equal(named(whole, "b.weight")[1].flatten(), torch::tensor({1.0F, 0.0F, 1.0F, 0.0F, 1.0F})));
-  EXPECT_TRUE(at::equal(named(whole, "norm.running_mean"), torch::tensor({7.0F, 0.0F, 7.0F, 0.0F, 7.0F})));
-  EXPECT_TRUE(at::equal(named(whole, "norm.running_var"), torch::tensor({7.0F, 1.0F, 7.0F, 1.0F, 7.0F})));
+  on_every_device([](c10::Device device) {
+    const at::Tensor sevens = torch::full({3}, 7.0, device);
+    const NamedTensors whole = expand(two_removed(), {{"b.weight", torch::ones({2, 3, 1, 1}, device)},
+                                                      {"norm.running_mean", sevens},
+                                                      {"norm.running_var", sevens}});
+    const auto is = [&](const at::Tensor& weight, const std::vector<float>& expected) {
+      return at::equal(weight.cpu(), torch::tensor(expected));
+    };
+    EXPECT_TRUE(is(named(whole, "b.weight")[1].flatten(), {1, 0, 1, 0, 1}));
+    EXPECT_TRUE(is(named(whole, "norm.running_mean"), {7, 0, 7, 0, 7}));
+    EXPECT_TRUE(is(named(whole, "norm.running_var"), {7, 1, 7, 1, 7}));
+  });
 }
 
 // What is cut, put back and cut again is the same, for any choice of tensors: an optimiser's moments, masks.
 TEST(Shrinking, ExpandingLosesNothing) {
   const Shrinking shrinking = two_removed();
-  const Weights smaller(shrunk_graph(shrinking), 3);
-  for (const auto& [name, tensor] : shrink(shrinking, expand(shrinking, smaller.state())))
-    EXPECT_TRUE(at::equal(tensor, smaller.weight(name))) << name;
+  on_every_device([&](c10::Device device) {
+    Weights smaller(shrunk_graph(shrinking), 3);
+    smaller.to(device);
+    for (const auto& [name, tensor] : shrink(shrinking, expand(shrinking, smaller.state())))
+      EXPECT_TRUE(at::equal(tensor, smaller.weight(name))) << name;
+  });
 }
 
 TEST(Shrinking, RefusesTensorsOfAnotherNetwork) {

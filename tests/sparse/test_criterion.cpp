@@ -208,14 +208,17 @@ TEST(PruningMasks, UnknownNamesListWhatThereIs) {
 
 // 3 4 -> 0 4: 3 of the norm 5 is lost.
 TEST(LayerSparsity, CountsWeightsAndTheNormLost) {
-  const Weights network = one_layer(torch::tensor({3.0F, 4.0F}).view({1, 2, 1, 1}));
-  const auto facts = layer_sparsity(network, pruning_masks(network, {"magnitude", 0.5}, 1));
-  ASSERT_EQ(facts.size(), 2U);
-  EXPECT_EQ(facts[0].name, "a");
-  EXPECT_EQ(facts[0].shape, (std::vector<int64_t>{1, 2, 1, 1}));
-  EXPECT_EQ(facts[0].kept, 1);
-  EXPECT_EQ(facts[0].total, 2);
-  EXPECT_NEAR(facts[0].norm_lost, 0.6, 1e-7);
+  on_every_device([](c10::Device device) {
+    Weights network = one_layer(torch::tensor({3.0F, 4.0F}).view({1, 2, 1, 1}));
+    network.to(device);
+    const auto facts = layer_sparsity(network, pruning_masks(network, {"magnitude", 0.5}, 1));
+    ASSERT_EQ(facts.size(), 2U);
+    EXPECT_EQ(facts[0].name, "a");
+    EXPECT_EQ(facts[0].shape, (std::vector<int64_t>{1, 2, 1, 1}));
+    EXPECT_EQ(facts[0].kept, 1);
+    EXPECT_EQ(facts[0].total, 2);
+    EXPECT_NEAR(facts[0].norm_lost, 0.6, 1e-7);
+  });
 }
 
 TEST(Masks, OfAnotherNetworkAreRefused) {

@@ -1,6 +1,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/sparse/masks.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
@@ -61,21 +62,22 @@ class ShrinkDdnet : public ::testing::TestWithParam<std::string> {};
 
 // In float64, where the order of sums does not show: the same function, and the same weights when expanded.
 TEST_P(ShrinkDdnet, KeepsTheFunctionAtEveryAmount) {
-  for (const int64_t growth : kGrowths) {
-    const std::vector<double> amounts = growth == 4 ? std::vector{0.1, 0.3, 0.5, 0.7, 0.9} : std::vector{0.5};
-    for (const double amount : amounts) {
-      const std::string what = fmt::format("growth {}, {}", growth, amount);
-      Weights masked = pruned_ddnet(growth, {GetParam(), amount});
-      masked.to(at::kDouble);
-      const Shrinking removed = removable_channels(masked);
-      Weights smaller = shrink(removed, masked);
-      EXPECT_LT(smaller.graph().parameter_count(), masked.graph().parameter_count()) << what;
-      const Weights again = expand(removed, smaller);
-      for (const auto& [name, weight] : masked.parameters())
-        EXPECT_TRUE(at::equal(again.weight(name), weight)) << what << " " << name;
-      expect_same(outputs_of(smaller, 32), outputs_of(masked, 32), 1e-9, what);
+  on_every_device([](c10::Device device) {
+    for (const int64_t growth : kGrowths) {
+      for (const double amount : growth == 4 ? std::vector{0.1, 0.3, 0.5, 0.7, 0.9} : std::vector{0.5}) {
+        const std::string what = fmt::format("growth {}, {}", growth, amount);
+        Weights masked = pruned_ddnet(growth, {GetParam(), amount});
+        masked.to(at::TensorOptions(at::kDouble).device(device));
+        const Shrinking removed = removable_channels(masked);
+        const Weights smaller = shrink(removed, masked), again = expand(removed, smaller);
+        EXPECT_LT(smaller.graph().parameter_count(), masked.graph().parameter_count()) << what;
+        EXPECT_EQ(smaller.device(), device) << what;
+        for (const auto& [name, weight] : masked.parameters())
+          EXPECT_TRUE(at::equal(again.weight(name), weight)) << what << " " << name;
+        expect_same(outputs_of(smaller, 32), outputs_of(masked, 32), 1e-9, what);
+      }
     }
-  }
+  });
 }
 
 // In float32 on our kernels, whose sums run in another order. In training mode batch norms and kinks enlarge

@@ -1,5 +1,6 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/sparse/masks.h>
 #include <torch/types.h>
 
@@ -62,18 +63,21 @@ TEST(StructuredMasks, ChannelsAreJudgedByWhoReadsThem) {
 // Pruned channels must be removable without changing the output: what the masks took must not be seen.
 TEST(StructuredMasks, PrunedFiltersNoLongerMatter) {
   const torch::NoGradGuard no_grad;
-  Weights network(ddnet({.growth = 4}), 1);
-  const Masks masks = half_of(network, "filters-l1");
-  apply_masks(masks, network);
-  const at::Tensor x = torch::randn({1, 1, 32, 32});
-  const auto output = [&] { return Network(network.share()).forward(x, Mode::Evaluation); };
-  const at::Tensor before = output();
-  for (const auto& [name, mask] : masks) {
-    // filters may come back to life as long as the channels that read them are pruned
-    if (name.find("conv1_") != std::string::npos && name.ends_with(".bias"))
-      network.weight(name).add_(1 - mask);
-  }
-  EXPECT_TRUE(at::equal(output(), before));
+  on_every_device([](c10::Device device) {
+    Weights network(ddnet({.growth = 4}), 1);
+    network.to(device);
+    const Masks masks = half_of(network, "filters-l1");
+    apply_masks(masks, network);
+    const at::Tensor x = torch::randn({1, 1, 32, 32}).to(device);
+    const auto output = [&] { return Network(network.share()).forward(x, Mode::Evaluation); };
+    const at::Tensor before = output();
+    for (const auto& [name, mask] : masks) {
+      // filters may come back to life as long as the channels that read them are pruned
+      if (name.find("conv1_") != std::string::npos && name.ends_with(".bias"))
+        network.weight(name).add_(1 - mask);
+    }
+    EXPECT_TRUE(at::equal(output(), before));
+  });
 }
 
 // Filters whose output joins a concatenation are tied to others: the 5x5 of the dense blocks and the skips.
@@ -89,17 +93,20 @@ TEST(StructuredMasks, LeaveSkipsAlone) {
 
 // Half of the 64 filters of each 1x1: 16 * (the 1x1 halves, the 5x5 that read them halve).
 TEST(StructuredMasks, SparsityCountsWhatIsZero) {
-  Weights network(ddnet(), 1);
-  const Masks masks = half_of(network, "filters-l1");
-  apply_masks(masks, network);
-  double zero = 0, all = 0;
-  for (const auto& [name, weight] : network.parameters()) {
-    if (weight.dim() != 4) continue;
-    zero += (weight == 0).sum().item<double>();
-    all += static_cast<double>(weight.numel());
-  }
-  EXPECT_DOUBLE_EQ(sparsity(masks, network), zero / all);
-  EXPECT_GT(zero / all, 0.4);
+  on_every_device([](c10::Device device) {
+    Weights network(ddnet(), 1);
+    network.to(device);
+    const Masks masks = half_of(network, "filters-l1");
+    apply_masks(masks, network);
+    double zero = 0, all = 0;
+    for (const auto& [name, weight] : network.parameters()) {
+      if (weight.dim() != 4) continue;
+      zero += (weight == 0).sum().item<double>();
+      all += static_cast<double>(weight.numel());
+    }
+    EXPECT_DOUBLE_EQ(sparsity(masks, network), zero / all);
+    EXPECT_GT(zero / all, 0.4);
+  });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
@@ -16,10 +17,12 @@ Dose even(int64_t detectors, double photons, double electronic_sigma = 0) {
 }
 
 TEST(HounsfieldUnits, OfWaterAndAir) {
-  const at::Tensor per_mm =
-      torch::tensor({0.0F, static_cast<float>(kWaterPerMm), static_cast<float>(2 * kWaterPerMm)});
-  EXPECT_TRUE(at::allclose(attenuation_to_hu(per_mm), torch::tensor({-1000.0F, 0.0F, 1000.0F}), 0, 1e-3));
-  EXPECT_TRUE(at::allclose(hu_to_attenuation(attenuation_to_hu(per_mm)), per_mm));
+  on_every_device([](c10::Device device) {
+    const at::Tensor per_mm = torch::tensor({0.0, kWaterPerMm, 2 * kWaterPerMm}, device).to(at::kFloat),
+                     hu = attenuation_to_hu(per_mm);
+    EXPECT_TRUE(at::allclose(hu.cpu(), torch::tensor({-1000.0F, 0.0F, 1000.0F}), 0, 1e-3));
+    EXPECT_TRUE(at::allclose(hu_to_attenuation(hu), per_mm));
+  });
 }
 
 // The whole filter and the cylinder that it is made for attenuate every ray as the middle of the cylinder

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <tests/tomo/phantoms.h>
 #include <torch/types.h>
@@ -24,16 +25,16 @@ ScanGeometry fan(Beam beam, double turn_rad, int64_t views) {
   return geometry;
 }
 
-at::Tensor image_of(const ScanGeometry& geometry, const std::vector<Ellipse>& ellipses,
+// Computed on the device, brought back.
+at::Tensor image_of(const ScanGeometry& geometry, const std::vector<Ellipse>& ellipses, c10::Device device,
                     RampWindow window = RampWindow::RamLak) {
-  return fbp(ellipse_sinogram(geometry, ellipses), geometry, window);
+  return fbp(ellipse_sinogram(geometry, ellipses).to(device), geometry, window).cpu();
 }
 
 // Means well inside and well outside an ellipse whose chords are exact: FBP of a band-limited ramp is right
 // to about half a percent at this sampling.
 void expect_quantitative(const ScanGeometry& geometry, const std::vector<Ellipse>& ellipses,
                          RampWindow window = RampWindow::RamLak) {
-  const at::Tensor image = image_of(geometry, ellipses, window);
   const auto scaled = [&](double factor) {
     Ellipse e = ellipses[0];
     e.a *= factor;
@@ -42,10 +43,13 @@ void expect_quantitative(const ScanGeometry& geometry, const std::vector<Ellipse
     return ellipse_image(geometry, {e});
   };
   const at::Tensor inside = scaled(0.8) > 0.5, outside = (scaled(1.25) < 0.5) & (scaled(1.6) > 0.5);
-  EXPECT_NEAR(image.masked_select(inside).mean().item<double>(), 0.02, 1e-4);
-  EXPECT_NEAR(image.masked_select(outside).mean().item<double>(), 0, 1.5e-4);
-  // streaks and ringing stay near the edges
-  EXPECT_LT(image.masked_select(inside).std().item<double>(), 4e-4);
+  on_every_device([&](c10::Device device) {
+    const at::Tensor image = image_of(geometry, ellipses, device, window);
+    EXPECT_NEAR(image.masked_select(inside).mean().item<double>(), 0.02, 1e-4);
+    EXPECT_NEAR(image.masked_select(outside).mean().item<double>(), 0, 1.5e-4);
+    // streaks and ringing stay near the edges
+    EXPECT_LT(image.masked_select(inside).std().item<double>(), 4e-4);
+  });
 }
 
 TEST(Fbp, GivesADiscItsAttenuation) {
@@ -69,7 +73,7 @@ TEST(Fbp, GivesAShortScanItsAttenuation) {
       expect_quantitative(fan(beam, needed + excess, 360), kAside);
     }
   }
-  EXPECT_THROW(image_of(fan(Beam::FanFlat, M_PI, 180), kDisc), Error);
+  EXPECT_THROW(image_of(fan(Beam::FanFlat, M_PI, 180), kDisc, c10::kCPU), Error);
 }
 
 // Where the axis is not in the middle of the detector, and views are not evenly spaced nor in order.
@@ -88,35 +92,41 @@ TEST(Fbp, KnowsTheCentreAndTheAngles) {
 TEST(Fbp, ReconstructsTheSheppLoganPhantom) {
   const ScanGeometry geometry{half_turn(400), 300, 0.8, 256, 256, 0.8};
   const std::vector<Ellipse> head = shepp_logan(256 * 0.8);
-  const at::Tensor truth = ellipse_image(geometry, head),
-                   image = image_of(geometry, head, RampWindow::SheppLogan);
-  EXPECT_LT(relative_difference(image, truth), 0.16);
+  const at::Tensor truth = ellipse_image(geometry, head);
   const auto mean_at = [&](const at::Tensor& of, int64_t y, int64_t x) {
     return of.slice(1, y - 3, y + 4).slice(2, x - 3, x + 4).mean().item<double>();
   };
-  // inside the head, in a ventricle, and in the tumour above: -20 %, and 10 % of the skull's contrast
-  for (const auto& [y, x] : {std::pair<int64_t, int64_t>{160, 128}, {128, 156}, {83, 128}})
-    EXPECT_NEAR(mean_at(image, y, x), mean_at(truth, y, x), 0.005);
+  on_every_device([&](c10::Device device) {
+    const at::Tensor image = image_of(geometry, head, device, RampWindow::SheppLogan);
+    EXPECT_LT(relative_difference(image, truth), 0.16);
+    // inside the head, in a ventricle, and in the tumour above: -20 %, and 10 % of the skull's contrast
+    for (const auto& [y, x] : {std::pair<int64_t, int64_t>{160, 128}, {128, 156}, {83, 128}})
+      EXPECT_NEAR(mean_at(image, y, x), mean_at(truth, y, x), 0.005);
+  });
 }
 
 // Half the spacing of everything is the same disc at twice the attenuation.
 TEST(Fbp, KnowsMillimetres) {
   ScanGeometry fine = scan();
   fine.pixel_mm = fine.detector_mm = 0.5;
-  const at::Tensor coarse = image_of(scan(), kDisc);
-  EXPECT_LT((image_of(fine, {{0, 0, 20, 20, 0, 0.04}}) - 2 * coarse).abs().max().item<double>(), 1e-6);
+  on_every_device([&](c10::Device device) {
+    const at::Tensor coarse = image_of(scan(), kDisc, device);
+    EXPECT_LT(largest_difference(image_of(fine, {{0, 0, 20, 20, 0, 0.04}}, device), 2 * coarse), 1e-6);
+  });
 }
 
 // The windows in their order, sharpest first.
 TEST(Fbp, SmootherWindowsGiveLessNoise) {
   torch::manual_seed(1);
   const at::Tensor noise = torch::randn({1, 180, 160});
-  double before = INFINITY;
-  for (const char* window : {"ram-lak", "shepp-logan", "cosine", "hamming", "hann"}) {
-    const double now = fbp(noise, scan(), ramp_window(window)).std().item<double>();
-    EXPECT_LT(now, before) << window;
-    before = now;
-  }
+  on_every_device([&](c10::Device device) {
+    double before = INFINITY;
+    for (const char* window : {"ram-lak", "shepp-logan", "cosine", "hamming", "hann"}) {
+      const double now = fbp(noise.to(device), scan(), ramp_window(window)).std().item<double>();
+      EXPECT_LT(now, before) << window;
+      before = now;
+    }
+  });
 }
 
 // Every vector length gives the same picture of a stack longer than a group.

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/optim/adam.h>
 #include <torch/types.h>
@@ -16,9 +17,15 @@ void set_gradients(const Weights& network, uint64_t seed) {
   for (const auto& [name, weight] : network.parameters()) weight.mutable_grad() = torch::randn_like(weight);
 }
 
+Weights small_weights(c10::Device device, int64_t growth = 2) {
+  Weights weights(ddnet({.growth = growth}), 1);
+  weights.to(device);
+  return weights;
+}
+
 // libtorch's own optimiser is the independent truth.
-void expect_libtorchs_steps(double beta2) {
-  Weights mine(ddnet({.growth = 2}), 1), theirs(ddnet({.growth = 2}), 1);
+void expect_libtorchs_steps(double beta2, c10::Device device) {
+  Weights mine = small_weights(device), theirs = small_weights(device);
   Adam adam(mine, beta2);
   adam.set_learning_rate(1e-3);
   std::vector<at::Tensor> weights;
@@ -36,44 +43,50 @@ void expect_libtorchs_steps(double beta2) {
 }
 
 TEST(Adam, StepsAsLibtorchsDoes) {
-  expect_libtorchs_steps(0.999);
-  expect_libtorchs_steps(0.99);
+  on_every_device([](c10::Device device) {
+    expect_libtorchs_steps(0.999, device);
+    expect_libtorchs_steps(0.99, device);
+  });
 }
 
 TEST(Adam, MovesNoPrunedWeight) {
-  Weights network(ddnet({.growth = 4}), 1);
-  Adam adam(network);
-  adam.set_learning_rate(1e-2);
-  set_gradients(network, 1);
-  adam.step();
-  const Masks masks = structured_masks(network, 0.5);
-  apply_masks(masks, network);
-  adam.apply(masks);
-  for (uint64_t i = 0; i < 5; ++i) {
-    set_gradients(network, i);
-    mask_gradients(masks, network);
+  on_every_device([](c10::Device device) {
+    const Weights network = small_weights(device, 4);
+    Adam adam(network);
+    adam.set_learning_rate(1e-2);
+    set_gradients(network, 1);
     adam.step();
-  }
-  for (const auto& [name, mask] : masks) {
-    EXPECT_EQ((network.weight(name) * (1 - mask)).abs().max().item<double>(), 0) << name;
-    EXPECT_GT((network.weight(name) * mask).abs().max().item<double>(), 0) << name;
-  }
+    const Masks masks = structured_masks(network, 0.5);
+    apply_masks(masks, network);
+    adam.apply(masks);
+    for (uint64_t i = 0; i < 5; ++i) {
+      set_gradients(network, i);
+      mask_gradients(masks, network);
+      adam.step();
+    }
+    for (const auto& [name, mask] : masks) {
+      EXPECT_EQ((network.weight(name) * (1 - mask)).abs().max().item<double>(), 0) << name;
+      EXPECT_GT((network.weight(name) * mask).abs().max().item<double>(), 0) << name;
+    }
+  });
 }
 
 TEST(Adam, SkippedStepLeavesEverythingAsItWas) {
-  Weights network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
-  Adam adam(network), reference(untouched);
-  for (Adam* each : {&adam, &reference}) each->set_learning_rate(1e-2);
-  set_gradients(network, 1);
-  adam.step(torch::ones({}));
-  for (const auto& [name, weight] : network.state())
-    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
-  set_gradients(network, 2);
-  set_gradients(untouched, 2);
-  adam.step(torch::zeros({}));
-  reference.step();
-  for (const auto& [name, weight] : network.state())
-    EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+  on_every_device([](c10::Device device) {
+    const Weights network = small_weights(device), untouched = small_weights(device);
+    Adam adam(network), reference(untouched);
+    for (Adam* each : {&adam, &reference}) each->set_learning_rate(1e-2);
+    set_gradients(network, 1);
+    adam.step(torch::ones({}, device));
+    for (const auto& [name, weight] : network.state())
+      EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+    set_gradients(network, 2);
+    set_gradients(untouched, 2);
+    adam.step(torch::zeros({}, device));
+    reference.step();
+    for (const auto& [name, weight] : network.state())
+      EXPECT_TRUE(at::equal(weight, untouched.weight(name))) << name;
+  });
 }
 
 TEST(Adam, RefusesTheStateOfAnotherNetwork) {

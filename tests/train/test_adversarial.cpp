@@ -3,6 +3,7 @@
 #include <numbers>
 
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/run_lines.h>
 #include <tests/temporary_folder.h>
 #include <torch/types.h>
@@ -93,8 +94,10 @@ struct Duel {
   }
 };
 
-Network generator() {
-  return Network(tomogan({.depth = 3}), 4);
+Network generator(c10::Device device = c10::kCPU) {
+  Network network(tomogan({.depth = 3}), 4);
+  network.weights().to(device);
+  return network;
 }
 
 TEST(Adversarial, ResumedTrainingIsTheSameBitForBit) {
@@ -136,74 +139,82 @@ TEST(Adversarial, GoesOnInTheMiddleOfAnEpochInAnyPrecision) {
 
 // Half precision: both sides have a scale of their own, and what either skips is counted.
 TEST(Adversarial, OverflowsOfBothSidesAreCounted) {
-  Duel setting;
-  SupervisedOptions options = short_duel();
-  options.precision = "fp16";
-  Network network = generator();
-  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
-  const auto kept = setting.checkpoint("run");
-  const auto mine = kept.at("scale.skipped").item<double>(),
-             opponents = kept.at("opponent.scale.skipped").item<double>();
-  EXPECT_GT(opponents, 0);
-  EXPECT_EQ(static_cast<double>(result.skipped), mine + opponents);
-  Json machine;
-  for (const Json& line : run_lines(setting.folder / "run"))
-    if (line.at("kind") == "epoch") machine = line.at("machine");
-  EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
+  on_every_device([](c10::Device device) {
+    Duel setting;
+    SupervisedOptions options = short_duel();
+    options.precision = "fp16";
+    Network network = generator(device);
+    const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+    const auto kept = setting.checkpoint("run");
+    const auto mine = kept.at("scale.skipped").item<double>(),
+               opponents = kept.at("opponent.scale.skipped").item<double>();
+    EXPECT_GT(opponents, 0);
+    EXPECT_EQ(static_cast<double>(result.skipped), mine + opponents);
+    Json machine;
+    for (const Json& line : run_lines(setting.folder / "run"))
+      if (line.at("kind") == "epoch") machine = line.at("machine");
+    EXPECT_EQ(machine.at("skipped_steps"), result.skipped);
+  });
 }
 
 TEST(Adversarial, EveryUpdateHasABatchOfItsOwn) {
-  Duel setting;
-  Network network = generator();
-  const SupervisedOptions options = short_duel();
-  const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, silence());
-  EXPECT_EQ(task->steps_per_epoch(), 3);
-  ASSERT_NE(task->opponent(), nullptr);
-  std::vector<at::Tensor> seen;
-  for (int64_t step = 0; step < 3; ++step) {
-    seen.push_back(task->batch(0, step)[1]);
-    for (int64_t update = 0; update < 2; ++update)
-      seen.push_back(task->opponent()->batch(0, step, update)[1]);
-  }
-  for (size_t i = 0; i < seen.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) EXPECT_FALSE(at::equal(seen[i], seen[j])) << i << " " << j;
-  }
+  on_every_device([](c10::Device device) {
+    Duel setting;
+    const Network network = generator(device);
+    const SupervisedOptions options = short_duel();
+    const auto task = supervised(*setting.training, nullptr, kUnitRange, options, network, silence());
+    EXPECT_EQ(task->steps_per_epoch(), 3);
+    ASSERT_NE(task->opponent(), nullptr);
+    std::vector<at::Tensor> seen;
+    for (int64_t step = 0; step < 3; ++step) {
+      seen.push_back(task->batch(0, step)[1]);
+      for (int64_t update = 0; update < 2; ++update)
+        seen.push_back(task->opponent()->batch(0, step, update)[1]);
+    }
+    for (size_t i = 0; i < seen.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) EXPECT_FALSE(at::equal(seen[i], seen[j])) << i << " " << j;
+    }
+  });
 }
 
 // At the paper's rate, before either has won: the discriminator leaves guessing behind (2 ln 2, where it
 // begins), and discs come out of the noise.
 TEST(Adversarial, BothSidesLearn) {
-  Duel setting;
-  SupervisedOptions options = short_duel();
-  options.epochs = 12;
-  options.batch = 2;
-  options.learning_rate = tomogan_training().learning_rate;
-  options.seed = 2;
-  Network network = generator();
-  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
-  std::vector<double> opponent, validation;
-  for (const Json& line : run_lines(setting.folder / "run")) {
-    if (line.at("kind") != "epoch") continue;
-    opponent.push_back(line.at("opponent_loss").get<double>());
-    validation.push_back(line.at("validation").at("psnr").get<double>());
-  }
-  EXPECT_NEAR(opponent.front(), 2 * std::numbers::ln2, 0.02);
-  EXPECT_LT(opponent.back(), opponent.front() - 0.05);
-  EXPECT_GT(validation.back(), validation.front() + 1);
-  ASSERT_TRUE(result.validation);
+  on_every_device([](c10::Device device) {
+    Duel setting;
+    SupervisedOptions options = short_duel();
+    options.epochs = 12;
+    options.batch = 2;
+    options.learning_rate = tomogan_training().learning_rate;
+    options.seed = 2;
+    Network network = generator(device);
+    const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+    std::vector<double> opponent, validation;
+    for (const Json& line : run_lines(setting.folder / "run")) {
+      if (line.at("kind") != "epoch") continue;
+      opponent.push_back(line.at("opponent_loss").get<double>());
+      validation.push_back(line.at("validation").at("psnr").get<double>());
+    }
+    EXPECT_NEAR(opponent.front(), 2 * std::numbers::ln2, 0.02);
+    EXPECT_LT(opponent.back(), opponent.front() - 0.05);
+    EXPECT_GT(validation.back(), validation.front() + 1);
+    ASSERT_TRUE(result.validation);
+  });
 }
 
 TEST(Adversarial, PrunedWeightsStayZero) {
-  Duel setting;
-  SupervisedOptions options = short_duel();
-  options.sparsity.pruning = {"magnitude", 0.5, "both"};
-  options.sparsity.dense_epochs = 1;
-  Network network = generator();
-  const TrainResult result = setting.run(network, options, "run", Start::Fresh);
-  ASSERT_FALSE(result.masks.empty());
-  const auto whole = setting.checkpoint("run");  // what was removed stands there as zeros
-  for (const auto& [name, mask] : result.masks)
-    EXPECT_EQ((whole.at("weight." + name) * (1 - mask)).abs().max().item<double>(), 0) << name;
+  on_every_device([](c10::Device device) {
+    Duel setting;
+    SupervisedOptions options = short_duel();
+    options.sparsity.pruning = {"magnitude", 0.5, "both"};
+    options.sparsity.dense_epochs = 1;
+    Network network = generator(device);
+    const TrainResult result = setting.run(network, options, "run", Start::Fresh);
+    ASSERT_FALSE(result.masks.empty());
+    const auto whole = setting.checkpoint("run");  // what was removed stands there as zeros
+    for (const auto& [name, mask] : result.masks)
+      EXPECT_EQ((whole.at("weight." + name) * (1 - mask.cpu())).abs().max().item<double>(), 0) << name;
+  });
 }
 
 TEST(Adversarial, ACollapsedDiscriminatorIsTold) {

@@ -2,6 +2,7 @@
 // (tests/golden/make_ddnet.py).
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
 
@@ -24,14 +25,14 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
     throw Error("no golden " + name);
   }
 
-  static Network network() {
+  static Network network(c10::Device device) {
     Network network(ddnet(), 0);
     NamedTensors weights;
     for (const auto& [name, tensor] : read_pytorch_tensors(LUCIVOX_GOLDEN "/ddnet.pt")) {
       if (!name.ends_with("num_batches_tracked")) weights.emplace_back(name, tensor);
     }
     network.weights().load_state(weights);
-    network.weights().to(at::TensorOptions().dtype(GetParam()));
+    network.weights().to(at::TensorOptions(GetParam()).device(device));
     return network;
   }
 
@@ -43,46 +44,58 @@ class DdnetGolden : public ::testing::TestWithParam<at::ScalarType> {
     return GetParam() == at::kDouble ? 1e-5 : times * golden("float32_error." + what).item<double>();
   }
 
-  static at::Tensor image(const std::string& name) { return golden(name).to(GetParam()); }
+  static at::Tensor image(const std::string& name, c10::Device device) {
+    return golden(name).to(device, GetParam());
+  }
 };
 
 TEST_P(DdnetGolden, ForwardAgrees) {
-  Network net = network();
   const torch::NoGradGuard no_grad;
-  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Evaluation), golden("output_eval")), 1e-5);
-  EXPECT_LT(relative_difference(net.forward(image("input"), Mode::Training), golden("output_train")),
-            tolerance("output_train", 6));
+  on_every_device([](c10::Device device) {
+    Network net = network(device);
+    const at::Tensor x = image("input", device);
+    EXPECT_LT(relative_difference(net.forward(x, Mode::Evaluation), golden("output_eval")), 1e-5);
+    EXPECT_LT(relative_difference(net.forward(x, Mode::Training), golden("output_train")),
+              tolerance("output_train", 6));
+  });
 }
 
 TEST_P(DdnetGolden, LossAgrees) {
-  const Loss loss = image_loss(golden("output_train").to(GetParam()), image("target"), {});
-  EXPECT_LT(relative_difference(loss.total, golden("loss_standard")), 1e-5);
-  EXPECT_LT(relative_difference(loss.mse, golden("mse")), 1e-5);
-  EXPECT_LT(relative_difference(loss.ms_ssim, golden("ms_ssim_standard")), 1e-5);
+  on_every_device([](c10::Device device) {
+    const Loss loss = image_loss(image("output_train", device), image("target", device), {});
+    EXPECT_LT(relative_difference(loss.total, golden("loss_standard")), 1e-5);
+    EXPECT_LT(relative_difference(loss.mse, golden("mse")), 1e-5);
+    EXPECT_LT(relative_difference(loss.ms_ssim, golden("ms_ssim_standard")), 1e-5);
+  });
 }
 
 TEST_P(DdnetGolden, GradientsAgree) {
-  Network net = network();
-  image_loss(net.forward(image("input"), Mode::Training), image("target"), {}).total.backward();
-  std::vector<at::Tensor> mine, truth;
-  for (const auto& [name, weight] : net.weights().parameters()) {
-    mine.push_back(weight.grad().flatten().to(at::kDouble));
-    truth.push_back(golden("grad." + name).flatten().to(at::kDouble));
-    if (GetParam() == at::kDouble) {
-      EXPECT_LT(relative_difference(mine.back(), truth.back()), 1e-5) << name;
+  on_every_device([](c10::Device device) {
+    Network net = network(device);
+    const at::Tensor output = net.forward(image("input", device), Mode::Training);
+    image_loss(output, image("target", device), {}).total.backward();
+    std::vector<at::Tensor> mine, truth;
+    for (const auto& [name, weight] : net.weights().parameters()) {
+      mine.push_back(weight.grad().flatten().to(at::kDouble));
+      truth.push_back(golden("grad." + name).flatten().to(at::kDouble));
+      if (GetParam() == at::kDouble) {
+        EXPECT_LT(relative_difference(mine.back(), truth.back()), 1e-5) << name;
+      }
     }
-  }
-  EXPECT_LT(relative_difference(at::cat(mine), at::cat(truth)), tolerance("grad", 3));
+    EXPECT_LT(relative_difference(at::cat(mine), at::cat(truth)), tolerance("grad", 3));
+  });
 }
 
 TEST_P(DdnetGolden, RunningStatisticsAgree) {
-  Network net = network();
   const torch::NoGradGuard no_grad;
-  net.forward(image("input"), Mode::Training);
-  for (const auto& [name, value] : net.weights().state()) {
-    if (name.find("running_") == std::string::npos) continue;
-    EXPECT_LT(relative_difference(value, golden("after." + name)), 1e-5) << name;
-  }
+  on_every_device([](c10::Device device) {
+    Network net = network(device);
+    net.forward(image("input", device), Mode::Training);
+    for (const auto& [name, value] : net.weights().state()) {
+      if (name.find("running_") == std::string::npos) continue;
+      EXPECT_LT(relative_difference(value, golden("after." + name)), 1e-5) << name;
+    }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(, DdnetGolden, ::testing::Values(at::kDouble, at::kFloat), [](const auto& instance) {

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
@@ -31,37 +32,49 @@ SupervisedOptions options_with(const std::string& staging, bool augment) {
   return options;
 }
 
-std::unique_ptr<Loader> loader_with(PairedSlices& pairs, const SupervisedOptions& options) {
-  return open_loader({pairs, {}, options, 16, c10::Device(c10::kCPU), {}}, silence());
+std::unique_ptr<Loader> loader_with(PairedSlices& pairs, const SupervisedOptions& options,
+                                    c10::Device device = c10::kCPU) {
+  return open_loader({pairs, {}, options, 16, device, {}}, silence());
+}
+
+std::vector<std::string> stagings_for(c10::Device device) {
+  std::vector<std::string> stagings{"device", "memory", "streaming"};
+  if (!device.is_cpu()) stagings.emplace_back("pinned");
+  return stagings;
 }
 
 // The reference: cut out, flipped and turned by libtorch.
 TEST(Loader, StagedAndStreamedBatchesAreTheSamplesThatWereDrawn) {
   const auto pairs = unlike_pairs();
-  for (const bool augment : {false, true}) {
-    for (const std::string staging : {"device", "memory", "streaming"}) {
-      const SupervisedOptions options = options_with(staging, augment);
-      const auto loader = loader_with(*pairs, options);
-      std::vector<std::array<int64_t, 2>> shapes;
-      for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
-      Sampling sampling(shapes, options, 16);
-      for (int64_t epoch = 0; epoch < 8; ++epoch) {
-        for (int64_t step = 0; step < sampling.steps_per_epoch(); ++step) {
-          const Batch batch = loader->batch(epoch, step);
-          ASSERT_EQ(batch.low.sizes(), (at::IntArrayRef{2, 1, 16, 16}));
-          const std::vector<Sample> samples = sampling.step(epoch, step);
-          for (int64_t n = 0; n < 2; ++n) {
-            const Sample& s = samples[static_cast<size_t>(n)];
-            at::Tensor part = pairs->read(s.slice).low.narrow(0, s.top, 16).narrow(1, s.left, 16);
-            if (s.mirrored) part = part.flip(1);
-            const at::Tensor expected = (at::rot90(part, s.turns) + 1536) / 3072;
-            EXPECT_TRUE(at::allclose(batch.low[n][0], expected, 0, 1e-6)) << staging << " " << epoch;
-            EXPECT_TRUE(at::allclose(batch.full[n][0] - 0.5, 0.5 - batch.low[n][0], 0, 1e-6)) << staging;
-          }
+  const auto expect_samples = [&](const SupervisedOptions& options, c10::Device device) {
+    const auto loader = loader_with(*pairs, options, device);
+    std::vector<std::array<int64_t, 2>> shapes;
+    for (int64_t i = 0; i < kSlices; ++i) shapes.push_back(pairs->shape(i));
+    Sampling sampling(shapes, options, 16);
+    for (int64_t epoch = 0; epoch < 8; ++epoch) {
+      for (int64_t step = 0; step < sampling.steps_per_epoch(); ++step) {
+        const Batch batch = loader->batch(epoch, step);
+        EXPECT_EQ(batch.low.device(), device);
+        ASSERT_EQ(batch.low.sizes(), (at::IntArrayRef{2, 1, 16, 16}));
+        const at::Tensor low = batch.low.cpu(), full = batch.full.cpu();
+        const std::vector<Sample> samples = sampling.step(epoch, step);
+        for (int64_t n = 0; n < 2; ++n) {
+          const Sample& s = samples[static_cast<size_t>(n)];
+          at::Tensor part = pairs->read(s.slice).low.narrow(0, s.top, 16).narrow(1, s.left, 16);
+          if (s.mirrored) part = part.flip(1);
+          const at::Tensor expected = (at::rot90(part, s.turns) + 1536) / 3072;
+          EXPECT_TRUE(at::allclose(low[n][0], expected, 0, 1e-6)) << options.staging << " " << epoch;
+          EXPECT_TRUE(at::allclose(full[n][0] - 0.5, 0.5 - low[n][0], 0, 1e-6)) << options.staging;
         }
       }
     }
-  }
+  };
+  on_every_device([&](c10::Device device) {
+    for (const bool augment : {false, true}) {
+      for (const std::string& staging : stagings_for(device))
+        expect_samples(options_with(staging, augment), device);
+    }
+  });
 }
 
 // At the ends of a stack its outermost slice is repeated.
@@ -70,9 +83,8 @@ TEST(Loader, GivesAdjacentSlices) {
   EXPECT_EQ(neighbours(*pairs, 0, 3), (std::vector<int64_t>{0, 0, 1}));
   EXPECT_EQ(neighbours(*pairs, 2, 5), (std::vector<int64_t>{0, 1, 2, 2, 2}));
   EXPECT_EQ(neighbours(*pairs, 4, 3), (std::vector<int64_t>{3, 4, 5}));
-  for (const std::string staging : {"device", "streaming"}) {
-    const SupervisedOptions options = options_with(staging, true);
-    LoaderSetting setting{*pairs, {}, options, 16, c10::Device(c10::kCPU), {}};
+  const auto expect_neighbours = [&](const SupervisedOptions& options, c10::Device device) {
+    LoaderSetting setting{*pairs, {}, options, 16, device, {}};
     const auto single = open_loader(setting, silence());
     setting.depth = 3;
     const auto deep = open_loader(setting, silence());
@@ -88,28 +100,38 @@ TEST(Loader, GivesAdjacentSlices) {
       for (int64_t n = 0; n < 2; ++n) {
         const Sample& s = samples[static_cast<size_t>(n)];
         const Batch whole = read_whole(*pairs, s.slice, 3, {});
-        EXPECT_TRUE(at::allclose(three.low[n], cut(whole.low, s)[0], 0, 1e-6)) << staging;
+        EXPECT_TRUE(at::allclose(three.low[n].cpu(), cut(whole.low, s)[0], 0, 1e-6)) << options.staging;
       }
     }
-  }
+  };
+  on_every_device([&](c10::Device device) {
+    for (const std::string staging : {"device", "streaming"})
+      expect_neighbours(options_with(staging, true), device);
+  });
 }
 
 TEST(Loader, AnyStepMayComeFirst) {
   const auto pairs = unlike_pairs();
-  for (const std::string staging : {"device", "streaming"}) {
-    const auto straight = loader_with(*pairs, options_with(staging, true)),
-               resumed = loader_with(*pairs, options_with(staging, true));
-    for (int64_t step = 0; step < 2; ++step) straight->batch(3, step);
-    EXPECT_TRUE(at::equal(straight->batch(3, 2).low, resumed->batch(3, 2).low)) << staging;
-  }
+  on_every_device([&](c10::Device device) {
+    for (const std::string staging : {"device", "streaming"}) {
+      const auto straight = loader_with(*pairs, options_with(staging, true), device),
+                 resumed = loader_with(*pairs, options_with(staging, true), device);
+      for (int64_t step = 0; step < 2; ++step) straight->batch(3, step);
+      EXPECT_TRUE(at::equal(straight->batch(3, 2).low, resumed->batch(3, 2).low)) << staging;
+    }
+  });
 }
 
 TEST(Loader, CountsWhatItMoves) {
   const auto pairs = unlike_pairs();
-  const auto loader = loader_with(*pairs, options_with("device", false));
-  loader->batch(0, 0);
-  EXPECT_EQ(loader->moved().device_to_device, 2 * 2 * 16 * 16 * 4);
-  EXPECT_EQ(loader->moved().host_to_device, 0);  // the device is the host
+  on_every_device([&](c10::Device device) {
+    const auto loader = loader_with(*pairs, options_with("device", false), device);
+    loader->batch(0, 0);
+    EXPECT_EQ(loader->moved().device_to_device, 2 * 2 * 16 * 16 * 4);
+    // all slices and the epoch's walks, unless the device is the host
+    constexpr int64_t pixels = 3 * 40 * 33 + 3 * 32 * 50;
+    EXPECT_EQ(loader->moved().host_to_device, device.is_cpu() ? 0 : 2 * pixels * 4 + kSlices * 3 * 8);
+  });
 }
 
 TEST(Loader, TellsWhatCannotBeRead) {

@@ -1,4 +1,6 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
+#include <tests/tensors.h>
 #include <torch/types.h>
 
 #include <lucivox/base/error.h>
@@ -14,12 +16,14 @@ struct Gradients {
   at::Tensor all;  // of all parameters, one behind the other
 };
 
-Gradients gradients_in(const std::string& precision, double scale = 1) {
+Gradients gradients_in(const std::string& precision, c10::Device device, double scale = 1) {
   Network network(ddnet({.growth = 4}), 7);
+  network.weights().to(device);
   compute_in(precision, network);
   torch::manual_seed(1);
   const at::Tensor full = torch::rand({2, 1, 32, 32}), low = full + 0.05 * torch::randn({2, 1, 32, 32});
-  const at::Tensor loss = image_loss(network.forward(low, Mode::Evaluation), full, {}).total;
+  const at::Tensor output = network.forward(low.to(device), Mode::Evaluation);
+  const at::Tensor loss = image_loss(output, full.to(device), {}).total;
   EXPECT_EQ(loss.scalar_type(), at::kFloat);
   (scale * loss).backward();
   std::vector<at::Tensor> all;
@@ -31,21 +35,20 @@ Gradients gradients_in(const std::string& precision, double scale = 1) {
   return {loss.item<double>(), at::cat(all)};
 }
 
-double difference(const at::Tensor& a, const at::Tensor& b) {
-  return ((a - b).norm() / b.norm()).item<double>();
-}
-
 // 8 bits of mantissa give a relative error of 2^-9 a rounding. In training mode batch norms would divide what
 // a fresh network computes by its own tiny deviations, and rounding with it: float32 itself is off by 1e-2
 // there.
 TEST(Precision, MixedGradientsAreFloat32OnesRounded) {
-  const Gradients exact = gradients_in("fp32");
-  for (const std::string precision : {"bf16", "fp16"}) {
-    const Gradients mixed = gradients_in(precision, precision == "fp16" ? 65536 : 1);
-    EXPECT_NEAR(mixed.loss / exact.loss, 1, 0.02) << precision;
-    EXPECT_LT(difference(mixed.all, exact.all), 0.05) << precision;
-    EXPECT_GT(difference(mixed.all, exact.all), 1e-5) << precision << " computed in float32 after all?";
-  }
+  on_every_device([](c10::Device device) {
+    const Gradients exact = gradients_in("fp32", device);
+    for (const std::string precision : {"bf16", "fp16"}) {
+      const Gradients mixed = gradients_in(precision, device, precision == "fp16" ? 65536 : 1);
+      EXPECT_NEAR(mixed.loss / exact.loss, 1, 0.02) << precision;
+      EXPECT_LT(relative_difference(mixed.all, exact.all), 0.05) << precision;
+      EXPECT_GT(relative_difference(mixed.all, exact.all), 1e-5)
+          << precision << " computed in float32 after all?";
+    }
+  });
 }
 
 TEST(Precision, RefusesWhatTheDeviceCannot) {
@@ -55,39 +58,45 @@ TEST(Precision, RefusesWhatTheDeviceCannot) {
 }
 
 TEST(LossScale, IsTakenOffAgain) {
-  LossScale scale{c10::Device(c10::kCPU)};
-  std::vector<at::Tensor> gradients{scale.scaled(torch::tensor({0.25F, -3.0F}))};
-  scale.unscale(gradients);
-  EXPECT_TRUE(at::equal(gradients[0], torch::tensor({0.25F, -3.0F})));
-  EXPECT_EQ(scale.overflowed().item<float>(), 0);
+  on_every_device([](c10::Device device) {
+    LossScale scale(device);
+    std::vector<at::Tensor> gradients{scale.scaled(torch::tensor({0.25F, -3.0F}, device))};
+    scale.unscale(gradients);
+    EXPECT_TRUE(at::equal(gradients[0].cpu(), torch::tensor({0.25F, -3.0F})));
+    EXPECT_EQ(scale.overflowed().item<float>(), 0);
+  });
 }
 
 TEST(LossScale, IsHalvedByAnOverflowAndDoubledByManyGoodSteps) {
-  LossScale scale{c10::Device(c10::kCPU)};
-  const auto step = [&](float gradient) {
-    std::vector<at::Tensor> gradients{torch::tensor({gradient})};
-    scale.unscale(gradients);
-    scale.update();
-  };
-  for (const float bad : {INFINITY, -INFINITY, NAN}) step(bad);
-  EXPECT_EQ(scale.value(), 65536.0 / 8);
-  EXPECT_EQ(scale.skipped(), 3);
-  for (int i = 0; i < 1999; ++i) step(1);
-  EXPECT_EQ(scale.value(), 65536.0 / 8);
-  step(1);
-  EXPECT_EQ(scale.value(), 65536.0 / 4);
-  EXPECT_EQ(scale.skipped(), 3);
+  on_every_device([](c10::Device device) {
+    LossScale scale(device);
+    const auto step = [&](float gradient) {
+      std::vector<at::Tensor> gradients{torch::tensor({gradient}, device)};
+      scale.unscale(gradients);
+      scale.update();
+    };
+    for (const float bad : {INFINITY, -INFINITY, NAN}) step(bad);
+    EXPECT_EQ(scale.value(), 65536.0 / 8);
+    EXPECT_EQ(scale.skipped(), 3);
+    for (int i = 0; i < 1999; ++i) step(1);
+    EXPECT_EQ(scale.value(), 65536.0 / 8);
+    step(1);
+    EXPECT_EQ(scale.value(), 65536.0 / 4);
+    EXPECT_EQ(scale.skipped(), 3);
+  });
 }
 
 TEST(LossScale, SurvivesACheckpoint) {
-  LossScale before{c10::Device(c10::kCPU)}, after{c10::Device(c10::kCPU)};
-  std::vector<at::Tensor> gradients{torch::tensor({INFINITY})};
-  before.unscale(gradients);
-  before.update();
-  after.load_state(before.state());
-  EXPECT_EQ(after.value(), before.value());
-  EXPECT_EQ(after.skipped(), 1);
-  EXPECT_THROW(after.load_state({}), Error);
+  on_every_device([](c10::Device device) {
+    LossScale before(device), after(device);
+    std::vector<at::Tensor> gradients{torch::tensor({INFINITY}, device)};
+    before.unscale(gradients);
+    before.update();
+    after.load_state(before.state());
+    EXPECT_EQ(after.value(), before.value());
+    EXPECT_EQ(after.skipped(), 1);
+    EXPECT_THROW(after.load_state({}), Error);
+  });
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 
 #include <lucivox/base/error.h>
 #include <lucivox/train/staging.h>
@@ -49,9 +50,12 @@ TEST(Staging, RefusesWhatDoesNotExist) {
 }
 
 TEST(Staging, KnowsWhatIsFree) {
-  const FreeMemory free = free_memory(kCpu);
-  EXPECT_GT(free.host, 1e8);
-  EXPECT_EQ(free.device, free.host);
+  on_every_device([](c10::Device device) {
+    const FreeMemory free = free_memory(device);
+    EXPECT_GT(free.host, 1e8);
+    EXPECT_GT(free.device, 1e8);
+    EXPECT_EQ(free.device == free.host, device.is_cpu());
+  });
 }
 
 }  // namespace

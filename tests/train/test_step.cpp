@@ -79,17 +79,21 @@ TEST(TrainingStep, CountsEverySampleAsMuchByGradientsOfLengthOne) {
 }
 
 TEST(TrainingStep, BearsGradientsOfNothing) {
-  Network network(ddnet({.growth = 2}), 1), untouched(ddnet({.growth = 2}), 1);
-  Adam adam(network.weights());
-  const Masks none;
-  TrainingStep step(network,
-                    [&](const std::vector<at::Tensor>& batch, Mode mode) {
-                      return 0 * network.forward(batch[0], mode).mean();
-                    },
-                    adam, none, SupervisedOptions(), {});
-  step.run({torch::rand({1, 1, 32, 32})}, Mode::Training, 1e-3);
-  for (const auto& [name, weight] : network.weights().parameters())
-    EXPECT_TRUE(at::equal(weight, untouched.weights().weight(name))) << name;
+  const Network untouched(ddnet({.growth = 2}), 1);
+  on_every_device([&](c10::Device device) {
+    Network network(ddnet({.growth = 2}), 1);
+    network.weights().to(device);
+    Adam adam(network.weights());
+    const Masks none;
+    TrainingStep step(network,
+                      [&](const std::vector<at::Tensor>& batch, Mode mode) {
+                        return 0 * network.forward(batch[0], mode).mean();
+                      },
+                      adam, none, SupervisedOptions(), {});
+    step.run({torch::rand({1, 1, 32, 32}).to(device)}, Mode::Training, 1e-3);
+    for (const auto& [name, weight] : network.weights().parameters())
+      EXPECT_TRUE(at::equal(weight.cpu(), untouched.weights().weight(name))) << name;
+  });
 }
 
 }  // namespace

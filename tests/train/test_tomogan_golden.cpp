@@ -2,6 +2,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <tests/devices.h>
 #include <tests/temporary_folder.h>
 #include <tests/tensors.h>
 #include <torch/types.h>
@@ -54,9 +55,9 @@ void fill(const NamedTensors& weights, int64_t first = 0) {
   }
 }
 
-Network filled(const Graph& graph) {
+Network filled(const Graph& graph, c10::Device device) {
   Network network(graph, 0);
-  network.weights().to(at::kDouble);
+  network.weights().to(at::TensorOptions(at::kDouble).device(device));
   fill(network.weights().parameters());
   return network;
 }
@@ -77,7 +78,7 @@ std::string vgg_weights(const std::filesystem::path& folder, int64_t layers) {
 
 void expect_gradients(const std::string& of, const Network& network) {
   for (const auto& [name, weight] : network.weights().parameters()) {
-    const at::Tensor gradient = weight.grad().flatten();
+    const at::Tensor gradient = weight.grad().flatten().cpu();
     const at::Tensor mine = torch::stack({gradient.norm(), gradient.dot(scrambled(gradient.numel(), 5))});
     EXPECT_LT(relative_difference(mine, golden(fmt::format("{}.{}", of, name))), 1e-5) << name;
   }
@@ -85,25 +86,33 @@ void expect_gradients(const std::string& of, const Network& network) {
 
 class TomoganGolden : public ::testing::Test {
  protected:
-  Network generator_ = filled(tomogan({.depth = 3})), discriminator_ = filled(tomogan_discriminator(kSide));
+  static Network generator(c10::Device device) { return filled(tomogan({.depth = 3}), device); }
+  static Network discriminator(c10::Device device) { return filled(tomogan_discriminator(kSide), device); }
+
   const at::Tensor noisy_ = image({2, 3, kSide, kSide}, 3), clean_ = image({2, 1, kSide, kSide}, 4);
   const LossOptions loss_ = tomogan_training().loss;
 };
 
 TEST_F(TomoganGolden, GeneratorAgrees) {
   const torch::NoGradGuard no_grad;
-  EXPECT_LT(relative_difference(generator_.forward(noisy_, Mode::Evaluation), golden("made")), 1e-10);
+  on_every_device([&](c10::Device device) {
+    const at::Tensor made = generator(device).forward(noisy_.to(device), Mode::Evaluation);
+    EXPECT_LT(relative_difference(made, golden("made")), 1e-10);
+  });
 }
 
 TEST_F(TomoganGolden, DiscriminatorAndItsLossAgree) {
-  const at::Tensor of_clean = discriminator_.forward(clean_, Mode::Training),
-                   of_made = discriminator_.forward(golden("made"), Mode::Training);
-  EXPECT_LT(relative_difference(of_clean.flatten(), golden("logits_clean").flatten()), 1e-10);
-  EXPECT_LT(relative_difference(of_made.flatten(), golden("logits_made").flatten()), 1e-10);
-  const at::Tensor loss = discriminator_loss(of_clean, of_made);
-  EXPECT_LT(relative_difference(loss, golden("discriminator_loss")), 1e-10);
-  loss.backward();
-  expect_gradients("discriminator", discriminator_);
+  on_every_device([&](c10::Device device) {
+    Network network = discriminator(device);
+    const at::Tensor of_clean = network.forward(clean_.to(device), Mode::Training),
+                     of_made = network.forward(golden("made").to(device), Mode::Training);
+    EXPECT_LT(relative_difference(of_clean.flatten(), golden("logits_clean").flatten()), 1e-10);
+    EXPECT_LT(relative_difference(of_made.flatten(), golden("logits_made").flatten()), 1e-10);
+    const at::Tensor loss = discriminator_loss(of_clean, of_made);
+    EXPECT_LT(relative_difference(loss, golden("discriminator_loss")), 1e-10);
+    loss.backward();
+    expect_gradients("discriminator", network);
+  });
 }
 
 // All three parts together, through the discriminator and through VGG-19, whose weights are float32.
@@ -111,22 +120,26 @@ TEST_F(TomoganGolden, GeneratorsLossAgrees) {
   TemporaryFolder folder;
   PerceptualOptions perceptual = loss_.perceptual;
   perceptual.weights = vgg_weights(folder.path(), 19);
-  Perception perception(perceptual, at::kCPU);
-  perception.to(at::kDouble);
-  Network judge = Network(discriminator_.weights().constants());
+  on_every_device([&](c10::Device device) {
+    Perception perception(perceptual, device);
+    perception.to(at::kDouble);
+    Network making = generator(device);
+    const Network judging = discriminator(device);
+    Network judge = Network(judging.weights().constants());
 
-  const at::Tensor made = generator_.forward(noisy_, Mode::Training);
-  const at::Tensor adversarial = generator_loss(judge.forward(made, Mode::Evaluation)),
-                   mse = image_loss(made, clean_, loss_).total, features = perception.loss(made, clean_);
-  EXPECT_LT(relative_difference(adversarial, golden("adversarial")), 1e-10);
-  EXPECT_LT(relative_difference(mse, 0.5 * golden("mse")), 1e-10);
-  EXPECT_LT(relative_difference(features, 2 * golden("perceptual")), 1e-5);
-  const at::Tensor total = loss_.adversarial * adversarial + mse + features;
-  EXPECT_LT(relative_difference(total, golden("total")), 1e-5);
-  total.backward();
-  expect_gradients("generator", generator_);
-  for (const auto& [name, weight] : discriminator_.weights().parameters())
-    EXPECT_FALSE(weight.grad().defined()) << name;
+    const at::Tensor clean = clean_.to(device), made = making.forward(noisy_.to(device), Mode::Training);
+    const at::Tensor adversarial = generator_loss(judge.forward(made, Mode::Evaluation)),
+                     mse = image_loss(made, clean, loss_).total, features = perception.loss(made, clean);
+    EXPECT_LT(relative_difference(adversarial, golden("adversarial")), 1e-10);
+    EXPECT_LT(relative_difference(mse, 0.5 * golden("mse")), 1e-10);
+    EXPECT_LT(relative_difference(features, 2 * golden("perceptual")), 1e-5);
+    const at::Tensor total = loss_.adversarial * adversarial + mse + features;
+    EXPECT_LT(relative_difference(total, golden("total")), 1e-5);
+    total.backward();
+    expect_gradients("generator", making);
+    for (const auto& [name, weight] : judging.weights().parameters())
+      EXPECT_FALSE(weight.grad().defined()) << name;
+  });
 }
 
 struct Perceived {
@@ -142,20 +155,22 @@ TEST_P(PerceptualGolden, LossAndGradientAgree) {
   PerceptualOptions options = GetParam().options;
   options.network = "vgg" + std::to_string(GetParam().layers);
   options.weights = vgg_weights(folder.path(), GetParam().layers);
-  Perception perception(options, at::kCPU);
   const at::Tensor clean = image({2, 1, kSide, kSide}, 4),
                    weight = torch::tensor(GetParam().name == "tomogan" ? 2.0 : 1.0, at::kDouble),
                    truth = weight * golden("perceptual." + GetParam().name),
                    gradient = weight * golden("perceptual." + GetParam().name + ".gradient");
-  // through our kernels in float32: up to 16 layers, and kinks that fall to the other side
-  for (const auto& [type, bound] : {std::pair(at::kDouble, 1e-5), std::pair(at::kFloat, 1e-3)}) {
-    perception.to(type);
-    const at::Tensor output = golden("made").to(type, false, true).requires_grad_();
-    const at::Tensor loss = perception.loss(output, clean.to(type));
-    loss.backward();
-    EXPECT_LT(relative_difference(loss, truth), 1e-5) << type;
-    EXPECT_LT(relative_difference(output.grad(), gradient), bound) << type;
-  }
+  on_every_device([&](c10::Device device) {
+    Perception perception(options, device);
+    // through our kernels, on the CPU, in float32: up to 16 layers, and kinks that fall to the other side
+    for (const auto& [type, bound] : {std::pair(at::kDouble, 1e-5), std::pair(at::kFloat, 1e-3)}) {
+      perception.to(type);
+      const at::Tensor output = golden("made").to(device, type, false, true).requires_grad_();
+      const at::Tensor loss = perception.loss(output, clean.to(device, type));
+      loss.backward();
+      EXPECT_LT(relative_difference(loss, truth), 1e-5) << type;
+      EXPECT_LT(relative_difference(output.grad(), gradient), bound) << type;
+    }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(, PerceptualGolden,
@@ -165,12 +180,14 @@ INSTANTIATE_TEST_SUITE_P(, PerceptualGolden,
 
 // A file of PyTorch's that holds no more than the blocks that are asked for.
 TEST(Perception, ReadsAPyTorchStateDict) {
-  Perception perception(
-      {.network = "vgg16", .weights = LUCIVOX_GOLDEN "/vgg_block1.pth", .blocks = {1, 0, 0, 0, 0}}, at::kCPU);
-  const at::Tensor clean = image({2, 1, kSide, kSide}, 4).to(at::kFloat);
-  EXPECT_LT(
-      relative_difference(perception.loss(golden("made").to(at::kFloat), clean), golden("perceptual.block1")),
-      1e-5);
+  const PerceptualOptions options{
+      .network = "vgg16", .weights = LUCIVOX_GOLDEN "/vgg_block1.pth", .blocks = {1, 0, 0, 0, 0}};
+  on_every_device([&](c10::Device device) {
+    Perception perception(options, device);
+    const at::Tensor clean = image({2, 1, kSide, kSide}, 4).to(device, at::kFloat),
+                     made = golden("made").to(device, at::kFloat);
+    EXPECT_LT(relative_difference(perception.loss(made, clean), golden("perceptual.block1")), 1e-5);
+  });
 }
 
 TEST(Perception, WantsTheWeightsOfItsNetwork) {
