@@ -61,6 +61,8 @@ at::TensorOptions device_options(const std::string& device) {
     throw Error::misuse(fmt::format("device {} is not available", device),
                         "`lucivox doctor` lists what this machine and build have");
   }
+  // float32 means float32, where nothing else is asked for: cuDNN would round to TF32 by itself
+  at::globalContext().setAllowTF32CuDNN(false);
   return options.device(at::kCUDA, static_cast<at::DeviceIndex>(index));
 }
 

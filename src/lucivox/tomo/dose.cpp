@@ -52,7 +52,7 @@ at::Tensor measure(const at::Tensor& line_integrals_VU, const Dose& dose, uint64
                                     fmt::join(line_integrals_VU.sizes(), ", "), detectors),
                         "a measurement needs one sinogram [V, U] and photons [U]");
   }
-  const at::Tensor in = line_integrals_VU.to(at::kFloat).contiguous();
+  const at::Tensor in = line_integrals_VU.to(at::kCPU, at::kFloat).contiguous();
   at::Tensor out = at::empty_like(in);
   const float* integrals = in.const_data_ptr<float>();
   float* measured = out.mutable_data_ptr<float>();
@@ -67,7 +67,7 @@ at::Tensor measure(const at::Tensor& line_integrals_VU, const Dose& dose, uint64
       measured[ray] = static_cast<float>(-std::log(std::max(count, dose.minimum_count) / photons));
     }
   });
-  return out;
+  return out.to(line_integrals_VU.device());
 }
 
 }  // namespace lucivox
