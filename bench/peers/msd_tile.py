@@ -28,10 +28,13 @@ class Msdnet(nn.Module):
         self.out = nn.Conv3d(depth + 1, 2, 1)
         self.out.load_state_dict({key: weights[f"out.{key}"] for key in ("weight", "bias")})
 
-    def forward(self, x):
+    def logits(self, x):
         for layer in self.layers:
             x = torch.cat((x, F.relu(layer(x))), 1)
-        return F.softmax(self.out(x), 1)
+        return self.out(x)
+
+    def forward(self, x):
+        return F.softmax(self.logits(x), 1)
 
 
 class Tile:

@@ -7,6 +7,7 @@
 #include <lucivox/infer/engine.h>
 #include <lucivox/infer/enhance.h>
 #include <lucivox/nn/networks/ddnet.h>
+#include <lucivox/nn/networks/msdnet.h>
 
 namespace lucivox {
 namespace {
@@ -99,6 +100,16 @@ TEST(Enhance, RefusesNan) {
   const auto source = memory_source(volume);
   MemorySink sink({1, 16, 16});
   EXPECT_THROW(enhance(model, *source, sink, kQuiet, {}), Error);
+}
+
+// Networks that segment, or read volumes.
+TEST(Engine, RefusesWhatMakesNoSliceOfASlice) {
+  for (const MsdnetOptions& options :
+       {MsdnetOptions{.dimensions = 3, .classes = 0, .depth = 2},
+        MsdnetOptions{.dimensions = 2, .channels = 2, .classes = 0, .depth = 2},
+        MsdnetOptions{.dimensions = 2, .classes = 2, .depth = 2}})
+    EXPECT_THROW(Engine(Weights(msdnet(options), 1)), Error);
+  EXPECT_NO_THROW(Engine(Weights(msdnet({.dimensions = 2, .classes = 0, .depth = 2}), 1)));
 }
 
 }  // namespace

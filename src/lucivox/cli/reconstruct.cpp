@@ -67,7 +67,8 @@ int sweep(const Options& options, Context& context) {
   const auto scan = open_scan(options.scan, options.out.path, context.terminal);
   const Rows rows = rows_of(options.rows).value_or(all_rows(scan->info()));
   write_centre_sweep(*scan, rows.begin + rows.count / 2, centre_sweep(options.sweep),
-                     reconstruction_of(options, context).preprocessing, options.out.path, context.terminal,
+                     reconstruction_of(options, context).preprocessing,
+                     device_options(context.device).device(), options.out.path, context.terminal,
                      context.stop);
   print(context, {{"picture", options.out.path.string()}}, "candidates in " + options.out.path.string());
   return 0;

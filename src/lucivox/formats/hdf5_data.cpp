@@ -107,4 +107,31 @@ void require_stored(const fs::path& file, hid_t data_set, const std::array<int64
                     filtered ? kAnyCodec : 8);  // up to 8: float64 for a smaller type
 }
 
+at::Tensor read_numbers(const std::filesystem::path& file, hid_t group, const std::string& name) {
+  constexpr hsize_t kMost = hsize_t{1} << 28;
+  constexpr int kMostDimensions = 8;
+  const auto unusable = [&](const std::string& what) {
+    return Error(fmt::format("{}: '{}' {}", file.string(), name, what),
+                 "the file is damaged, or of another kind");
+  };
+  const bool there = H5Lexists(group, name.c_str(), H5P_DEFAULT) > 0;
+  const Id data(there ? H5Dopen2(group, name.c_str(), H5P_DEFAULT) : -1);
+  if (!data) throw unusable("is not among its weights");
+  const Id type(H5Dget_type(data.get())), space(H5Dget_space(data.get()));
+  const H5T_class_t kind = H5Tget_class(type.get());
+  const int dimensions = H5Sget_simple_extent_ndims(space.get());
+  if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || dimensions < 0 || dimensions > kMostDimensions)
+    throw unusable("is no array of numbers");
+  std::vector<hsize_t> sides(static_cast<size_t>(dimensions));
+  H5Sget_simple_extent_dims(space.get(), sides.data(), nullptr);
+  hsize_t count = 1;
+  for (const hsize_t side : sides) count = side > kMost ? side : std::min(count * side, kMost + 1);
+  if (count > kMost) throw unusable("is too large");
+  if (H5Dget_storage_size(data.get()) == 0 && count > 0) throw unusable("was never written");
+  at::Tensor values = at::empty(std::vector<int64_t>(sides.begin(), sides.end()), at::kFloat);
+  if (H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data_ptr<float>()) < 0)
+    throw unusable("cannot be read");
+  return values;
+}
+
 }  // namespace lucivox::formats

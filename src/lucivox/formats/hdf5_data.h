@@ -3,6 +3,9 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <string>
+
+#include <ATen/core/Tensor.h>
 
 #include <lucivox/formats/hdf5_attributes.h>
 #include <lucivox/image/image.h>
@@ -25,5 +28,9 @@ hid_t hdf5_type(Scalar scalar);
 // when its values lie in other files or are compressed in an unknown way.
 void require_stored(const std::filesystem::path& file, hid_t data_set, const std::array<int64_t, 3>& shape,
                     Scalar scalar);
+
+// A whole data set of numbers as float32, in its own shape: weights of networks. Throws Error when there is
+// none of that name, it holds no numbers, too many, or was never written.
+at::Tensor read_numbers(const std::filesystem::path& file, hid_t group, const std::string& name);
 
 }  // namespace lucivox::formats

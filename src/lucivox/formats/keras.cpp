@@ -2,7 +2,6 @@
 #include <cstring>
 #include <limits>
 
-#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <lucivox/base/error.h>
@@ -15,8 +14,7 @@ namespace {
 
 using formats::Id;
 
-constexpr hsize_t kMaxNames = 10000, kMaxNumbers = hsize_t{1} << 28;
-constexpr int kMaxDimensions = 8;
+constexpr hsize_t kMaxNames = 10000;
 
 Error not_keras(const std::filesystem::path& path, const std::string& what) {
   return Error(fmt::format("{}: {}", path.string(), what),
@@ -49,27 +47,6 @@ std::vector<std::string> names_attribute(hid_t object, const char* name) {
   return names;
 }
 
-at::Tensor read_array(const std::filesystem::path& path, hid_t group, const std::string& name) {
-  const Id data(H5Dopen2(group, name.c_str(), H5P_DEFAULT));
-  if (!data) throw not_keras(path, fmt::format("it has no weights '{}'", name));
-  const Id type(H5Dget_type(data.get())), space(H5Dget_space(data.get()));
-  const int dimensions = H5Sget_simple_extent_ndims(space.get());
-  if (H5Tget_class(type.get()) != H5T_FLOAT || dimensions < 0 || dimensions > kMaxDimensions)
-    throw not_keras(path, fmt::format("'{}' is no array of floating-point numbers", name));
-  std::vector<hsize_t> sides(static_cast<size_t>(dimensions));
-  H5Sget_simple_extent_dims(space.get(), sides.data(), nullptr);
-  hsize_t count = 1;
-  for (const hsize_t side : sides)
-    count = side > kMaxNumbers ? side : std::min(count * side, kMaxNumbers + 1);
-  if (count > kMaxNumbers) throw not_keras(path, fmt::format("'{}' is too large", name));
-  if (H5Dget_storage_size(data.get()) == 0 && count > 0)
-    throw not_keras(path, fmt::format("'{}' was never written", name));
-  at::Tensor values = at::empty(std::vector<int64_t>(sides.begin(), sides.end()), at::kFloat);
-  if (H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data_ptr<float>()) < 0)
-    throw not_keras(path, fmt::format("'{}' cannot be read", name));
-  return values;
-}
-
 // "conv2d_3/kernel:0" is conv2d_3/kernel, whatever groups stand before it.
 std::string plain_name(const std::string& layer, std::string name) {
   name = name.substr(name.rfind('/') + 1);
@@ -93,7 +70,7 @@ std::vector<std::pair<std::string, at::Tensor>> read_keras_weights(const std::fi
     const Id group(H5Gopen2(root.get(), layer.c_str(), H5P_DEFAULT));
     if (!group) throw not_keras(path, fmt::format("it has no layer '{}'", layer));
     for (const std::string& name : names_attribute(group.get(), "weight_names"))
-      weights.emplace_back(plain_name(layer, name), read_array(path, group.get(), name));
+      weights.emplace_back(plain_name(layer, name), formats::read_numbers(path, group.get(), name));
   }
   return weights;
 }

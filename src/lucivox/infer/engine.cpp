@@ -1,9 +1,23 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
 
+#include <lucivox/base/error.h>
 #include <lucivox/infer/engine.h>
 
 namespace lucivox {
+
+Engine::Engine(const Weights& weights, const Border& border) : network_(weights.share()), border_(border) {
+  const Graph& graph = weights.graph();
+  const int64_t read = graph.channels(0), made = graph.channels(graph.output());
+  const auto refused = [&](const std::string& what) {
+    return Error(graph.architecture() + what,
+                 "enhancement takes networks that make one image of a slice, such as DDNet and TomoGAN");
+  };
+  if (graph.dimensions() != 2) throw refused(" reads volumes, no slices");
+  if (read % 2 == 0) throw refused(fmt::format(" reads {} images, among which none is in the middle", read));
+  if (made != 1) throw refused(fmt::format(" makes {} images of a slice", made));
+}
 
 at::Tensor Engine::run(const at::Tensor& unit_CYX) {
   const at::NoGradGuard no_grad;

@@ -12,9 +12,8 @@ namespace lucivox {
 // Runs a network on slices of any size. Not thread-safe.
 class Engine {
  public:
-  // Shares the weights.
-  explicit Engine(const Weights& weights, const Border& border = {})
-      : network_(weights.share()), border_(border) {}
+  // Shares the weights. Throws Error when the network reads volumes, or makes no single image of a slice.
+  explicit Engine(const Weights& weights, const Border& border = {});
 
   // float32 [C, Y, X] in unit range, as many adjacent slices as the network reads, -> [Y, X], the middle one.
   // It is padded by the border rule, and mirrored on where its sides are not multiples of the network's; both

@@ -6,6 +6,7 @@
 #include <lucivox/base/error.h>
 #include <lucivox/base/version.h>
 #include <lucivox/nn/import.h>
+#include <lucivox/nn/import_msdnet.h>
 #include <lucivox/nn/networks/ddnet.h>
 #include <lucivox/nn/networks/tomogan.h>
 #include <lucivox/nn/pytorch_file.h>
@@ -30,9 +31,10 @@ Model imported(const Graph& graph, const IntensityMapping& intensity, const std:
 
 }  // namespace
 
-Model import_pytorch(const std::filesystem::path& path) {
+Model import_pytorch(const std::filesystem::path& path, const ImportOptions& options) {
   const NamedTensors tensors = with_plain_names(read_pytorch_tensors(path));
   const std::string from = path.filename().string();
+  if (is_msd_pytorch(tensors)) return import_msd_pytorch(tensors, options.dilations, from);
   const auto stem = std::find_if(tensors.begin(), tensors.end(),
                                  [](const auto& entry) { return entry.first == "conv1.weight"; });
   const bool normalised = std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
@@ -40,8 +42,9 @@ Model import_pytorch(const std::filesystem::path& path) {
   });
   if (!normalised) return import_tomogan(tensors, from);
   if (stem == tensors.end() || stem->second.dim() != 4) {
-    throw Error(fmt::format("{} holds no DDNet: it has no conv1.weight", path.string()),
-                "import takes state dicts of the public DDNet reference and of TomoGAN's generator");
+    throw Error(
+        fmt::format("{} holds no DDNet: it has no conv1.weight", path.string()),
+        "import takes state dicts of the public DDNet reference, of TomoGAN's generator and of msd_pytorch");
   }
   Model model =
       imported(ddnet({.growth = stem->second.size(0)}), {IntensityMapping::Kind::SliceMinMax}, from);

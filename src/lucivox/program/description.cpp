@@ -38,6 +38,13 @@ Json describe_removed(const Graph& dense, const Graph& shrunk) {
           {"dense_gflop_512x512", gflop(dense)}};
 }
 
+bool mirrors(const Graph& graph) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
+    const auto* convolution = std::get_if<Convolution>(&node.operation);
+    return convolution != nullptr && convolution->padding == Padding::Reflect;
+  });
+}
+
 Json describe_model(const std::filesystem::path& path) {
   const Model model = load_model(model_file(path, silence()));
   const Graph& graph = model.weights.graph();
@@ -46,12 +53,13 @@ Json describe_model(const std::filesystem::path& path) {
                {"layers", graph.layer_count()},
                {"parameters", graph.parameter_count()},
                {"gflop_512x512", gflop(graph)},
+               {"dimensions", graph.dimensions()},
                {"input_slices", graph.channels(0)},
                {"receptive_radius", graph.receptive_radius()},
                {"size_multiple", graph.size_multiple()},
                {"executor_on_cpu", executor_on_cpu(graph)},
                {"intensity", describe(model.intensity)},
-               {"border", describe(model.border)},
+               {"border", mirrors(graph) ? "mirrored by every layer" : describe(model.border)},
                {"lucivox_version", model.version},
                {"training", model.training}};
   if (model.removed) json["removed"] = describe_removed(model.removed->dense, graph);

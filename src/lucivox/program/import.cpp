@@ -1,5 +1,6 @@
 #include <lucivox/formats/keras.h>
-#include <lucivox/nn/import.h>
+#include <lucivox/formats/msdnet.h>
+#include <lucivox/nn/import_msdnet.h>
 #include <lucivox/program/import.h>
 
 namespace lucivox {
@@ -15,11 +16,11 @@ NamedTensors as_pytorch(const NamedTensors& keras) {
 
 }  // namespace
 
-Model import_weights(const std::filesystem::path& path) {
-  const std::string kind = path.extension().string();
-  if (kind == ".h5" || kind == ".hdf5")
-    return import_tomogan(as_pytorch(read_keras_weights(path)), path.filename().string());
-  return import_pytorch(path);
+Model import_weights(const std::filesystem::path& path, const ImportOptions& options) {
+  const std::string kind = path.extension().string(), name = path.filename().string();
+  if (kind != ".h5" && kind != ".hdf5") return import_pytorch(path, options);
+  if (is_msdnet_file(path)) return import_msdnet(read_msdnet(path), name);
+  return import_tomogan(as_pytorch(read_keras_weights(path)), name);
 }
 
 }  // namespace lucivox

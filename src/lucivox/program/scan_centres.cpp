@@ -232,13 +232,13 @@ CentreSweep centre_sweep(const std::string& text) {
 }
 
 void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreSweep& sweep,
-                        const Preprocessing& preprocessing, const std::filesystem::path& out,
-                        Reporter& reporter, const StopToken& stop) {
+                        const Preprocessing& preprocessing, c10::Device device,
+                        const std::filesystem::path& out, Reporter& reporter, const StopToken& stop) {
   const ScanInfo& info = scan.info();
   std::vector<double> centres;
   for (int64_t i = 0; sweep.first + static_cast<double>(i) * sweep.step <= sweep.last + 1e-9; ++i)
     centres.push_back(sweep.first + static_cast<double>(i) * sweep.step);
-  const at::Tensor sino = read_line_integrals(scan, {row, 1}, preprocessing);
+  const at::Tensor sino = read_line_integrals(scan, {row, 1}, preprocessing).to(device);
   Progress progress(reporter, "centre sweep", std::ssize(centres), "candidates");
   std::vector<at::Tensor> images;
   for (const double centre : centres) {
@@ -252,7 +252,7 @@ void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreS
                          RampWindow::SheppLogan));
     progress.advance();
   }
-  write_file(out, png(figure(at::cat(images), centres)));
+  write_file(out, png(figure(at::cat(images).cpu(), centres)));
 }
 
 }  // namespace lucivox

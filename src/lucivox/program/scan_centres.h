@@ -54,9 +54,9 @@ struct CentreSweep {
 CentreSweep centre_sweep(const std::string& text);
 
 // Slice `row` by FBP with each candidate, side by side with their columns written above, as a PNG file at
-// `out`: the sharpest one is right. Throws Error.
+// `out`: the sharpest one is right. Computed on `device`. Throws Error.
 void write_centre_sweep(const ProjectionSource& scan, int64_t row, const CentreSweep& sweep,
-                        const Preprocessing& preprocessing, const std::filesystem::path& out,
-                        Reporter& reporter, const StopToken& stop);
+                        const Preprocessing& preprocessing, c10::Device device,
+                        const std::filesystem::path& out, Reporter& reporter, const StopToken& stop);
 
 }  // namespace lucivox
