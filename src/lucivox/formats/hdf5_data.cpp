@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 #include <hdf5.h>
 
