@@ -13,7 +13,7 @@ namespace lucivox {
 
 // Columns z, y, x in voxels (the middle of the first one is 0), or z_um, y_um, x_um in micrometres; of a file
 // with both, the voxels. In micrometres along z, y and x, where voxels are `spacing_um` apart. Throws Error
-// when the file is missing, has no such columns, or something in them is no number.
+// when the file is missing, has no such columns, or holds anything but numbers in them.
 std::vector<std::array<double, 3>> read_points(const std::filesystem::path& path,
                                                const std::array<double, 3>& spacing_um);
 

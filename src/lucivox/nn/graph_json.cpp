@@ -15,7 +15,6 @@ constexpr size_t kMaxNodes = 100000;
 
 // Names of what an enumeration has, in its order.
 constexpr std::array kStatistics{"running", "batch"};
-constexpr std::array kPaddings{"zeros", "reflect", "replicate"};
 constexpr std::array kInterpolations{"nearest", "linear"};
 constexpr std::array kGrids{"corners", "edges", "origins"};
 
@@ -76,7 +75,7 @@ class Writing {
                  {"stride", axes(op.stride)}};
     if (op.dilation != kOnes) json["dilation"] = axes(op.dilation);
     if (op.groups != 1) json["groups"] = op.groups;
-    if (op.padding != Padding::Zeros) json["padding"] = name_in(kPaddings, op.padding);
+    if (op.padding != Padding::Zeros) json["padding"] = name_in(kPaddingNames, op.padding);
     return json;
   }
   Json operator()(const BatchNorm& op) const {
@@ -136,7 +135,7 @@ Convolution read_convolution(ConfigTable& table, int64_t dimensions) {
   read_axes(table, "stride", dimensions, conv.stride);
   read_axes(table, "dilation", dimensions, conv.dilation);
   table.read("groups", conv.groups);
-  read_name(table, "padding", kPaddings, conv.padding);
+  read_name(table, "padding", kPaddingNames, conv.padding);
   return conv;
 }
 

@@ -23,6 +23,7 @@ struct Input {
 
 // What lies around an image, where a convolution reads beyond it.
 enum class Padding { Zeros, Reflect, Replicate };
+inline constexpr std::array kPaddingNames{"zeros", "reflect", "replicate"};
 
 // Convolution that keeps the size, at stride 1: along each axis dilation * (kernel - 1) / 2 are padded on
 // both sides. Else of every `stride` positions the first remains. Weight [out, in / groups, kernel...], bias

@@ -21,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 
 // Vectors of a row that are computed at once: with kMostOutputs sums each they fill the registers.
-#if HWY_TARGET_IS_NEON || HWY_MAX_BYTES >= 64
+#if HWY_ARCH_ARM_A64 || HWY_MAX_BYTES >= 64
 constexpr int kVectors = 4;
 #else
 constexpr int kVectors = 2;

@@ -36,7 +36,7 @@ HWY_BEFORE_NAMESPACE();
 namespace lucivox::cpu::HWY_NAMESPACE {
 
 // With kMostGradients layers the sums of three taps fill the registers of AVX-512 and NEON.
-#if HWY_TARGET_IS_NEON || HWY_MAX_BYTES >= 64
+#if HWY_ARCH_ARM_A64 || HWY_MAX_BYTES >= 64
 constexpr int kLayersAtOnce = 8;
 #else
 constexpr int kLayersAtOnce = 4;

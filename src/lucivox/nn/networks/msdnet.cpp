@@ -34,15 +34,7 @@ void check(const MsdnetOptions& o) {
 }  // namespace
 
 std::string to_string(Padding padding) {
-  switch (padding) {
-    case Padding::Zeros:
-      return "zeros";
-    case Padding::Reflect:
-      return "reflect";
-    case Padding::Replicate:
-      return "replicate";
-  }
-  return {};
+  return kPaddingNames[static_cast<size_t>(padding)];
 }
 
 Padding msdnet_border(const std::string& name) {
